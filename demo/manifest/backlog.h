@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: MIT
+// Back pressure: how many files may be between "found" and "safe on disk".
+
+#ifndef MANIFEST_BACKLOG_H
+#define MANIFEST_BACKLOG_H
+
+#include <condition_variable>
+#include <mutex>
+#include <utility>
+
+namespace Manifest {
+
+/// So many places, however many files there are: the walker waits here for the hasher and the writer.
+class Backlog
+{
+public:
+    /// One place; given back when it is destroyed, in whatever thread.
+    class Place
+    {
+    public:
+        explicit Place(Backlog *backlog) noexcept : m_backlog(backlog) { }
+        Place(Place &&other) noexcept : m_backlog(std::exchange(other.m_backlog, nullptr)) { }
+        Place &operator=(Place &&other) noexcept
+        {
+            std::swap(m_backlog, other.m_backlog);
+            return *this;
+        }
+        Place(const Place &) = delete;
+        Place &operator=(const Place &) = delete;
+        ~Place()
+        {
+            if (m_backlog)
+                m_backlog->giveBack();
+        }
+
+    private:
+        Backlog *m_backlog;
+    };
+
+    explicit Backlog(int places) : m_free(places) { }
+
+    /// Blocks until a place is free. Nothing has to end this wait when the processes close: works that
+    /// find themselves closing return at once, and so give their places back.
+    Place take()
+    {
+        std::unique_lock<std::mutex> lock(m_mutex);
+        m_given.wait(lock, [this] { return m_free > 0; });
+        --m_free;
+        return Place(this);
+    }
+
+private:
+    void giveBack()
+    {
+        const std::lock_guard<std::mutex> lock(m_mutex);
+        ++m_free;
+        m_given.notify_one();
+    }
+
+    std::mutex m_mutex;
+    std::condition_variable m_given;
+    int m_free; // guarded by m_mutex
+};
+
+} // namespace Manifest
+
+#endif

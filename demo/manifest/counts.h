@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: MIT
+// What the subsystems have counted so far, for the progress line and the summary.
+
+#ifndef MANIFEST_COUNTS_H
+#define MANIFEST_COUNTS_H
+
+#include <QtGlobal>
+
+#include <atomic>
+
+namespace Manifest {
+
+/// A number that any thread may add to or read.
+///
+/// Relaxed, since nothing else is published through it: who needs an exact number reads it after the
+/// processes that count have closed, and closing orders the threads.
+class Counter
+{
+public:
+    void add(qint64 amount) noexcept { m_value.fetch_add(amount, std::memory_order_relaxed); }
+    qint64 value() const noexcept { return m_value.load(std::memory_order_relaxed); }
+
+private:
+    std::atomic<qint64> m_value { 0 };
+};
+
+struct Counts
+{
+    Counter foundFiles;
+    Counter foundBytes;
+    Counter readBytes; ///< Hashed.
+    Counter passedBytes; ///< Of files that need not be read, or whose reading failed.
+    Counter keptFiles; ///< Taken over from an earlier run.
+    Counter reportedFiles; ///< Safe on disk.
+    Counter reportedBytes;
+    Counter failures; ///< Files and folders that could not be read.
+    Counter links; ///< Left out.
+    Counter others; ///< Pipes, sockets and devices, left out.
+    Counter wholeWalks; ///< 1 when the walker has seen the whole folder.
+
+    /// True if every file of the folder is safe on disk.
+    bool isComplete() const noexcept
+    {
+        return wholeWalks.value() == 1 && failures.value() == 0
+                && reportedFiles.value() == foundFiles.value();
+    }
+};
+
+} // namespace Manifest
+
+#endif

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// A program that writes a manifest of a folder and can be stopped at any moment.
+
+#include "console.h"
+#include "options.h"
+#include "progress.h"
+#include "run.h"
+#include "stopsignals.h"
+
+#include <GoProcess/Process>
+
+#include <QCoreApplication>
+
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <variant>
+
+namespace {
+
+int runManifest(const Manifest::Options &options)
+{
+    Manifest::Console console;
+    Manifest::StopSignals stopSignals;
+    Manifest::Run run(console);
+    if (const GoProcess::Error error = run.open(options)) {
+        console.say(error.message());
+        return EXIT_FAILURE;
+    }
+
+    Manifest::Progress progress(run.counts(), console);
+    GoProcess::Process *root = run.root();
+    QObject::connect(&stopSignals, &Manifest::StopSignals::requested, root, [&console, root] {
+        if (!root->isClosing())
+            console.say(QStringLiteral("Stopping; a second Ctrl-C ends at once"));
+        root->close();
+    });
+    // The event loop runs until everything has closed, and only then.
+    QObject::connect(root, &GoProcess::Process::closed, qApp, &QCoreApplication::quit);
+
+    run.start();
+    progress.start();
+    QCoreApplication::exec();
+    progress.stop();
+
+    std::fputs(run.summary().toLocal8Bit().constData(), stdout);
+    return run.exitStatus();
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    std::signal(SIGPIPE, SIG_IGN); // a reader that went away is an error of the write
+    QCoreApplication::setOrganizationName(QStringLiteral("GoProcess"));
+    QCoreApplication::setApplicationName(QStringLiteral("manifest"));
+    const auto parsed = Manifest::parseOptions(argc, argv);
+    if (const int *status = std::get_if<int>(&parsed))
+        return *status;
+
+    QCoreApplication application(argc, argv);
+    return runManifest(std::get<Manifest::Options>(parsed));
+}

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+// Names of files are bytes: how they are written into lines, and how people see them.
+
+#ifndef MANIFEST_NAMES_H
+#define MANIFEST_NAMES_H
+
+#include <QByteArray>
+#include <QByteArrayView>
+#include <QString>
+
+#include <optional>
+
+namespace Manifest {
+
+/// \a name without what would break a line: `\n`, `\r` and `\\` as sha256sum writes them.
+QByteArray escaped(const QByteArray &name);
+/// The name that escaped() made \a text from; nothing if it cannot have made it.
+std::optional<QByteArray> unescaped(QByteArrayView text);
+
+/// \a name for people: if it is not printable UTF-8, what is not printable ASCII in it as `\ooo`.
+QString shown(const QByteArray &name);
+
+/// \a name below \a folder.
+QByteArray joined(const QByteArray &folder, const QByteArray &name);
+/// \a path from the root on, whatever the current folder is; without `.` and doubled slashes.
+QByteArray absolute(const QByteArray &path);
+
+} // namespace Manifest
+
+#endif

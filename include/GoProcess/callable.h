@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: MIT
+// Type-erased teardowns and works: what the templates of Process hand to the library.
+// Everything here is private to the library; use Process.
+
+#ifndef GOPROCESS_CALLABLE_H
+#define GOPROCESS_CALLABLE_H
+
+#include <GoProcess/error.h>
+#include <GoProcess/global.h>
+
+#include <QFuture>
+
+#include <functional>
+#include <memory>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+namespace GoProcess {
+
+class Process;
+
+namespace Private {
+
+/// What a teardown leaves behind: its error, or a future that will tell.
+using TeardownResult = std::variant<Error, QFuture<void>, QFuture<Error>>;
+
+/// A teardown, and the function that ends its future in a blocked thread (R23).
+class GOPROCESS_EXPORT Teardown
+{
+public:
+    Teardown() = default;
+    Q_DISABLE_COPY_MOVE(Teardown)
+    virtual ~Teardown();
+    virtual TeardownResult run() = 0;
+    virtual bool canFinish() const { return false; }
+    virtual void finish() { }
+};
+
+/// A function given to `go`.
+class GOPROCESS_EXPORT Work
+{
+public:
+    Work() = default;
+    Q_DISABLE_COPY_MOVE(Work)
+    virtual ~Work();
+    virtual Error run(Process &self) = 0;
+};
+
+template<class F, class = void>
+struct TeardownTraits : std::false_type
+{
+};
+
+template<class F>
+struct TeardownTraits<F, std::enable_if_t<std::is_invocable_v<F &>>>
+{
+    using Result = std::invoke_result_t<F &>;
+    static constexpr bool value = std::is_void_v<Result> || std::is_same_v<Result, Error>
+            || std::is_same_v<Result, QFuture<void>> || std::is_same_v<Result, QFuture<Error>>;
+};
+
+/// True for callables without arguments whose result is one of R23.
+template<class F>
+inline constexpr bool isTeardown = TeardownTraits<std::decay_t<F>>::value;
+
+template<class F>
+inline constexpr bool takesProcess = std::is_invocable_v<std::decay_t<F> &, Process &>;
+
+template<class F, bool = takesProcess<F>>
+struct WorkResult
+{
+    using type = std::invoke_result_t<std::decay_t<F> &, Process &>;
+};
+
+template<class F>
+struct WorkResult<F, false>
+{
+    using type = std::invoke_result_t<std::decay_t<F> &>;
+};
+
+template<class F, class = void>
+struct WorkTraits : std::false_type
+{
+};
+
+template<class F>
+struct WorkTraits<F, std::void_t<typename WorkResult<F>::type>>
+{
+    using Result = typename WorkResult<F>::type;
+    static constexpr bool value = std::is_void_v<Result> || std::is_same_v<Result, Error>;
+};
+
+/// True for callables that take `(Process &)` or nothing and return `void` or Error (R33).
+template<class F>
+inline constexpr bool isWork = WorkTraits<F>::value;
+
+template<class F, class = void>
+struct IsNullable : std::false_type
+{
+};
+
+template<class F>
+struct IsNullable<F, std::void_t<decltype(std::declval<const F &>() == nullptr)>> : std::true_type
+{
+};
+
+/// True for an empty std::function and a null function pointer.
+template<class F>
+bool isNull([[maybe_unused]] const F &function)
+{
+    if constexpr (IsNullable<F>::value && !std::is_function_v<F>)
+        return function == nullptr;
+    else
+        return false;
+}
+
+template<class F, class G = std::nullptr_t>
+class TeardownFunction final : public Teardown
+{
+public:
+    template<class F2, class G2 = std::nullptr_t>
+    explicit TeardownFunction(F2 &&function, G2 &&finish = nullptr)
+        : m_function(std::forward<F2>(function)), m_finish(std::forward<G2>(finish))
+    {
+    }
+
+    TeardownResult run() override
+    {
+        if constexpr (std::is_void_v<std::invoke_result_t<F &>>) {
+            std::invoke(m_function);
+            return Error();
+        } else {
+            return std::invoke(m_function);
+        }
+    }
+    bool canFinish() const override { return !std::is_null_pointer_v<G>; }
+    void finish() override
+    {
+        if constexpr (!std::is_null_pointer_v<G>)
+            std::invoke(m_finish);
+    }
+
+private:
+    F m_function;
+    G m_finish;
+};
+
+template<class F>
+class WorkFunction final : public Work
+{
+public:
+    template<class F2>
+    explicit WorkFunction(F2 &&function) : m_function(std::forward<F2>(function))
+    {
+    }
+
+    Error run([[maybe_unused]] Process &self) override
+    {
+        if constexpr (takesProcess<F>)
+            return convert([&] { return std::invoke(m_function, self); });
+        else
+            return convert([&] { return std::invoke(m_function); });
+    }
+
+private:
+    template<class Call>
+    static Error convert(Call &&call)
+    {
+        if constexpr (std::is_void_v<std::invoke_result_t<Call>>) {
+            call();
+            return Error();
+        } else {
+            return call();
+        }
+    }
+
+    F m_function;
+};
+
+/// Null for an empty std::function or a null pointer, which the library refuses (R15).
+template<class F, class... G>
+std::unique_ptr<Teardown> makeTeardown(F &&teardown, G &&...finish)
+{
+    if (isNull(teardown) || (isNull(finish) || ...))
+        return nullptr;
+    return std::make_unique<TeardownFunction<std::decay_t<F>, std::decay_t<G>...>>(
+            std::forward<F>(teardown), std::forward<G>(finish)...);
+}
+
+template<class F>
+std::unique_ptr<Work> makeWork(F &&work)
+{
+    if (isNull(work))
+        return nullptr;
+    return std::make_unique<WorkFunction<std::decay_t<F>>>(std::forward<F>(work));
+}
+
+} // namespace Private
+} // namespace GoProcess
+
+#endif

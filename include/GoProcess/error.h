@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: MIT
+// Error: what a teardown or a work reports when it failed.
+
+#ifndef GOPROCESS_ERROR_H
+#define GOPROCESS_ERROR_H
+
+#include <GoProcess/global.h>
+
+#include <QList>
+#include <QMetaType>
+#include <QString>
+
+#include <exception>
+#include <system_error>
+#include <utility>
+
+QT_BEGIN_NAMESPACE
+class QDebug;
+QT_END_NAMESPACE
+
+namespace GoProcess {
+
+/// What went wrong while a process worked or was torn down; the counterpart of Go's `error`.
+///
+/// A value, cheap to copy (implicitly shared) and safe to hand to other threads. A
+/// default-constructed Error means "no error"; as a bool an Error is true when something *failed*.
+class GOPROCESS_EXPORT Error
+{
+    Q_GADGET
+    Q_PROPERTY(QString message READ message CONSTANT FINAL)
+
+public:
+    /// No error.
+    Error() noexcept = default;
+    /// An error with \a message; with a default text where it is empty.
+    Error(const QString &message); // NOLINT(google-explicit-constructor): `return message;` is meant
+    /// An error with the text of \a code; no error for `std::error_code{}`.
+    Error(std::error_code code); // NOLINT(google-explicit-constructor): `return code;` is meant
+
+    Error(const Error &other) noexcept;
+    Error(Error &&other) noexcept : m_data(std::exchange(other.m_data, nullptr)) { }
+    Error &operator=(const Error &other) noexcept;
+    Error &operator=(Error &&other) noexcept
+    {
+        std::swap(m_data, other.m_data);
+        return *this;
+    }
+    ~Error();
+
+    /// The error for \a exception, which it keeps: with the text of a `std::exception`, and the
+    /// code of a `std::system_error`. A thrown Error or QString gives its own text. No error for a
+    /// null pointer.
+    static Error fromException(std::exception_ptr exception);
+
+    /// True if this is an error.
+    bool isError() const noexcept { return m_data != nullptr; }
+    /// True if this is an error, so `if (Error error = process.closeAndWait())` handles a failure.
+    explicit operator bool() const noexcept { return isError(); }
+
+    /// The text for the user; empty if there is no error, and only then.
+    QString message() const;
+    /// The code that the error was made from; else `std::error_code{}`.
+    std::error_code code() const;
+    /// The exception that the error was made from; else null.
+    std::exception_ptr exception() const;
+
+    /// True if both have the same text, code and exception.
+    friend bool operator==(const Error &a, const Error &b) { return a.equals(b); }
+    friend bool operator!=(const Error &a, const Error &b) { return !a.equals(b); }
+
+private:
+    struct Data;
+    bool equals(const Error &other) const;
+
+    const Data *m_data = nullptr;
+};
+
+/// An error and where it happened: one entry of Process::treeErrors().
+struct GOPROCESS_EXPORT ProcessError
+{
+    Q_GADGET
+    Q_PROPERTY(QString path MEMBER path FINAL)
+    Q_PROPERTY(GoProcess::Error error MEMBER error FINAL)
+
+public:
+    QString path; ///< Process::path() of the failed process when it closed.
+    Error error; ///< Its Process::error().
+
+    friend bool operator==(const ProcessError &a, const ProcessError &b)
+    {
+        return a.path == b.path && a.error == b.error;
+    }
+    friend bool operator!=(const ProcessError &a, const ProcessError &b) { return !(a == b); }
+};
+
+/// Prints the error for a log.
+GOPROCESS_EXPORT QDebug operator<<(QDebug debug, const Error &error);
+/// Prints the path and the error for a log.
+GOPROCESS_EXPORT QDebug operator<<(QDebug debug, const ProcessError &error);
+
+} // namespace GoProcess
+
+Q_DECLARE_METATYPE(GoProcess::Error)
+Q_DECLARE_METATYPE(GoProcess::ProcessError)
+
+#endif

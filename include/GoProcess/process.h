@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: MIT
+// Process: a unit of work with a lifecycle, in a tree of such units.
+
+#ifndef GOPROCESS_PROCESS_H
+#define GOPROCESS_PROCESS_H
+
+#include <GoProcess/callable.h>
+#include <GoProcess/error.h>
+#include <GoProcess/global.h>
+#include <GoProcess/hold.h>
+
+#include <QDeadlineTimer>
+#include <QFuture>
+#include <QList>
+#include <QObject>
+#include <QString>
+
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+QT_BEGIN_NAMESPACE
+class QThreadPool;
+QT_END_NAMESPACE
+
+namespace GoProcess {
+
+class Process;
+
+/// Keeps a process that `go` made. Dropping it neither closes the process nor waits for it; the
+/// library keeps the process alive until it is Closed.
+using ProcessPtr = std::shared_ptr<Process>;
+
+/// A unit of work with a lifecycle: Running, then Closing, then Closed (upstream: `Process`).
+///
+/// Processes form a tree (a DAG: several parents are allowed). Closing a process closes its
+/// children, waits for them and for whatever else it was told to wait for, runs its teardown exactly
+/// once, keeps the error, and only then is Closed.
+///
+/// **Steps and home.** Signals, teardown and futures of a process are delivered as *steps*. They run
+/// in the process's *home*, which is `QObject::thread()`: in its event loop, or in a blocking wait
+/// of that thread, never inside close() or any other call that changes the tree. Processes that go()
+/// makes, or that are constructed inside a work, have no home: their steps run on the library's own
+/// thread pool (R34).
+///
+/// **Refused** means: the call returns false (an empty pointer, an invalid Hold), a warning in the
+/// logging category `goprocess` says what and why, and nothing has changed (R15).
+///
+/// Unless said otherwise a member function may be called from any thread while the object lives.
+class GOPROCESS_EXPORT Process : public QObject
+{
+    Q_OBJECT
+    Q_PROPERTY(QString name READ name WRITE setName NOTIFY nameChanged FINAL)
+    Q_PROPERTY(GoProcess::Process::State state READ state NOTIFY stateChanged FINAL)
+    Q_PROPERTY(GoProcess::Error error READ error NOTIFY closed FINAL)
+
+public:
+    /// Where a process is in its life. It never goes back (R1).
+    enum class State {
+        Running, ///< Nobody has closed it.
+        Closing, ///< Being closed: it waits for others, or its teardown runs.
+        Closed ///< Its teardown has completed.
+    };
+    Q_ENUM(State)
+
+    /// A running process (upstream: `WithParent`).
+    ///
+    /// A \a parent that is a Process also makes this its child, as addChild() does (R8). If that is
+    /// refused, the new process is closed at once. A Process \a parent in another thread gets the
+    /// child but does not own it; any other QObject \a parent only owns it (R44).
+    explicit Process(QObject *parent = nullptr);
+
+    /// The same with a teardown (upstream: `WithTeardown`); see setTeardown().
+    template<class F, std::enable_if_t<Private::isTeardown<F>, int> = 0>
+    explicit Process(F &&teardown, QObject *parent = nullptr) : Process(parent)
+    {
+        setTeardown(std::forward<F>(teardown));
+    }
+
+    /// Closes the process and waits until it is Closed, as closeAndWait() does (R41).
+    ///
+    /// Allowed in a slot connected to its own closing(), closed() or stateChanged(). Fatal in its own
+    /// teardown or work, and where closeAndWait() would refuse to wait (R43). A subclass calls
+    /// closeAndWait() first in its own destructor, or is used as `Closing<T>` (R47).
+    ~Process() override;
+
+    /// The process that never closes (upstream: `Background()`). It keeps no books of its children,
+    /// and whatever would close it, or make it wait or be waited for, is refused (R21).
+    static Process *background();
+
+    /// The name, empty unless set.
+    QString name() const;
+    /// Sets the name; called in the process's thread() it also sets objectName. Emits nameChanged().
+    void setName(const QString &name);
+    /// The names from a root down by first parents, `/app/network/socket`, with `#id` where a name is
+    /// empty. Parents that are destroyed, or too many levels to print, are left out.
+    QString path() const;
+
+    /// The state. Lock-free (R5).
+    State state() const noexcept;
+    /// True once somebody has closed the process; stays true when it is Closed (R4). Lock-free.
+    bool isClosing() const noexcept;
+    /// True once the teardown has completed. Lock-free.
+    bool isClosed() const noexcept;
+    /// Empty until Closed; then the error of the work or of the teardown, the first of the two that
+    /// failed, for ever (R25; upstream: `Err()`, which waits as well).
+    Error error() const;
+    /// Every failed process that this one closed with: itself, its children added with addChild() or
+    /// go(), their children and so on, each once (R27). Grows as children close. The first 100 are kept.
+    QList<ProcessError> treeErrors() const;
+    /// How many failed, those that treeErrors() has no room for included. Beyond these a process that
+    /// is reached over several parents may count more than once.
+    qsizetype treeErrorCount() const;
+
+    /// Sets what runs once before the process is Closed, after all that it waits for
+    /// (upstream: `SetTeardown`).
+    ///
+    /// \a teardown is any callable without arguments, move-only ones too, that returns `void`, Error,
+    /// `QFuture<void>` or `QFuture<Error>`; with a future (one that nobody else continues) the process
+    /// is Closed when it finishes, and no thread is blocked meanwhile (R23). An exception becomes the
+    /// error (R26). Allowed once, while Running or Closing; refused (false) the second time and after
+    /// teardown has begun. Set on a Closed process it still runs once, at home, and its error is
+    /// logged (R24).
+    template<class F>
+    bool setTeardown(F &&teardown)
+    {
+        static_assert(Private::isTeardown<F>,
+                      "A teardown takes no arguments and returns void, GoProcess::Error, "
+                      "QFuture<void> or QFuture<GoProcess::Error>");
+        return setTeardownImpl(Private::makeTeardown(std::forward<F>(teardown)));
+    }
+
+    /// The same for a teardown whose future needs the event loop of its home.
+    ///
+    /// If that thread is blocked in a wait of this library and finds the future unfinished, it calls
+    /// \a finish once, there, which ends the future without the event loop (as
+    /// QProcess::waitForFinished() can).
+    template<class F, class G>
+    bool setTeardown(F &&teardown, G &&finish)
+    {
+        static_assert(Private::isTeardown<F>,
+                      "A teardown takes no arguments and returns void, GoProcess::Error, "
+                      "QFuture<void> or QFuture<GoProcess::Error>");
+        static_assert(std::is_invocable_v<std::decay_t<G> &>, "finish takes no arguments");
+        return setTeardownImpl(
+                Private::makeTeardown(std::forward<F>(teardown), std::forward<G>(finish)));
+    }
+
+    /// Makes \a child close when this closes, and this wait for \a child before its teardown (R8;
+    /// upstream: `AddChild`).
+    ///
+    /// A Closed \a child adds nothing and returns true (R10). While this is Closing, \a child is
+    /// closed at once and waited for; refused once teardown has begun (R13), and where a process would
+    /// wait for itself (R14). Never blocks and runs no user code (R17).
+    bool addChild(Process *child);
+
+    /// Makes \a child close when this closes, without waiting for it (R6; upstream:
+    /// `AddChildNoWait`). If this is Closing or Closed, \a child is Closing on return (R12).
+    /// Refused for null and for background().
+    bool addChildNoWait(Process *child);
+
+    /// Makes the teardown of this begin only after \a other is Closed (R7; upstream: `WaitFor`).
+    ///
+    /// The call itself does not block. If \a other is Closed already, this is closed (R10). Refused
+    /// when this is Closing or Closed (R11), and where a process would wait for itself (R14).
+    bool waitFor(Process *other);
+
+    /// Runs \a work on a thread pool, as a child of this (R28; upstream: `Go`, `GoChild`).
+    ///
+    /// \a work takes the child (`Process &`) or nothing and returns `void` or Error. The child is
+    /// Closed after \a work has returned and its own children are Closed (R29). An exception becomes
+    /// its error (R26). Returns an empty pointer if refused: once teardown of this has begun (R13).
+    /// Connect to the child's signals only where you can come too late; use whenClosed() else.
+    template<class F>
+    ProcessPtr go(F &&work)
+    {
+        return go(QString(), std::forward<F>(work));
+    }
+    /// The same with a name for the child.
+    template<class F>
+    ProcessPtr go(const QString &name, F &&work)
+    {
+        static_assert(Private::isWork<F>,
+                      "A work takes GoProcess::Process& or nothing and returns void or "
+                      "GoProcess::Error");
+        return goImpl(this, name, Private::makeWork(std::forward<F>(work)));
+    }
+
+    /// The pool that works of this run on; null for the library's own, which grows (R31).
+    QThreadPool *threadPool() const;
+    /// Makes works of this, and of processes that go() makes under it afterwards, run on \a pool, which
+    /// must outlive them; null for the library's own again (R32).
+    void setThreadPool(QThreadPool *pool);
+
+    /// A token: teardown does not begin while it lives (R46). Invalid if teardown has begun, which is
+    /// refused.
+    [[nodiscard]] Hold hold();
+
+    /// Blocks until the process is Closing; false if \a deadline passed first or the wait was refused.
+    ///
+    /// Runs the steps whose home is the calling thread meanwhile, and nothing else: no events, timers
+    /// or sockets (R37; upstream: `<-Closing()`).
+    bool waitForClosing(QDeadlineTimer deadline = QDeadlineTimer::Forever);
+    /// Blocks until the process is Closed; false if \a deadline passed first or the wait was refused.
+    ///
+    /// It does not close the process. Runs steps meanwhile, as waitForClosing() does. Refused where
+    /// it could only end after itself: in a step or work of the process, or of one that it waits for
+    /// (R39; upstream: `<-Closed()`).
+    bool waitForClosed(QDeadlineTimer deadline = QDeadlineTimer::Forever);
+    /// close(), waitForClosed() and error() in one; a true result means that something failed
+    /// (upstream: `Close()`). Where the wait is refused the process is closed all the same, and
+    /// the returned Error says so.
+    Error closeAndWait();
+
+    /// A future of its own for each call, finished when the process is Closing: after closing() was
+    /// emitted, or at once. Continuations run at home.
+    QFuture<void> whenClosing() const;
+    /// A future of its own for each call, finished with error() when the process is Closed: after
+    /// closed() was emitted, or at once. Continuations run at home.
+    QFuture<Error> whenClosed() const;
+
+public Q_SLOTS:
+    /// Closes the process (upstream: `go p.Close()`).
+    ///
+    /// May be called any number of times. Never blocks and runs no user code: when it returns, the
+    /// process and everything reachable over child edges is Closing (R18), and signals, teardowns and
+    /// futures follow as steps (R17).
+    void close();
+    /// Closes the process once all that it waits for has closed by itself; closes none of them (R20;
+    /// upstream: `CloseAfterChildren`, which also waits).
+    void closeAfterChildren();
+
+Q_SIGNALS:
+    /// Emitted once, at home, after the state is Closing and before teardown (R2).
+    void closing(QPrivateSignal);
+    /// Emitted once, at home, after teardown has completed and the state is Closed (R3).
+    void closed(QPrivateSignal);
+    /// Emitted at home before closing() and before closed().
+    void stateChanged(GoProcess::Process::State state, QPrivateSignal);
+    /// Emitted by setName() in the thread that called it.
+    void nameChanged(const QString &name);
+
+protected:
+    /// Follows moveToThread() (R36).
+    bool event(QEvent *event) override;
+
+private Q_SLOTS:
+    void arrive();
+
+private:
+    friend class Hold;
+    friend class Private::ProcessData;
+    template<class F>
+    friend ProcessPtr go(const QString &name, F &&work);
+
+    explicit Process(Private::ProcessData &data);
+
+    bool setTeardownImpl(std::unique_ptr<Private::Teardown> teardown);
+    static void deleteAtHome(Process *process);
+    static ProcessPtr goImpl(Process *parent, const QString &name,
+                             std::unique_ptr<Private::Work> work);
+
+    Private::ProcessData *const d;
+};
+
+/// Runs \a work on the library's thread pool as a process without a parent (upstream: `Go`).
+template<class F>
+ProcessPtr go(const QString &name, F &&work)
+{
+    static_assert(Private::isWork<F>,
+                  "A work takes GoProcess::Process& or nothing and returns void or GoProcess::Error");
+    return Process::goImpl(nullptr, name, Private::makeWork(std::forward<F>(work)));
+}
+/// The same without a name.
+template<class F>
+ProcessPtr go(F &&work)
+{
+    return go(QString(), std::forward<F>(work));
+}
+
+/// How many threads the library's own pool may have; 4096 unless set. Works beyond that queue, with
+/// a warning (R31).
+GOPROCESS_EXPORT int maxWorkThreadCount();
+/// Sets maxWorkThreadCount(); at least 1.
+GOPROCESS_EXPORT void setMaxWorkThreadCount(int count);
+
+} // namespace GoProcess
+
+#endif

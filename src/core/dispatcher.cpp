@@ -1,0 +1,554 @@
+// SPDX-License-Identifier: MIT
+// The dispatcher: brings steps to the thread that is their home and runs them there.
+
+#include "dispatcher_p.h"
+
+#include "frame_p.h"
+#include "logging_p.h"
+#include "workpool_p.h"
+
+#include <QCoreApplication>
+#include <QMetaMethod>
+#include <QStringList>
+#include <QThread>
+
+#include <unordered_map>
+
+namespace GoProcess::Private {
+
+namespace {
+
+/// The dispatchers by thread. Never destroyed, as processes may be closed in static destruction.
+struct Registry
+{
+    std::mutex mutex;
+    std::unordered_map<QThread *, DispatcherRef> dispatchers;
+};
+
+Registry &registry()
+{
+    static auto *const instance = new Registry;
+    return *instance;
+}
+
+// No reference: the registry's one lasts until the QThread is destroyed, which an adopted thread does
+// at its very end, and which resets it then. A destructor would run too early at the end of main.
+thread_local Dispatcher *currentDispatcher = nullptr;
+
+// Counts only; those who look at it lock what they look for.
+std::atomic<std::uint64_t> irregularityCount = 0;
+
+/// Library threads, and user's threads in a work, are nobody's home.
+bool isHomelessPlace()
+{
+    return ThreadContext::current().isLibraryThread || Frame::isInWork();
+}
+
+} // namespace
+
+/// Collects steps by where they go. It runs under the graph's lock, so it neither wakes anybody nor
+/// warns before finish().
+class Delivery
+{
+public:
+    void add(Resident &node, Step step, Item *next);
+    void finish();
+
+private:
+    void addToPool(Resident &node, Step step)
+    {
+        m_pool.push_back({ Ref<Resident>(&node), step, true });
+    }
+    void addStray(Resident &node, Step step, Dispatcher *home);
+    bool push(const DispatcherRef &dispatcher, Item item);
+
+    QThread *m_lastThread = nullptr;
+    DispatcherRef m_last;
+    std::unique_lock<std::mutex> m_lock; // of m_touched.back()
+    std::vector<DispatcherRef> m_touched;
+    std::vector<Item> m_pool;
+    QStringList m_warnings;
+    bool m_irregular = false;
+};
+
+void Delivery::add(Resident &node, Step step, Item *next)
+{
+    node.setDue(step);
+    if (step == Step::Work || node.isHomeless()) {
+        if (next && !next->node && step != Step::Work)
+            *next = { Ref<Resident>(&node), step, true };
+        else
+            addToPool(node, step);
+        return;
+    }
+
+    QThread *thread = node.thread();
+    if (!thread) {
+        addStray(node, step, nullptr);
+        return;
+    }
+    if (thread != m_lastThread) {
+        m_lock = {};
+        m_lastThread = thread;
+        m_last = node.m_firstHome && node.m_firstHome->isFor(thread) ? node.m_firstHome
+                                                                     : Dispatcher::of(thread);
+    }
+    if (!push(m_last, { Ref<Resident>(&node), step, false }))
+        addStray(node, step, m_last.get());
+}
+
+bool Delivery::push(const DispatcherRef &dispatcher, Item item)
+{
+    if (!m_lock || m_touched.back().get() != dispatcher.get()) {
+        m_lock = {};
+        m_touched.push_back(dispatcher);
+        m_lock = std::unique_lock(dispatcher->m_mutex);
+    }
+    const Dispatcher::Life life = dispatcher->lifeLocked();
+    if (life == Dispatcher::Life::Ended)
+        return false;
+    m_irregular = m_irregular || life == Dispatcher::Life::Fresh;
+    dispatcher->m_incoming.push_back(std::move(item));
+    return true;
+}
+
+void Delivery::addStray(Resident &node, Step step, Dispatcher *home)
+{
+    if (home ? home->takeWarning() : !std::exchange(node.m_warned, true)) {
+        m_warnings += QStringLiteral(
+                              "The thread of process \"%1\" does not run its steps any more (%2): "
+                              "they run in the threads that close it, complete what it waits for, "
+                              "or wait for it")
+                              .arg(node.path(),
+                                   home ? QStringLiteral("it has finished")
+                                        : QStringLiteral("it has none"));
+    }
+    m_irregular = true;
+    m_lock = {};
+    m_lastThread = nullptr;
+    if (isHomelessPlace()
+        || !push(DispatcherRef(&Dispatcher::current()), { Ref<Resident>(&node), step, true }))
+        addToPool(node, step);
+}
+
+void Delivery::finish()
+{
+    m_lock = {};
+    for (const DispatcherRef &dispatcher : m_touched)
+        dispatcher->flush();
+    if (!m_pool.empty())
+        WorkPool::instance().submit(std::move(m_pool));
+    if (m_irregular)
+        Dispatcher::addIrregularity();
+    for (const QString &warning : std::as_const(m_warnings))
+        qCWarning(lcProcess).noquote() << warning;
+}
+
+void deliver(Change &&change, Item *next)
+{
+    if (change.steps().isEmpty()) {
+        change.unlock();
+        return;
+    }
+    Delivery delivery;
+    for (const Change::Due &due : change.steps())
+        delivery.add(static_cast<Resident &>(*due.node), due.step, next);
+    change.unlock();
+    delivery.finish();
+}
+
+void deliver(Resident &node, Step step, Item *next)
+{
+    Delivery delivery;
+    delivery.add(node, step, next);
+    delivery.finish();
+}
+
+void runItem(Item item)
+{
+    while (item.node && item.node->claim(item.step)) {
+        Item next;
+        item.node->run(item.step, &next);
+        item = std::move(next);
+    }
+}
+
+// --- Dispatchers and threads ---------------------------------------------------------------------
+
+Dispatcher &Dispatcher::current()
+{
+    if (!currentDispatcher)
+        currentDispatcher = of(QThread::currentThread()).get();
+    return *currentDispatcher;
+}
+
+Dispatcher *Dispatcher::currentIfAny()
+{
+    return currentDispatcher;
+}
+
+DispatcherRef Dispatcher::of(QThread *thread)
+{
+    Registry &all = registry();
+    const std::lock_guard lock(all.mutex);
+    DispatcherRef &dispatcher = all.dispatchers[thread];
+    if (!dispatcher) {
+        dispatcher = DispatcherRef(new Dispatcher(thread));
+        dispatcher->deref(); // the registry's reference is the only one
+        dispatcher->attach();
+    }
+    return dispatcher;
+}
+
+void Dispatcher::attach()
+{
+    QThread *thread = m_thread.load(std::memory_order_relaxed);
+    const DispatcherRef self(this);
+    // Without a context object these run where they are emitted: in the thread itself, and the last
+    // one in the thread that destroys it.
+    QObject::connect(thread, &QThread::started, [self] { self->threadStarted(); });
+    QObject::connect(thread, &QThread::finished, [self] { self->threadFinished(); });
+    QObject::connect(thread, &QObject::destroyed, [self] { self->threadDestroyed(); });
+
+    const std::lock_guard lock(m_mutex);
+    if (lifeLocked() == Life::Fresh) {
+        if (thread == QThread::currentThread())
+            m_life = Life::Live;
+        else if (thread->isFinished())
+            m_life = Life::Ended;
+    }
+}
+
+Dispatcher::~Dispatcher()
+{
+    delete m_bell;
+}
+
+Dispatcher::Life Dispatcher::life()
+{
+    const std::lock_guard lock(m_mutex);
+    return lifeLocked();
+}
+
+Dispatcher::Life Dispatcher::lifeLocked()
+{
+    // A thread that was told to start is a home at once, before it gets to say so.
+    QThread *thread = m_thread.load(std::memory_order_relaxed);
+    if (m_life != Life::Live && thread && thread->isRunning())
+        m_life = Life::Live;
+    return m_life;
+}
+
+void Dispatcher::threadStarted()
+{
+    const std::lock_guard lock(m_mutex);
+    m_life = Life::Live;
+}
+
+void Dispatcher::threadFinished()
+{
+    const DispatcherRef self(this);
+    while (true) {
+        drain();
+        const std::lock_guard lock(m_mutex);
+        if (m_incoming.empty() && m_retired.empty()) {
+            m_life = Life::Ended;
+            break;
+        }
+    }
+    addIrregularity();
+}
+
+void Dispatcher::threadDestroyed()
+{
+    const DispatcherRef self(this);
+    {
+        Registry &all = registry();
+        const std::lock_guard lock(all.mutex);
+        // Release: see isFor().
+        all.dispatchers.erase(m_thread.exchange(nullptr, std::memory_order_release));
+    }
+    if (currentDispatcher == this)
+        currentDispatcher = nullptr;
+
+    std::vector<Item> left;
+    std::vector<Retired> retired;
+    Bell *bell = nullptr;
+    {
+        const std::lock_guard lock(m_mutex);
+        m_life = Life::Ended;
+        left.swap(m_incoming);
+        retired.swap(m_retired);
+        bell = std::exchange(m_bell, nullptr);
+    }
+    delete bell;
+    // A thread that was never started has steps left: on to where they can run.
+    for (const Item &item : left) {
+        if (item.node->claim(item.step))
+            deliver(*item.node, item.step);
+    }
+    for (const Retired &object : retired)
+        delete object.object;
+    addIrregularity();
+}
+
+std::uint64_t Dispatcher::irregularities()
+{
+    return irregularityCount.load(std::memory_order_acquire);
+}
+
+void Dispatcher::addIrregularity()
+{
+    irregularityCount.fetch_add(1, std::memory_order_release);
+    Registry &all = registry();
+    const std::lock_guard lock(all.mutex);
+    for (const auto &[thread, dispatcher] : all.dispatchers) {
+        const std::lock_guard inner(dispatcher->m_mutex);
+        if (dispatcher->m_sleepers > 0)
+            dispatcher->m_wake.notify_all();
+    }
+}
+
+// --- Running steps -------------------------------------------------------------------------------
+
+bool Dispatcher::take(Item &item)
+{
+    if (m_next == m_batch.size()) {
+        m_batch.clear();
+        m_next = 0;
+        if (m_batch.capacity() > 4096)
+            m_batch.shrink_to_fit(); // a large close is over
+        const std::lock_guard lock(m_mutex);
+        m_batch.swap(m_incoming);
+    }
+    if (m_next == m_batch.size())
+        return false;
+    item = std::move(m_batch[m_next++]);
+    return true;
+}
+
+bool Dispatcher::runOne()
+{
+    Item item;
+    if (!take(item))
+        return false;
+    runItem(item);
+    return true;
+}
+
+void Dispatcher::runItem(Item &item)
+{
+    Resident &node = *item.node;
+    if (!node.claim(item.step))
+        return;
+    if (!item.anywhere && !isFor(node.thread())) {
+        deliver(node, item.step); // it has moved away
+        return;
+    }
+    runClaimed(node, item.step);
+}
+
+void Dispatcher::runClaimed(Resident &node, Step step)
+{
+    if (node.m_moved.exchange(false, std::memory_order_acquire)) {
+        // It has just come. moveToThread() holds the locks of the event queues of both threads until
+        // the object has arrived: whoever gets the one of this thread finds it complete.
+        const std::lock_guard lock(m_mutex);
+        QCoreApplication::removePostedEvents(bellLocked(), QEvent::User); // there are none
+    }
+    node.run(step, nullptr);
+}
+
+void Dispatcher::runSlice()
+{
+    // One step is never split, but between two of them other events get their turn (R40).
+    constexpr auto longest = std::chrono::milliseconds(8);
+
+    const DispatcherRef self(this);
+    {
+        const std::lock_guard lock(m_mutex);
+        m_rung = false;
+    }
+    if (m_slices == 0 && std::exchange(m_calledEarly, false)) {
+        flush(); // once more, behind the events that came during the last slice
+        return;
+    }
+
+    const auto end = Clock::now() + longest;
+    ++m_slices;
+    do {
+        Item item;
+        if (take(item)) {
+            flush(); // before user code: a nested event loop goes on with the rest
+            runItem(item);
+        } else if (QObject *object = takeRetired(false)) {
+            flush();
+            delete object;
+        } else {
+            break;
+        }
+    } while (Clock::now() < end);
+    --m_slices;
+    {
+        const std::lock_guard lock(m_mutex);
+        m_calledEarly = m_rung;
+    }
+    flush();
+}
+
+void Dispatcher::drain()
+{
+    const DispatcherRef self(this);
+    while (true) {
+        while (runOne()) { }
+        QObject *object = takeRetired(false);
+        if (!object)
+            return;
+        delete object;
+    }
+}
+
+void Dispatcher::flush()
+{
+    const bool isOwner = currentDispatcher == this;
+    const std::lock_guard lock(m_mutex);
+    if (m_incoming.empty() && m_retired.empty() && (!isOwner || m_next == m_batch.size()))
+        return;
+    if (m_sleepers > 0)
+        m_wake.notify_all();
+    else
+        ringLocked();
+}
+
+void Dispatcher::ringLocked()
+{
+    QThread *thread = m_thread.load(std::memory_order_relaxed);
+    if (m_rung || !thread)
+        return;
+    bellLocked();
+    // By its meta method: this posts one event that carries nothing.
+    static const QMetaMethod ring =
+            Bell::staticMetaObject.method(Bell::staticMetaObject.indexOfMethod("ring()"));
+    m_rung = ring.invoke(m_bell, Qt::QueuedConnection);
+}
+
+Bell *Dispatcher::bellLocked()
+{
+    QThread *thread = m_thread.load(std::memory_order_relaxed);
+    if (!m_bell && thread) {
+        m_bell = new Bell(*this);
+        if (m_bell->thread() != thread)
+            m_bell->moveToThread(thread);
+    }
+    return m_bell;
+}
+
+void Dispatcher::ringAgain()
+{
+    Bell *old = nullptr;
+    {
+        const std::lock_guard lock(m_mutex);
+        old = std::exchange(m_bell, nullptr);
+        m_rung = false;
+    }
+    delete old; // and a call that is still on its way, so that there are not two
+    flush();
+}
+
+/// ~QCoreApplication throws away what is queued in its thread. The next one finds it again.
+static void applicationStarted()
+{
+    if (Dispatcher *dispatcher = Dispatcher::currentIfAny())
+        dispatcher->ringAgain();
+}
+Q_COREAPP_STARTUP_FUNCTION(applicationStarted)
+
+void Bell::ring()
+{
+    m_dispatcher->runSlice();
+}
+
+// --- Blocking waits ------------------------------------------------------------------------------
+
+void Dispatcher::sleep(const bool &reached, Clock::time_point until, std::uint64_t irregularities)
+{
+    std::unique_lock lock(m_mutex);
+    ++m_sleepers;
+    const auto awake = [&] {
+        return reached || !m_incoming.empty() || Dispatcher::irregularities() != irregularities;
+    };
+    if (until == Clock::time_point::max())
+        m_wake.wait(lock, awake);
+    else
+        m_wake.wait_until(lock, until, awake);
+    --m_sleepers;
+}
+
+void Dispatcher::wake(bool &flag)
+{
+    const std::lock_guard lock(m_mutex);
+    flag = true;
+    m_wake.notify_all();
+}
+
+std::vector<Ref<Resident>> Dispatcher::openFutures() const
+{
+    const std::lock_guard lock(m_mutex);
+    return m_openFutures;
+}
+
+void Dispatcher::addOpenFuture(Resident &node)
+{
+    const std::lock_guard lock(m_mutex);
+    m_openFutures.emplace_back(&node);
+}
+
+void Dispatcher::removeOpenFuture(const Resident &node)
+{
+    Ref<Resident> removed; // let go of outside of the lock
+    const std::lock_guard lock(m_mutex);
+    for (auto &open : m_openFutures) {
+        if (open.get() == &node) {
+            removed = std::move(open);
+            open = std::move(m_openFutures.back());
+            m_openFutures.pop_back();
+            return;
+        }
+    }
+}
+
+// --- Objects to delete ---------------------------------------------------------------------------
+
+void Dispatcher::retire(QObject *object, bool silently)
+{
+    QThread *thread = object->thread();
+    if (thread && thread != QThread::currentThread()) {
+        const DispatcherRef dispatcher = of(thread);
+        std::unique_lock lock(dispatcher->m_mutex);
+        if (dispatcher->m_life != Life::Ended) {
+            dispatcher->m_retired.push_back({ object, silently });
+            lock.unlock();
+            dispatcher->flush();
+            return;
+        }
+    }
+    delete object;
+}
+
+QObject *Dispatcher::takeRetired(bool silentlyOnly)
+{
+    const std::lock_guard lock(m_mutex);
+    if (m_retired.empty() || (silentlyOnly && !m_retired.back().silently))
+        return nullptr;
+    QObject *object = m_retired.back().object;
+    m_retired.pop_back();
+    return object;
+}
+
+void Dispatcher::reap()
+{
+    while (QObject *object = takeRetired(true))
+        delete object;
+}
+
+} // namespace GoProcess::Private

@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: MIT
+// The dispatcher: brings steps to the thread that is their home and runs them there.
+
+#ifndef GOPROCESS_DISPATCHER_P_H
+#define GOPROCESS_DISPATCHER_P_H
+
+#include "graph_p.h"
+
+#include <QObject>
+
+#include <chrono>
+#include <condition_variable>
+
+QT_BEGIN_NAMESPACE
+class QThread;
+class QThreadPool;
+QT_END_NAMESPACE
+
+namespace GoProcess::Private {
+
+class Bell;
+class Dispatcher;
+class Resident;
+
+using DispatcherRef = Ref<Dispatcher>;
+
+/// A step of a process on its way.
+struct Item
+{
+    Ref<Resident> node;
+    Step step = Step::None;
+    bool anywhere = false; ///< The home does not run steps: any thread may (R38).
+};
+
+/// A node whose steps run somewhere: in the thread that is its home, or on the library's pool.
+class Resident : public Node
+{
+public:
+    /// QObject::thread(); null where there is none. For those who hold the node's lock or have
+    /// claimed a step of it: either keeps the QObject alive.
+    virtual QThread *thread() const = 0;
+    /// Runs a claimed step in the calling thread. The next step that can run right behind it goes
+    /// to \a next, if it is not null.
+    virtual void run(Step step, Item *next) = 0;
+    /// The user's pool has thrown the work away; the work was claimed before.
+    virtual void workDropped() = 0;
+    /// A blocking wait in the home found the future of the teardown unfinished (R23).
+    virtual void endFuture() = 0;
+    /// True for the first who asks: endFuture() is called once.
+    bool takeFutureEnd() { return !m_futureEnded.exchange(true, std::memory_order_relaxed); }
+    /// The user's pool that its work was given to; null for the library's own.
+    virtual QThreadPool *workPool() const = 0;
+
+    /// Announces that \a step may run, once. Release: the claimer sees all that led here.
+    void setDue(Step step)
+    {
+        if (step == Step::Work)
+            m_workDue.store(true, std::memory_order_release);
+        else
+            m_due.store(step, std::memory_order_release);
+    }
+    Step due() const { return m_due.load(std::memory_order_acquire); }
+    bool isWorkDue() const { return m_workDue.load(std::memory_order_acquire); }
+    /// True for the one who may run \a step: each step is claimed once, whatever copies of it
+    /// stand in queues.
+    bool claim(Step step)
+    {
+        if (step == Step::Work)
+            return m_workDue.exchange(false, std::memory_order_acq_rel);
+        return m_due.compare_exchange_strong(step, Step::None, std::memory_order_acq_rel);
+    }
+
+    bool isHomeless() const { return m_homeless.load(std::memory_order_acquire); }
+
+protected:
+    explicit Resident(bool isBackground) : Node(isBackground) { }
+
+    // Set before others know the node; cleared in its thread by moveToThread().
+    std::atomic<bool> m_homeless = false;
+    // Set in the old thread by moveToThread(), taken by whoever runs the next step.
+    std::atomic<bool> m_moved = false;
+    // Only in the home thread; atomic as the home may move.
+    std::atomic<bool> m_futureEnded = false;
+    /// The warning that it has no thread was given. Guarded by the node's lock.
+    bool m_warned = false;
+
+private:
+    friend class Dispatcher;
+    friend class Delivery;
+
+    // At most one step of a node is due at a time; its work is apart, as closing() may come while it
+    // waits. Written by who makes it due, taken by who claims it.
+    std::atomic<Step> m_due = Step::None;
+    std::atomic<bool> m_workDue = false;
+
+protected:
+    DispatcherRef m_firstHome; ///< Of the thread that made it; saves the search for it.
+};
+
+/// Brings the steps of a change on their way, and lets go of the graph's lock. A step without a home
+/// that can run right behind the caller goes to \a next, if it is not null and still empty.
+void deliver(Change &&change, Item *next = nullptr);
+/// The same for a single step of a process whose next step is in the caller's hands.
+void deliver(Resident &node, Step step, Item *next = nullptr);
+/// Runs an item of no home, and what can run right behind it.
+void runItem(Item item);
+
+/// Runs the steps of the processes at home in one thread: in slices when its event loop delivers the
+/// one queued call, or at once while the thread is blocked in a wait.
+class Dispatcher
+{
+public:
+    using Clock = std::chrono::steady_clock;
+
+    enum class Life : std::uint8_t {
+        Fresh, ///< The thread was not started yet.
+        Live,
+        Ended ///< The thread has finished or is gone.
+    };
+
+    explicit Dispatcher(QThread *thread) : m_thread(thread) { }
+    Q_DISABLE_COPY_MOVE(Dispatcher)
+
+    void ref() noexcept { m_refs.fetch_add(1, std::memory_order_relaxed); }
+    void deref() noexcept
+    {
+        if (m_refs.fetch_sub(1, std::memory_order_acq_rel) == 1)
+            delete this;
+    }
+
+    /// Of the calling thread; made on demand.
+    static Dispatcher &current();
+    /// Of the calling thread; null if nobody has needed one.
+    static Dispatcher *currentIfAny();
+    /// Of \a thread, which must exist; made on demand.
+    static DispatcherRef of(QThread *thread);
+    /// Deletes \a object in its thread, or here if that will not run anything.
+    static void retire(QObject *object, bool silently);
+
+    bool isFor(const QThread *thread) const
+    {
+        // Acquire pairs with the release of its destruction: an old address is not taken for it.
+        return m_thread.load(std::memory_order_acquire) == thread;
+    }
+    Life life();
+    /// True for the first who asks.
+    bool takeWarning() { return !m_warned.exchange(true, std::memory_order_relaxed); }
+
+    // In its own thread only:
+    /// Runs one step; false if there was none.
+    bool runOne();
+    /// Runs a step that the caller has claimed.
+    void runClaimed(Resident &node, Step step);
+    /// Deletes objects whose deletion runs no user code.
+    void reap();
+    /// Runs and deletes all there is.
+    void drain();
+    /// Sleeps until there is a step, \a reached, or something irregular happened elsewhere.
+    void sleep(const bool &reached, Clock::time_point until, std::uint64_t irregularities);
+    /// Steps that a wait left behind go to the event loop.
+    void flush();
+    /// Processes at home here whose teardown waits for a future.
+    std::vector<Ref<Resident>> openFutures() const;
+
+    /// A new QCoreApplication: the previous one took the queued call with it.
+    void ringAgain();
+
+    // From any thread:
+    /// Sets \a flag under the lock of this dispatcher, and wakes its thread.
+    void wake(bool &flag);
+    /// Reads a flag that wake() sets.
+    bool read(const bool &flag) const
+    {
+        const std::lock_guard lock(m_mutex);
+        return flag;
+    }
+    void addOpenFuture(Resident &node);
+    void removeOpenFuture(const Resident &node);
+
+    /// Counts what makes steps run elsewhere than usual: threads that end or were not started, and
+    /// processes that move. Who sleeps in a wait looks around when it changes.
+    static std::uint64_t irregularities();
+    static void addIrregularity();
+
+private:
+    friend class Bell;
+    friend class Delivery;
+
+    struct Retired
+    {
+        QObject *object;
+        bool silently;
+    };
+
+    ~Dispatcher();
+    void attach();
+    void runSlice();
+    bool take(Item &item);
+    void runItem(Item &item);
+    Life lifeLocked();
+    void ringLocked();
+    Bell *bellLocked();
+    void threadStarted();
+    void threadFinished();
+    void threadDestroyed();
+    QObject *takeRetired(bool silentlyOnly);
+
+    std::atomic<int> m_refs = 1;
+    std::atomic<QThread *> m_thread; ///< Null once destroyed.
+    std::atomic<bool> m_warned = false;
+
+    mutable std::mutex m_mutex; // guards what follows
+    std::condition_variable m_wake;
+    std::vector<Item> m_incoming;
+    std::vector<Retired> m_retired;
+    std::vector<Ref<Resident>> m_openFutures;
+    Life m_life = Life::Fresh;
+    bool m_rung = false; ///< The queued call is on its way.
+    int m_sleepers = 0;
+    Bell *m_bell = nullptr;
+
+    // Of the thread itself:
+    std::vector<Item> m_batch; ///< Taken from m_incoming; nested loops and waits go on with it.
+    std::size_t m_next = 0;
+    int m_slices = 0; ///< How many are on the stack: more than one in nested event loops.
+    /// The queued call was made early in a slice, for a nested event loop that there was not.
+    bool m_calledEarly = false;
+};
+
+/// Receives the queued call of a dispatcher in its thread.
+class Bell : public QObject
+{
+    Q_OBJECT
+
+public:
+    explicit Bell(Dispatcher &dispatcher) : m_dispatcher(&dispatcher) { }
+
+    Q_INVOKABLE void ring();
+
+private:
+    Dispatcher *const m_dispatcher;
+};
+
+} // namespace GoProcess::Private
+
+#endif

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: MIT
+// What a finished QFuture of a teardown says.
+
+#ifndef GOPROCESS_FUTURES_P_H
+#define GOPROCESS_FUTURES_P_H
+
+#include <GoProcess/error.h>
+
+#include <QCoreApplication>
+#include <QFuture>
+#include <QFutureInterface>
+
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace GoProcess::Private {
+
+/// True if \a future, which looks cancelled, is a default-constructed one: Qt gives both the same
+/// state. \a future is the only handle that the caller has, and is used up.
+///
+/// What tells them apart: a future whose promise is gone keeps no continuation, and a continuation
+/// that is kept dies with the last handle. Qt lets classes set one that derive from QFutureInterface.
+template<class T>
+bool isDefaultConstructed(QFuture<T> &&future)
+{
+    struct Probe : QFutureInterfaceBase
+    {
+        explicit Probe(const QFuture<T> &other) : QFutureInterfaceBase(get(other)) { }
+        using QFutureInterfaceBase::setContinuation;
+    };
+
+    const auto token = std::make_shared<char>();
+    Probe(future).setContinuation([token](const QFutureInterfaceBase &) {});
+    const bool hadPromise = token.use_count() == 1;
+    future = QFuture<T>();
+    const bool isShared = token.use_count() > 1;
+    return !hadPromise && !isShared;
+}
+
+/// The error that a finished \a future stands for (R23); uses up the handle.
+template<class T>
+Error errorOf(QFuture<T> &&future)
+{
+    try {
+        future.waitForFinished(); // it is finished: this only throws what it holds
+        if constexpr (!std::is_void_v<T>) {
+            if (future.isResultReadyAt(0))
+                return future.resultAt(0);
+        }
+    } catch (...) {
+        return Error::fromException(std::current_exception());
+    }
+    if (future.isCanceled() && !isDefaultConstructed(std::move(future))) {
+        return Error(QCoreApplication::translate("GoProcess::Error",
+                                                 "The future of the teardown was cancelled"));
+    }
+    return {};
+}
+
+} // namespace GoProcess::Private
+
+#endif

@@ -1,0 +1,674 @@
+// SPDX-License-Identifier: MIT
+// The state core: the graph of processes, its counters and the rules of a close.
+
+#include "graph_p.h"
+
+#include <QStringList>
+
+#include <algorithm>
+#include <array>
+#include <functional>
+#include <unordered_map>
+#include <unordered_set>
+
+namespace GoProcess::Private {
+
+namespace {
+
+// Never destroyed: processes may be closed in static destruction (R48).
+template<class T>
+T &immortal()
+{
+    static T *const object = new T;
+    return *object;
+}
+
+/// Where processes without edges find their lock. Several, so that threads do not meet there.
+class Nurseries
+{
+public:
+    Component *pick()
+    {
+        // A thread keeps to one nursery; relaxed, as the number only spreads the threads.
+        thread_local const std::size_t index = m_next.fetch_add(1, std::memory_order_relaxed);
+        return m_components[index % m_components.size()].get();
+    }
+
+    Nurseries()
+    {
+        for (auto &component : m_components)
+            component = std::make_unique<Component>(true);
+    }
+
+private:
+    std::array<std::unique_ptr<Component>, 64> m_components;
+    std::atomic<std::size_t> m_next = 0;
+};
+
+/// Names and first parents are read along a path through many components; a few locks of their own
+/// guard them. Innermost of all locks: nothing else is locked under one.
+class LabelLocks
+{
+public:
+    std::mutex &of(const Node *node)
+    {
+        return m_mutexes[std::hash<const Node *> {}(node) / alignof(std::max_align_t)
+                         % m_mutexes.size()];
+    }
+
+private:
+    std::array<std::mutex, 64> m_mutexes;
+};
+
+std::mutex &labelLock(const Node *node)
+{
+    return immortal<LabelLocks>().of(node);
+}
+
+Component *rootOf(const std::atomic<Component *> &start)
+{
+    // Acquire pairs with the release of who merged: what lies beyond is complete. Forwards are never
+    // undone and every link holds a reference on the next, so the walk needs no lock.
+    Component *component = start.load(std::memory_order_acquire);
+    while (Component *next = component->forward.load(std::memory_order_acquire))
+        component = next;
+    return component;
+}
+
+bool lockBefore(const Component *a, const Component *b)
+{
+    if (a->nursery != b->nursery)
+        return a->nursery;
+    return std::less<const Component *> {}(a, b);
+}
+
+} // namespace
+
+void Component::deref() noexcept
+{
+    // A loop, as the end of one link lets go of the next.
+    Component *component = this;
+    while (component && !component->nursery
+           && component->m_refs.fetch_sub(1, std::memory_order_acq_rel) == 1) {
+        Component *next = component->forward.load(std::memory_order_relaxed);
+        delete component;
+        component = next;
+    }
+}
+
+// --- Locks ---------------------------------------------------------------------------------------
+
+NodeLock::NodeLock(const Node &node)
+{
+    while (true) {
+        Component *component = rootOf(node.m_component);
+        component->mutex.lock();
+        if (rootOf(node.m_component) == component) {
+            m_component = component;
+            return;
+        }
+        component->mutex.unlock(); // it was merged meanwhile
+    }
+}
+
+NodeLock::NodeLock(Node &a, Node &b)
+{
+    const auto moveIn = [](Node &node, Component *component) {
+        component->ref();
+        node.m_visit = 0; // numbers of another component mean nothing here
+        node.m_component.store(component, std::memory_order_release);
+    };
+
+    while (true) {
+        Component *first = rootOf(a.m_component);
+        Component *second = rootOf(b.m_component);
+        if (lockBefore(second, first))
+            std::swap(first, second);
+
+        first->mutex.lock();
+        if (second != first)
+            second->mutex.lock();
+        Component *rootA = rootOf(a.m_component);
+        Component *rootB = rootOf(b.m_component);
+        if (std::minmax(rootA, rootB, lockBefore) != std::minmax(first, second, lockBefore)) {
+            if (second != first)
+                second->mutex.unlock();
+            first->mutex.unlock();
+            continue;
+        }
+
+        if (rootA->nursery && rootB->nursery) {
+            auto *component = new Component;
+            component->mutex.lock(); // nobody else knows it yet
+            moveIn(a, component);
+            moveIn(b, component);
+            component->deref(); // the nodes hold it now
+            m_component = component;
+        } else if (rootA->nursery || rootB->nursery) {
+            m_component = rootA->nursery ? rootB : rootA;
+            moveIn(rootA->nursery ? a : b, m_component);
+        } else if (rootA != rootB) {
+            // By rank, so that a chain of forwards is at most logarithmic in what it joins.
+            m_component = rootA->rank < rootB->rank ? rootB : rootA;
+            Component *other = m_component == rootA ? rootB : rootA;
+            if (m_component->rank == other->rank)
+                ++m_component->rank;
+            m_component->visits = std::max(m_component->visits, other->visits);
+            m_component->ref();
+            other->forward.store(m_component, std::memory_order_release);
+        } else {
+            m_component = rootA;
+        }
+
+        if (first != m_component)
+            first->mutex.unlock();
+        if (second != first && second != m_component)
+            second->mutex.unlock();
+        return;
+    }
+}
+
+void NodeLock::unlock() noexcept
+{
+    if (Component *component = std::exchange(m_component, nullptr))
+        component->mutex.unlock();
+}
+
+// --- Nodes ---------------------------------------------------------------------------------------
+
+Node::Node() : Node(false) { }
+
+Node::Node(bool isBackground)
+    : background(isBackground), m_component(immortal<Nurseries>().pick())
+{
+}
+
+Node::~Node()
+{
+    m_component.load(std::memory_order_relaxed)->deref();
+}
+
+std::uint64_t Node::id() const noexcept
+{
+    static std::atomic<std::uint64_t> last = 0;
+
+    // Relaxed: the number stands for itself and orders nothing.
+    std::uint64_t id = m_id.load(std::memory_order_relaxed);
+    if (id == 0) {
+        const std::uint64_t fresh = last.fetch_add(1, std::memory_order_relaxed) + 1;
+        if (m_id.compare_exchange_strong(id, fresh, std::memory_order_relaxed))
+            id = fresh;
+    }
+    return id;
+}
+
+QString Node::name() const
+{
+    const std::lock_guard lock(labelLock(this));
+    return m_name;
+}
+
+bool Node::setName(const QString &name)
+{
+    const std::lock_guard lock(labelLock(this));
+    if (m_name == name)
+        return false;
+    m_name = name;
+    return true;
+}
+
+void Node::forgetParent()
+{
+    NodeRef parent; // let go of outside of the lock
+    const std::lock_guard lock(labelLock(this));
+    std::swap(parent, m_firstParent);
+}
+
+QString Node::path() const
+{
+    // Beyond this a path says nothing to a reader, and a million of them would fill the memory.
+    constexpr std::size_t levels = 1000;
+
+    QStringList names;
+    std::unordered_set<const Node *> seen;
+    NodeRef kept; // keeps the node that is looked at
+    const Node *node = this;
+    while (node && std::size_t(names.size()) < levels && seen.insert(node).second) {
+        NodeRef parent;
+        {
+            const std::lock_guard lock(labelLock(node));
+            names.append(node->m_name.isEmpty() ? QLatin1Char('#') + QString::number(node->id())
+                                                : node->m_name);
+            parent = node->m_firstParent;
+        }
+        kept = std::move(parent);
+        node = kept.get();
+    }
+
+    QString path;
+    for (auto name = names.crbegin(); name != names.crend(); ++name)
+        path += QLatin1Char('/') + *name;
+    return path;
+}
+
+// --- Edges ---------------------------------------------------------------------------------------
+
+void Graph::attach(Node &upper, Node &lower, bool closes, bool waits)
+{
+    Edge *edge = find(upper, lower);
+    if (!edge) {
+        edge = lower.m_ownEdge.upper ? new Edge : &lower.m_ownEdge;
+        edge->upper = &upper;
+        edge->lower = &lower;
+        edge->previousDown = upper.m_lastDown;
+        (edge->previousDown ? edge->previousDown->nextDown : upper.m_firstDown) = edge;
+        upper.m_lastDown = edge;
+        edge->previousUp = lower.m_lastUp;
+        (edge->previousUp ? edge->previousUp->nextUp : lower.m_firstUp) = edge;
+        lower.m_lastUp = edge;
+    }
+
+    if (waits && !edge->waits) {
+        edge->waits = true;
+        ++upper.m_waits;
+        ++upper.m_pending;
+    }
+    if (closes && !edge->closes) {
+        edge->closes = true;
+        const std::lock_guard lock(labelLock(&lower));
+        if (!lower.m_firstParent)
+            lower.m_firstParent = NodeRef(&upper);
+    }
+}
+
+void Graph::detach(Edge *edge)
+{
+    (edge->previousDown ? edge->previousDown->nextDown : edge->upper->m_firstDown) = edge->nextDown;
+    (edge->nextDown ? edge->nextDown->previousDown : edge->upper->m_lastDown) = edge->previousDown;
+    (edge->previousUp ? edge->previousUp->nextUp : edge->lower->m_firstUp) = edge->nextUp;
+    (edge->nextUp ? edge->nextUp->previousUp : edge->lower->m_lastUp) = edge->previousUp;
+
+    if (edge == &edge->lower->m_ownEdge)
+        *edge = Edge();
+    else
+        delete edge;
+}
+
+Edge *Graph::find(const Node &upper, const Node &lower)
+{
+    // In step through both books, so that the shorter one bounds the search.
+    Edge *down = upper.m_firstDown;
+    Edge *up = lower.m_firstUp;
+    while (down && up) {
+        if (down->lower == &lower)
+            return down;
+        if (up->upper == &upper)
+            return up;
+        down = down->nextDown;
+        up = up->nextUp;
+    }
+    return nullptr;
+}
+
+/// True if \a from waits, directly or not, for \a target; both are in \a component, which is locked.
+bool Graph::reaches(Node &from, Node &target, Component &component)
+{
+    // From both ends in turn: the smaller of the two sides bounds the search.
+    const std::uint64_t below = ++component.visits;
+    const std::uint64_t above = ++component.visits;
+    std::vector<Node *> down { &from };
+    std::vector<Node *> up { &target };
+    from.m_visit = below;
+    target.m_visit = above;
+
+    std::size_t nextDown = 0;
+    std::size_t nextUp = 0;
+    while (nextDown < down.size() && nextUp < up.size()) {
+        for (Edge *edge = down[nextDown++]->m_firstDown; edge; edge = edge->nextDown) {
+            if (!edge->waits || edge->lower->m_visit == below)
+                continue;
+            if (edge->lower->m_visit == above)
+                return true;
+            edge->lower->m_visit = below;
+            down.push_back(edge->lower);
+        }
+        for (Edge *edge = up[nextUp++]->m_firstUp; edge; edge = edge->nextUp) {
+            if (!edge->waits || edge->upper->m_visit == above)
+                continue;
+            if (edge->upper->m_visit == below)
+                return true;
+            edge->upper->m_visit = above;
+            up.push_back(edge->upper);
+        }
+    }
+    return false;
+}
+
+/// The nodes of the cycle that an edge from \a upper to \a lower would close; empty if none.
+std::vector<NodeRef> Graph::cycle(Node &upper, Node &lower, Component &component)
+{
+    if (&upper != &lower) {
+        // The usual case costs nothing: nothing waits for upper, or lower waits for nothing.
+        const auto waits = [](const Edge *edge) { return edge->waits; };
+        Edge *above = upper.m_firstUp;
+        while (above && !waits(above))
+            above = above->nextUp;
+        if (!above || lower.m_waits == 0 || !reaches(lower, upper, component))
+            return {};
+    }
+
+    // Found: search once more for the way, for the message.
+    std::unordered_map<Node *, Node *> cameFrom { { &lower, nullptr } };
+    std::vector<Node *> found { &lower };
+    for (std::size_t i = 0; i < found.size() && found[i] != &upper; ++i) {
+        for (Edge *edge = found[i]->m_firstDown; edge; edge = edge->nextDown) {
+            if (edge->waits && cameFrom.emplace(edge->lower, found[i]).second)
+                found.push_back(edge->lower);
+        }
+    }
+
+    std::vector<NodeRef> nodes;
+    for (Node *node = &upper; node; node = cameFrom[node])
+        nodes.emplace_back(node);
+    nodes.emplace_back(&upper);
+    std::reverse(nodes.begin(), nodes.end());
+    return nodes;
+}
+
+EdgeChange Graph::addChild(Node &upper, Node &lower)
+{
+    if (lower.background)
+        return { {}, Refusal::Background, {} };
+    if (upper.background || lower.state() == NodeState::Closed)
+        return {};
+
+    EdgeChange result { Change(NodeLock(upper, lower)), Refusal::None, {} };
+    if (lower.state() == NodeState::Closed)
+        return result;
+    if (hasBegunTeardown(upper)) {
+        result.refusal = Refusal::TeardownBegun;
+        return result;
+    }
+    result.cycle = cycle(upper, lower, result.change.m_lock.component());
+    if (!result.cycle.empty()) {
+        result.refusal = Refusal::Cycle;
+        return result;
+    }
+    attach(upper, lower, true, true);
+    if (upper.state() == NodeState::Closing)
+        mark(lower, result.change);
+    return result;
+}
+
+EdgeChange Graph::addChildNoWait(Node &upper, Node &lower)
+{
+    if (lower.background)
+        return { {}, Refusal::Background, {} };
+    if (upper.background || &upper == &lower || lower.state() == NodeState::Closed)
+        return {};
+
+    EdgeChange result { Change(NodeLock(upper, lower)), Refusal::None, {} };
+    if (upper.state() != NodeState::Running)
+        mark(lower, result.change);
+    else if (lower.state() != NodeState::Closed)
+        attach(upper, lower, true, false);
+    return result;
+}
+
+EdgeChange Graph::waitFor(Node &upper, Node &lower)
+{
+    if (lower.background || upper.background)
+        return { {}, Refusal::Background, {} };
+
+    EdgeChange result { Change(NodeLock(upper, lower)), Refusal::None, {} };
+    if (upper.state() != NodeState::Running) {
+        result.refusal = Refusal::NotRunning;
+        return result;
+    }
+    if (lower.state() == NodeState::Closed) {
+        mark(upper, result.change);
+        return result;
+    }
+    result.cycle = cycle(upper, lower, result.change.m_lock.component());
+    if (result.cycle.empty())
+        attach(upper, lower, false, true);
+    else
+        result.refusal = Refusal::Cycle;
+    return result;
+}
+
+// --- Closing -------------------------------------------------------------------------------------
+
+/// Running -> Closing for \a start and everything reachable over closing edges, parents before
+/// children. The steps found so far are the queue of the search.
+void Graph::mark(Node &start, Change &change)
+{
+    const auto close = [&change](Node &node) {
+        // Release: who sees Closing without the lock sees what happened before the close.
+        node.m_state.store(NodeState::Closing, std::memory_order_release);
+        wake(node, Waiter::Goal::Closing);
+        change.m_steps.append({ &node, Step::Announce });
+    };
+
+    if (start.state() != NodeState::Running)
+        return;
+    qsizetype next = change.m_steps.size();
+    close(start);
+    for (; next < change.m_steps.size(); ++next) {
+        Edge *edge = change.m_steps[next].node->m_firstDown;
+        while (edge) {
+            Edge *following = edge->nextDown;
+            if (edge->closes) {
+                if (edge->lower->state() == NodeState::Running)
+                    close(*edge->lower);
+                if (!edge->waits)
+                    detach(edge); // it has done its duty
+            }
+            edge = following;
+        }
+    }
+}
+
+/// One reason less to wait; the last one out begins the teardown.
+void Graph::countDown(Node &node, Change &change)
+{
+    if (--node.m_pending == 0)
+        change.m_steps.append({ &node, Step::Teardown });
+}
+
+void Graph::closeIfLeft(Node &node, Change &change)
+{
+    if (node.m_closeAfterChildren && node.m_waits == 0)
+        mark(node, change);
+}
+
+Change Graph::close(Node &node)
+{
+    if (node.state() == NodeState::Closed)
+        return {};
+    // Locked even if it is Closing: whoever closed it may still be marking what is below (R18).
+    Change change { NodeLock(node) };
+    mark(node, change);
+    return change;
+}
+
+Change Graph::closeAfterChildren(Node &node)
+{
+    Change change { NodeLock(node) };
+    node.m_closeAfterChildren = true;
+    closeIfLeft(node, change);
+    return change;
+}
+
+Change Graph::workReturned(Node &node)
+{
+    Change change { NodeLock(node) };
+    node.m_closeAfterChildren = true;
+    closeIfLeft(node, change);
+    countDown(node, change);
+    return change;
+}
+
+bool Graph::hold(Node &node)
+{
+    const NodeLock lock(node);
+    if (hasBegunTeardown(node))
+        return false;
+    ++node.m_pending;
+    return true;
+}
+
+Change Graph::release(Node &node)
+{
+    Change change { NodeLock(node) };
+    countDown(node, change);
+    return change;
+}
+
+Change Graph::announced(Node &node)
+{
+    Change change { NodeLock(node) };
+    node.m_announced = true;
+    countDown(node, change);
+    return change;
+}
+
+void Graph::setClosed(Node &node, const Error &error)
+{
+    const NodeLock lock(node);
+    node.m_error = error;
+    if (error) {
+        if (!node.m_treeErrors)
+            node.m_treeErrors = std::make_unique<TreeErrors>();
+        node.m_treeErrors->add({ node.id(), { node.path(), error } });
+    }
+    if (node.m_treeErrors) {
+        for (Edge *edge = node.m_firstUp; edge; edge = edge->nextUp) {
+            if (!edge->closes || !edge->waits)
+                continue;
+            std::unique_ptr<TreeErrors> &errors = edge->upper->m_treeErrors;
+            if (!errors)
+                errors = std::make_unique<TreeErrors>();
+            errors->add(*node.m_treeErrors);
+        }
+    }
+    // Release: who sees Closed sees the error.
+    node.m_state.store(NodeState::Closed, std::memory_order_release);
+}
+
+std::optional<Change> Graph::finish(Node &node)
+{
+    Change change { NodeLock(node) };
+    if (node.m_hasFutures)
+        return std::nullopt;
+
+    // Release: who sees it may destroy the QObject, which nobody touches from here.
+    node.m_finished.store(true, std::memory_order_release);
+    wake(node, Waiter::Goal::Closed);
+    while (Edge *edge = node.m_firstUp) {
+        Node &upper = *edge->upper;
+        const bool waited = edge->waits;
+        detach(edge);
+        if (waited) {
+            --upper.m_waits;
+            closeIfLeft(upper, change);
+            countDown(upper, change);
+        }
+    }
+    return change;
+}
+
+// --- Waiting -------------------------------------------------------------------------------------
+
+bool Graph::addWaiter(Node &node, Waiter &waiter)
+{
+    const auto reached = [&] {
+        switch (waiter.goal) {
+        case Waiter::Goal::Closing:
+            return node.state() != NodeState::Running;
+        case Waiter::Goal::Closed:
+            return node.isFinished();
+        case Waiter::Goal::LateTeardown:
+            break;
+        }
+        return !node.hasLateTeardown();
+    };
+
+    const NodeLock lock(node);
+    if (reached())
+        return false;
+    waiter.next = std::exchange(node.m_waiters, &waiter);
+    return true;
+}
+
+void Graph::removeWaiter(Node &node, Waiter &waiter)
+{
+    const NodeLock lock(node);
+    Waiter **place = &node.m_waiters;
+    while (*place && *place != &waiter)
+        place = &(*place)->next;
+    if (*place)
+        *place = waiter.next;
+}
+
+void Graph::wake(Node &node, Waiter::Goal goal)
+{
+    for (Waiter *waiter = node.m_waiters; waiter; waiter = waiter->next) {
+        if (waiter->goal == goal)
+            waiter->wake();
+    }
+}
+
+void Graph::setLateTeardown(Node &node, bool pending)
+{
+    const NodeLock lock(node);
+    // Release: who sees that it has completed may destroy the QObject.
+    node.m_late.store(pending, std::memory_order_release);
+    if (!pending)
+        wake(node, Waiter::Goal::LateTeardown);
+}
+
+void Graph::abandon(Node &node)
+{
+    node.m_state.store(NodeState::Closed, std::memory_order_release);
+    node.m_finished.store(true, std::memory_order_release);
+}
+
+bool Graph::waitsFor(Node &node, Node &other)
+{
+    if (&node == &other)
+        return true;
+    if (rootOf(node.m_component) != rootOf(other.m_component))
+        return false; // and if they are being joined just now, the answer is as old as the question
+    const NodeLock lock(node);
+    if (rootOf(other.m_component) != &lock.component() || lock.component().nursery)
+        return false;
+    return reaches(node, other, lock.component());
+}
+
+TreeErrors Graph::treeErrors(const Node &node)
+{
+    const NodeLock lock(node);
+    return node.m_treeErrors ? *node.m_treeErrors : TreeErrors();
+}
+
+void TreeErrors::add(const Entry &entry)
+{
+    const bool known = std::any_of(entries.cbegin(), entries.cend(),
+                                   [&](const Entry &other) { return other.id == entry.id; });
+    if (known)
+        return;
+    if (entries.size() < kept)
+        entries.append(entry);
+    else
+        ++uncounted;
+}
+
+void TreeErrors::add(const TreeErrors &other)
+{
+    for (const Entry &entry : other.entries)
+        add(entry);
+    uncounted += other.uncounted;
+}
+
+} // namespace GoProcess::Private

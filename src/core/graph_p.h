@@ -1,0 +1,391 @@
+// SPDX-License-Identifier: MIT
+// The state core: the graph of processes, its counters and the rules of a close.
+//
+// Plain C++ without QObject and without threads of its own. An operation changes the graph under a
+// lock and returns the steps that have become due, each for one process; it runs no user code.
+// Nothing here recurses with the depth or the width of the graph.
+//
+// Locks. Processes that edges join share one lock, their component; separate trees have separate
+// ones. A process without edges is in one of a few nurseries. When an edge joins two components,
+// the smaller forwards to the larger for ever; a lone process just moves in. The order of locks is:
+// nurseries, components by address, then the label locks (names), and those of the dispatchers.
+
+#ifndef GOPROCESS_GRAPH_P_H
+#define GOPROCESS_GRAPH_P_H
+
+#include <GoProcess/error.h>
+
+#include <QList>
+#include <QString>
+#include <QVarLengthArray>
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <utility>
+#include <vector>
+
+namespace GoProcess::Private {
+
+class Node;
+
+/// A counted reference to a T, whose ref() and deref() count.
+template<class T>
+class Ref
+{
+public:
+    Ref() noexcept = default;
+    explicit Ref(T *object) noexcept : m_object(object)
+    {
+        if (m_object)
+            m_object->ref();
+    }
+    Ref(const Ref &other) noexcept : Ref(other.m_object) { }
+    Ref(Ref &&other) noexcept : m_object(std::exchange(other.m_object, nullptr)) { }
+    Ref &operator=(Ref other) noexcept
+    {
+        std::swap(m_object, other.m_object);
+        return *this;
+    }
+    ~Ref()
+    {
+        if (m_object)
+            m_object->deref();
+    }
+
+    T *get() const noexcept { return m_object; }
+    T *operator->() const noexcept { return m_object; }
+    T &operator*() const noexcept { return *m_object; }
+    explicit operator bool() const noexcept { return m_object != nullptr; }
+
+private:
+    T *m_object = nullptr;
+};
+
+enum class NodeState : std::uint8_t { Running, Closing, Closed };
+
+/// A piece of a close that runs outside the graph, at home.
+enum class Step : std::uint8_t {
+    None,
+    Announce, ///< emit closing()
+    Teardown, ///< run the teardown
+    Finish, ///< become Closed and emit closed()
+    LateTeardown, ///< run a teardown that was set on a Closed process
+    Work ///< run the function given to `go`
+};
+
+/// Processes joined by edges, and the lock that they share.
+class Component
+{
+public:
+    explicit Component(bool isNursery = false) noexcept : nursery(isNursery) { }
+
+    void ref() noexcept { m_refs.fetch_add(1, std::memory_order_relaxed); }
+    void deref() noexcept;
+
+    std::mutex mutex;
+    /// The component that this one was merged into. Written once, under both locks, and published
+    /// with release; once set it never changes, so whoever reads it needs no lock.
+    std::atomic<Component *> forward = nullptr;
+    std::uint64_t visits = 0; ///< The last number that a search marked nodes with.
+    std::uint32_t rank = 0; ///< Bounds the length of the chain of forwards that ends here.
+    const bool nursery;
+
+private:
+    std::atomic<int> m_refs = 1;
+};
+
+/// An edge from a process down to another, in the books of both.
+struct Edge
+{
+    Node *upper = nullptr; ///< Null: not in use.
+    Node *lower = nullptr;
+    Edge *previousDown = nullptr; ///< Neighbours in the books of upper.
+    Edge *nextDown = nullptr;
+    Edge *previousUp = nullptr; ///< Neighbours in the books of lower.
+    Edge *nextUp = nullptr;
+    bool closes = false; ///< When upper closes, lower is closed.
+    bool waits = false; ///< Upper's teardown does not begin before lower is Closed.
+};
+
+/// Somebody who is blocked until a process has come somewhere. Lives on the stack of the blocked
+/// thread, in the list of the node, guarded by the node's lock.
+class Waiter
+{
+public:
+    enum class Goal : std::uint8_t { Closing, Closed, LateTeardown };
+
+    explicit Waiter(Goal awaited) noexcept : goal(awaited) { }
+    Q_DISABLE_COPY_MOVE(Waiter)
+
+    /// Called once, under the node's lock.
+    virtual void wake() = 0;
+
+    const Goal goal;
+    Waiter *next = nullptr;
+
+protected:
+    ~Waiter() = default;
+};
+
+/// Which processes failed below a process (R27).
+struct TreeErrors
+{
+    static constexpr qsizetype kept = 100;
+
+    struct Entry
+    {
+        std::uint64_t id = 0;
+        ProcessError error;
+    };
+
+    void add(const Entry &entry);
+    void add(const TreeErrors &other);
+
+    QList<Entry> entries;
+    qsizetype uncounted = 0; ///< Those that there was no room for.
+};
+
+/// A process in the graph. Lives as long as anybody refers to it, longer than its QObject.
+class Node
+{
+public:
+    Node();
+    Q_DISABLE_COPY_MOVE(Node)
+
+    void ref() noexcept { m_refs.fetch_add(1, std::memory_order_relaxed); }
+    void deref() noexcept
+    {
+        if (m_refs.fetch_sub(1, std::memory_order_acq_rel) == 1)
+            delete this;
+    }
+
+    /// Lock-free. Acquire, so that who sees Closed also sees the error.
+    NodeState state() const noexcept { return m_state.load(std::memory_order_acquire); }
+    /// True once closed() was emitted and the process has left all books.
+    bool isFinished() const noexcept { return m_finished.load(std::memory_order_acquire); }
+    /// True while a teardown that was set on a Closed process has not completed.
+    bool hasLateTeardown() const noexcept { return m_late.load(std::memory_order_acquire); }
+    /// A number of its own, made when first asked for.
+    std::uint64_t id() const noexcept;
+
+    QString name() const;
+    /// False if that is the name already.
+    bool setName(const QString &name);
+    QString path() const;
+    /// The QObject is gone: lets go of the first parent, so that rings of closing edges do not keep
+    /// each other alive.
+    void forgetParent();
+
+    /// Valid once the state is Closed.
+    const Error &error() const noexcept { return m_error; }
+
+    /// Takes part in no graph; the process that never closes.
+    const bool background = false;
+
+protected:
+    explicit Node(bool isBackground);
+    virtual ~Node();
+
+private:
+    friend class Graph;
+    friend class NodeLock;
+
+    std::atomic<int> m_refs = 1;
+    // Written under the component's lock with release, read by anybody with acquire.
+    std::atomic<NodeState> m_state = NodeState::Running;
+    std::atomic<bool> m_finished = false;
+    std::atomic<bool> m_late = false;
+    // All below is guarded by the component's lock, unless it says otherwise.
+    bool m_closeAfterChildren = false;
+    bool m_announced = false;
+    bool m_hasFutures = false;
+    /// What keeps teardown from beginning: unclosed processes that this waits for, work, holds, and
+    /// the announcement itself. Zero: teardown has begun; nothing increments it from there.
+    std::uint32_t m_pending = 1;
+    /// How many unclosed processes this waits for.
+    std::uint32_t m_waits = 0;
+    /// Written when the node leaves its nursery, under the locks of both; never changes after that.
+    std::atomic<Component *> m_component;
+    Edge *m_firstDown = nullptr;
+    Edge *m_lastDown = nullptr;
+    Edge *m_firstUp = nullptr;
+    Edge *m_lastUp = nullptr;
+    Edge m_ownEdge; ///< The first edge up needs no allocation.
+    std::uint64_t m_visit = 0; ///< The search that came by last.
+    Waiter *m_waiters = nullptr;
+    std::unique_ptr<TreeErrors> m_treeErrors;
+    /// Written at home before the state is Closed, which publishes it.
+    Error m_error;
+
+    // Guarded by the label lock of this node.
+    QString m_name;
+    Ref<Node> m_firstParent;
+    mutable std::atomic<std::uint64_t> m_id = 0;
+};
+
+using NodeRef = Ref<Node>;
+
+/// Holds the lock of a node's component.
+class NodeLock
+{
+public:
+    NodeLock() noexcept = default;
+    explicit NodeLock(const Node &node);
+    /// Locks two nodes at once and joins their components.
+    NodeLock(Node &a, Node &b);
+    NodeLock(NodeLock &&other) noexcept : m_component(std::exchange(other.m_component, nullptr)) { }
+    NodeLock &operator=(NodeLock &&other) noexcept
+    {
+        std::swap(m_component, other.m_component);
+        return *this;
+    }
+    NodeLock(const NodeLock &) = delete;
+    NodeLock &operator=(const NodeLock &) = delete;
+    ~NodeLock() { unlock(); }
+
+    void unlock() noexcept;
+    Component &component() const noexcept { return *m_component; }
+
+private:
+    Component *m_component = nullptr;
+};
+
+/// What an operation made due. It still holds the lock of the graph, so that steps reach the
+/// queue of their home in the order in which they became due: take steps(), then let it go.
+class [[nodiscard]] Change
+{
+public:
+    struct Due
+    {
+        Node *node;
+        Step step;
+    };
+    using Steps = QVarLengthArray<Due, 4>;
+
+    Change() = default;
+    explicit Change(NodeLock lock) noexcept : m_lock(std::move(lock)) { }
+    Change(Change &&) = default;
+    Change &operator=(Change &&) = default;
+    ~Change() = default;
+
+    const Steps &steps() const noexcept { return m_steps; }
+    void unlock() noexcept { m_lock.unlock(); }
+
+private:
+    friend class Graph;
+    NodeLock m_lock;
+    Steps m_steps;
+};
+
+/// Why an edge was not added.
+enum class Refusal : std::uint8_t {
+    None,
+    Background, ///< The process that never closes takes no part.
+    NotRunning, ///< waitFor() of a process that closes.
+    TeardownBegun, ///< Too late to wait for anything.
+    Cycle ///< A process would wait for itself.
+};
+
+/// An edge that was added, or why not.
+struct EdgeChange
+{
+    Change change;
+    Refusal refusal = Refusal::None;
+    std::vector<NodeRef> cycle; ///< From upper over lower back to upper.
+};
+
+/// The operations. All are static and may be called from any thread; a Node that is passed must be
+/// kept alive by the caller.
+class Graph
+{
+public:
+    static EdgeChange addChild(Node &upper, Node &lower);
+    static EdgeChange addChildNoWait(Node &upper, Node &lower);
+    static EdgeChange waitFor(Node &upper, Node &lower);
+
+    static Change close(Node &node);
+    static Change closeAfterChildren(Node &node);
+
+    /// Counts a work of a node that nobody else knows yet; workReturned() takes it back.
+    static void addWork(Node &node) { ++node.m_pending; }
+    /// The work has returned: the node closes after its children (R29).
+    static Change workReturned(Node &node);
+    /// False once teardown has begun.
+    static bool hold(Node &node);
+    static Change release(Node &node);
+
+    /// closing() was emitted.
+    static Change announced(Node &node);
+    /// Teardown has completed: the state is Closed from here, and the error is known above.
+    static void setClosed(Node &node, const Error &error);
+    /// closed() was emitted: the node leaves all books and those that waited go on. Nothing while
+    /// futures are to be delivered first.
+    static std::optional<Change> finish(Node &node);
+
+    /// True if teardown has begun. The caller holds the lock.
+    static bool hasBegunTeardown(const Node &node) { return node.m_pending == 0; }
+    /// Futures are registered and must be delivered before finish(). The caller holds the lock.
+    static void setHasFutures(Node &node, bool on) { node.m_hasFutures = on; }
+
+    /// False if the goal is reached; the waiter is not registered then.
+    static bool addWaiter(Node &node, Waiter &waiter);
+    static void removeWaiter(Node &node, Waiter &waiter);
+    /// Wakes those who wait for \a goal. The caller holds the lock.
+    static void wake(Node &node, Waiter::Goal goal);
+    /// A teardown that was set on a Closed process is pending, or has completed.
+    static void setLateTeardown(Node &node, bool pending);
+    /// A node that nobody else has seen will not be used.
+    static void abandon(Node &node);
+
+    /// True if \a node waits, directly or not, for \a other.
+    static bool waitsFor(Node &node, Node &other);
+    /// The open processes that \a node waits for, directly or not, itself first; \a visit is called
+    /// under the lock, for at most \a limit of them.
+    template<class Visit>
+    static void visitOpen(Node &node, std::size_t limit, Visit &&visit);
+
+    static TreeErrors treeErrors(const Node &node);
+    static bool waitsForOthers(const Node &node) { return node.m_waits > 0; }
+    /// For messages: how many holds and works keep the teardown from beginning. Needs the lock.
+    static std::uint32_t holds(const Node &node)
+    {
+        return node.m_pending - node.m_waits - (node.m_announced ? 0 : 1);
+    }
+
+private:
+    static void mark(Node &node, Change &change);
+    static void countDown(Node &node, Change &change);
+    static void closeIfLeft(Node &node, Change &change);
+    static void attach(Node &upper, Node &lower, bool closes, bool waits);
+    static void detach(Edge *edge);
+    static Edge *find(const Node &upper, const Node &lower);
+    static bool reaches(Node &from, Node &target, Component &component);
+    static std::vector<NodeRef> cycle(Node &upper, Node &lower, Component &component);
+};
+
+template<class Visit>
+void Graph::visitOpen(Node &node, std::size_t limit, Visit &&visit)
+{
+    const NodeLock lock(node);
+    if (node.isFinished() && !node.hasLateTeardown())
+        return;
+    const std::uint64_t mark = ++lock.component().visits;
+    std::vector<Node *> found { &node };
+    node.m_visit = mark;
+    for (std::size_t i = 0; i < found.size() && i < limit; ++i) {
+        visit(*found[i]);
+        for (Edge *edge = found[i]->m_firstDown; edge; edge = edge->nextDown) {
+            if (edge->waits && edge->lower->m_visit != mark) {
+                edge->lower->m_visit = mark;
+                found.push_back(edge->lower);
+            }
+        }
+    }
+}
+
+} // namespace GoProcess::Private
+
+#endif

@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: MIT
+// Process: the QObject face of a process.
+
+#include <GoProcess/process.h>
+
+#include "processdata_p.h"
+#include "workpool_p.h"
+
+#include <QEvent>
+#include <QMetaMethod>
+#include <QThread>
+
+namespace GoProcess {
+
+using Private::DispatcherRef;
+using Private::Frame;
+using Private::Graph;
+using Private::ProcessData;
+using Private::ThreadContext;
+using Private::Waiter;
+
+namespace Private {
+Teardown::~Teardown() = default;
+Work::~Work() = default;
+} // namespace Private
+
+/// What becomes the QObject parent: not a Process in another thread, and not the background (R44).
+static QObject *ownerFor(QObject *parent)
+{
+    const auto *process = qobject_cast<Process *>(parent);
+    const bool owns = !process
+            || (process != Process::background() && process->thread() == QThread::currentThread());
+    return owns ? parent : nullptr;
+}
+
+Process::Process(QObject *parent) : QObject(ownerFor(parent)), d(new ProcessData)
+{
+    d->setObject(this);
+    auto *upper = qobject_cast<Process *>(parent);
+    const bool homeless = ThreadContext::current().isLibraryThread || Frame::isInWork();
+    if (homeless && upper && upper->thread() && upper->thread() != thread())
+        moveToThread(upper->thread());
+    d->setPlaced(homeless);
+    if (upper && !upper->addChild(this))
+        close();
+}
+
+Process::Process(ProcessData &data) : d(&data)
+{
+    d->setObject(this);
+}
+
+Process::~Process()
+{
+    d->objectDestroyed();
+}
+
+Process *Process::background()
+{
+    // Never destroyed: processes may be made in static destruction.
+    static auto *const process = [] {
+        auto *created = new Process(*new ProcessData(ProcessData::Kind::Background));
+        created->setName(QStringLiteral("background"));
+        created->moveToThread(nullptr); // it runs no steps
+        return created;
+    }();
+    return process;
+}
+
+QString Process::name() const
+{
+    return d->name();
+}
+
+void Process::setName(const QString &name)
+{
+    d->noteClass();
+    if (!d->setName(name))
+        return;
+    if (QThread::currentThread() == thread())
+        setObjectName(name);
+    Q_EMIT nameChanged(name);
+}
+
+QString Process::path() const
+{
+    return d->path();
+}
+
+Process::State Process::state() const noexcept
+{
+    return static_cast<State>(d->state());
+}
+
+bool Process::isClosing() const noexcept
+{
+    return d->state() != Private::NodeState::Running;
+}
+
+bool Process::isClosed() const noexcept
+{
+    return d->state() == Private::NodeState::Closed;
+}
+
+Error Process::error() const
+{
+    return isClosed() ? d->error() : Error();
+}
+
+QList<ProcessError> Process::treeErrors() const
+{
+    const Private::TreeErrors errors = Graph::treeErrors(*d);
+    QList<ProcessError> list;
+    list.reserve(errors.entries.size());
+    for (const auto &entry : errors.entries)
+        list.append(entry.error);
+    return list;
+}
+
+qsizetype Process::treeErrorCount() const
+{
+    const Private::TreeErrors errors = Graph::treeErrors(*d);
+    return errors.entries.size() + errors.uncounted;
+}
+
+bool Process::setTeardownImpl(std::unique_ptr<Private::Teardown> teardown)
+{
+    return d->setTeardown(std::move(teardown));
+}
+
+bool Process::addChild(Process *child)
+{
+    return d->addEdge(&Graph::addChild, "addChild()", child);
+}
+
+bool Process::addChildNoWait(Process *child)
+{
+    return d->addEdge(&Graph::addChildNoWait, "addChildNoWait()", child);
+}
+
+bool Process::waitFor(Process *other)
+{
+    return d->addEdge(&Graph::waitFor, "waitFor()", other);
+}
+
+ProcessPtr Process::goImpl(Process *parent, const QString &name, std::unique_ptr<Private::Work> work)
+{
+    return ProcessData::go(parent, name, std::move(work));
+}
+
+QThreadPool *Process::threadPool() const
+{
+    return d->pool();
+}
+
+void Process::setThreadPool(QThreadPool *pool)
+{
+    d->setPool(pool);
+}
+
+Hold Process::hold()
+{
+    d->noteClass();
+    if (d->background || !Graph::hold(*d)) {
+        ProcessData::refuse("hold()", path(),
+                            d->background ? QStringLiteral("background() never closes")
+                                          : QStringLiteral("its teardown has begun"));
+        return {};
+    }
+    d->ref();
+    return Hold(d);
+}
+
+void Hold::release()
+{
+    if (ProcessData *process = std::exchange(m_process, nullptr)) {
+        Private::deliver(Graph::release(*process));
+        process->deref();
+    }
+}
+
+bool Process::waitForClosing(QDeadlineTimer deadline)
+{
+    return d->wait(Waiter::Goal::Closing, deadline, "waitForClosing()", nullptr);
+}
+
+bool Process::waitForClosed(QDeadlineTimer deadline)
+{
+    return d->wait(Waiter::Goal::Closed, deadline, "waitForClosed()", nullptr);
+}
+
+Error Process::closeAndWait()
+{
+    constexpr const char *what = "closeAndWait()";
+    if (!d->close(what))
+        return Error(QStringLiteral("The background process never closes"));
+    // Once it is Closed another thread may destroy this object.
+    const Private::Ref<ProcessData> data(d);
+    Error refusal;
+    const bool closed = data->wait(Waiter::Goal::Closed, QDeadlineTimer::Forever, what, &refusal);
+    return closed ? data->error() : refusal;
+}
+
+QFuture<void> Process::whenClosing() const
+{
+    return d->whenClosing();
+}
+
+QFuture<Error> Process::whenClosed() const
+{
+    return d->whenClosed();
+}
+
+void Process::close()
+{
+    d->close("close()");
+}
+
+void Process::closeAfterChildren()
+{
+    if (d->background)
+        d->close("closeAfterChildren()");
+    else
+        Private::deliver(Graph::closeAfterChildren(*d));
+}
+
+bool Process::event(QEvent *event)
+{
+    if (event->type() == QEvent::ThreadChange)
+        d->moved();
+    return QObject::event(event);
+}
+
+void Process::arrive()
+{
+    d->arrived();
+}
+
+void Process::deleteAtHome(Process *process)
+{
+    // If nobody listens and it has no children, deleting it runs no user code.
+    static const QMetaMethod destroyedSignal = QMetaMethod::fromSignal(&QObject::destroyed);
+    const bool silently =
+            process->children().isEmpty() && !process->isSignalConnected(destroyedSignal);
+    Private::Dispatcher::retire(process, silently);
+}
+
+int maxWorkThreadCount()
+{
+    return Private::WorkPool::instance().maxThreadCount();
+}
+
+void setMaxWorkThreadCount(int count)
+{
+    Private::WorkPool::instance().setMaxThreadCount(count);
+}
+
+} // namespace GoProcess

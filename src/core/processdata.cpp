@@ -1,0 +1,636 @@
+// SPDX-License-Identifier: MIT
+// The shared state of a process: what lives on when its QObject is gone, and the steps that it runs.
+
+#include "processdata_p.h"
+
+#include "futures_p.h"
+#include "logging_p.h"
+#include "wait_p.h"
+#include "workpool_p.h"
+
+#include <QMetaMethod>
+#include <QStringList>
+#include <QThread>
+
+#include <cstdlib>
+
+#if __has_include(<cxxabi.h>)
+#  include <cxxabi.h>
+#endif
+
+namespace GoProcess::Private {
+
+static QString className(const std::type_info &type)
+{
+#if __has_include(<cxxabi.h>)
+    int status = 0;
+    const std::unique_ptr<char, decltype(&std::free)> name(
+            abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), &std::free);
+    if (name)
+        return QString::fromUtf8(name.get());
+#endif
+    return QString::fromUtf8(type.name());
+}
+
+ProcessData::ProcessData(Kind kind) : Resident(kind == Kind::Background) { }
+
+ProcessData::~ProcessData() = default;
+
+void ProcessData::setObject(Process *object)
+{
+    m_object = object;
+    if (!background)
+        m_firstHome = DispatcherRef(&Dispatcher::current());
+}
+
+void ProcessData::setPlaced(bool homeless)
+{
+    m_homeless.store(homeless, std::memory_order_release);
+    m_isPlaced = true;
+}
+
+void ProcessData::refuse(const char *what, const QString &path, const QString &why)
+{
+    qCWarning(lcProcess).noquote()
+            << QStringLiteral("%1 of process \"%2\" refused: %3")
+                       .arg(QLatin1String(what), path, why);
+}
+
+void ProcessData::noteClass()
+{
+    // Only for its name in a message; relaxed, as all who write it write the same.
+    const std::type_info &type = typeid(*m_object);
+    if (type != typeid(Process))
+        m_class.store(&type, std::memory_order_relaxed);
+}
+
+QThread *ProcessData::thread() const
+{
+    return m_object ? m_object->thread() : nullptr;
+}
+
+ProcessData::Extras &ProcessData::extras()
+{
+    if (!m_extras)
+        m_extras = std::make_unique<Extras>();
+    return *m_extras;
+}
+
+// --- Requests ------------------------------------------------------------------------------------
+
+bool ProcessData::setTeardown(std::unique_ptr<Teardown> teardown)
+{
+    constexpr const char *what = "setTeardown()";
+    noteClass();
+    if (background || !teardown) {
+        refuse(what, path(),
+               background ? QStringLiteral("background() never closes")
+                          : QStringLiteral("the teardown is null"));
+        return false;
+    }
+
+    QString why;
+    bool late = false;
+    {
+        const NodeLock lock(*this);
+        late = state() == NodeState::Closed;
+        if (m_hasTeardown) {
+            why = QStringLiteral("it has a teardown already");
+        } else if (!late && Graph::hasBegunTeardown(*this)) {
+            why = QStringLiteral("its teardown has begun");
+        } else {
+            m_hasTeardown = true;
+            m_teardown = std::move(teardown);
+        }
+    }
+    if (!why.isEmpty()) {
+        refuse(what, path(), why);
+        return false;
+    }
+    if (late) {
+        Graph::setLateTeardown(*this, true);
+        deliver(*this, Step::LateTeardown);
+    }
+    return true;
+}
+
+bool ProcessData::addEdge(EdgeChange (*add)(Node &, Node &), const char *what, Process *other)
+{
+    noteClass();
+    if (!other) {
+        refuse(what, path(), QStringLiteral("the other process is null"));
+        return false;
+    }
+    ProcessData *lower = of(other);
+    lower->noteClass();
+
+    EdgeChange result = add(*this, *lower);
+    if (result.refusal == Refusal::None) {
+        deliver(std::move(result.change));
+        return true;
+    }
+
+    result.change.unlock();
+    QString why;
+    switch (result.refusal) {
+    case Refusal::None:
+        break;
+    case Refusal::Background:
+        why = QStringLiteral("background() never closes");
+        break;
+    case Refusal::NotRunning:
+        why = QStringLiteral("it is %1").arg(state() == NodeState::Closed
+                                                     ? QStringLiteral("Closed")
+                                                     : QStringLiteral("Closing"));
+        break;
+    case Refusal::TeardownBegun:
+        why = state() == NodeState::Closed ? QStringLiteral("it is Closed")
+                                           : QStringLiteral("its teardown has begun");
+        break;
+    case Refusal::Cycle: {
+        QStringList paths;
+        for (const NodeRef &node : result.cycle)
+            paths += node->path();
+        why = QStringLiteral("it would wait for itself: %1")
+                      .arg(paths.join(QLatin1String(" -> ")));
+        break;
+    }
+    }
+    refuse(what, path(), QStringLiteral("%1 (the other process is \"%2\")").arg(why, lower->path()));
+    return false;
+}
+
+bool ProcessData::close(const char *what)
+{
+    if (background) {
+        refuse(what, path(), QStringLiteral("background() never closes"));
+        return false;
+    }
+    deliver(Graph::close(*this));
+    return true;
+}
+
+bool ProcessData::wait(Waiter::Goal goal, QDeadlineTimer deadline, const char *what, Error *refusal)
+{
+    // Another thread may wait as well and destroy the object before this one has returned.
+    const Ref<ProcessData> keep(this);
+    if (background) {
+        if (!deadline.isForever())
+            waitInVain(deadline);
+        return false;
+    }
+    if (goal == Waiter::Goal::Closing)
+        return state() != NodeState::Running || waitUntil(*this, goal, deadline);
+
+    if (isFinished())
+        return true;
+    const Frame *own = Frame::find(*this);
+    if (own && own->kind == Frame::Kind::Finish)
+        return true; // inside of the emission of closed() (R3)
+    if (const Node *blocker = blockedBy(*this)) {
+        const QString why =
+                QStringLiteral("it could only end after the step or work of process \"%1\" that runs "
+                               "in the calling thread")
+                        .arg(blocker->path());
+        refuse(what, path(), why);
+        if (refusal)
+            *refusal = Error(QStringLiteral("The wait was refused: %1").arg(why));
+        return false;
+    }
+    return waitUntil(*this, goal, deadline);
+}
+
+QFuture<void> ProcessData::whenClosing()
+{
+    const NodeLock lock(*this);
+    if (state() != NodeState::Running)
+        return QtFuture::makeReadyFuture();
+    QPromise<void> promise;
+    promise.start();
+    QFuture<void> future = promise.future();
+    extras().closingPromises.push_back(std::move(promise));
+    return future;
+}
+
+QFuture<Error> ProcessData::whenClosed()
+{
+    const NodeLock lock(*this);
+    if (isFinished())
+        return QtFuture::makeReadyFuture(error());
+    QPromise<Error> promise;
+    promise.start();
+    QFuture<Error> future = promise.future();
+    extras().closedPromises.push_back(std::move(promise));
+    Graph::setHasFutures(*this, true);
+    return future;
+}
+
+QThreadPool *ProcessData::pool() const
+{
+    const NodeLock lock(*this);
+    return m_extras ? m_extras->pool : nullptr;
+}
+
+void ProcessData::setPool(QThreadPool *pool)
+{
+    noteClass();
+    if (background) {
+        refuse("setThreadPool()", path(), QStringLiteral("background() has no works of its own"));
+        return;
+    }
+    const NodeLock lock(*this);
+    if (pool || m_extras)
+        extras().pool = pool;
+}
+
+// --- go ------------------------------------------------------------------------------------------
+
+ProcessPtr ProcessData::go(Process *parent, const QString &name, std::unique_ptr<Work> work)
+{
+    constexpr const char *what = "go()";
+    ProcessData *upper = parent ? of(parent) : nullptr;
+    if (upper)
+        upper->noteClass();
+    if (!work) {
+        refuse(what, upper ? upper->path() : QString(), QStringLiteral("the work is null"));
+        return nullptr;
+    }
+    // Its own thread may have no event loop that deletes what earlier works left.
+    Dispatcher::current().reap();
+
+    auto *data = new ProcessData;
+    auto *process = new Process(*data);
+    process->setName(name);
+    if (parent && parent->thread() && parent->thread() != process->thread())
+        process->moveToThread(parent->thread());
+    data->setPlaced(true);
+
+    ProcessPtr self(process, &Process::deleteAtHome);
+    QThreadPool *pool = upper ? upper->pool() : nullptr;
+    data->m_isWork = true;
+    data->m_extras = std::make_unique<Extras>();
+    data->m_extras->pool = pool;
+    data->m_extras->workPool = pool;
+    data->m_extras->work = std::move(work);
+    data->m_extras->self = self;
+    Graph::addWork(*data);
+
+    if (upper) {
+        EdgeChange result = Graph::addChild(*upper, *data);
+        if (result.refusal != Refusal::None) {
+            result.change.unlock();
+            Graph::abandon(*data);
+            data->m_extras->self.reset();
+            refuse(what, upper->path(),
+                   upper->state() == NodeState::Closed ? QStringLiteral("it is Closed")
+                                                       : QStringLiteral("its teardown has begun"));
+            return nullptr;
+        }
+        deliver(std::move(result.change));
+    }
+
+    if (pool)
+        WorkPool::submit(*data, pool);
+    else
+        deliver(*data, Step::Work);
+    return self;
+}
+
+QThreadPool *ProcessData::workPool() const
+{
+    return m_extras ? m_extras->workPool : nullptr;
+}
+
+void ProcessData::runWork(Item *next)
+{
+    Error error;
+    {
+        const Frame frame(*this, Frame::Kind::Work);
+        // Only the claimer of the work touches it, so no lock.
+        std::unique_ptr<Work> work = std::move(m_extras->work);
+        try {
+            error = work->run(*m_object);
+        } catch (...) {
+            error = Error::fromException(std::current_exception());
+        }
+        // What the user captured goes here, where the work ran, and before the process is Closed.
+        work.reset();
+    }
+    workDone(error, next);
+}
+
+void ProcessData::workDropped()
+{
+    m_extras->work.reset();
+    workDone(Error(QStringLiteral("The work was dropped by its thread pool before it started")),
+             nullptr);
+}
+
+void ProcessData::workDone(const Error &error, Item *next)
+{
+    m_failure = error;
+    deliver(Graph::workReturned(*this), next);
+}
+
+// --- Steps ---------------------------------------------------------------------------------------
+
+void ProcessData::run(Step step, Item *next)
+{
+    switch (step) {
+    case Step::None:
+        break;
+    case Step::Announce:
+        announce(next);
+        break;
+    case Step::Teardown:
+        tearDown(next);
+        break;
+    case Step::Finish:
+        finish(next);
+        break;
+    case Step::LateTeardown:
+        tearDownLate();
+        break;
+    case Step::Work:
+        runWork(next);
+        break;
+    }
+}
+
+/// Emits the two signals of \a state, unless a slot destroys the object.
+void ProcessData::emitSignals(Frame &frame, Process::State state)
+{
+    Process *object = m_object;
+    if (!frame.inSecondSignal) {
+        Q_EMIT object->stateChanged(state, Process::QPrivateSignal());
+        if (frame.objectGone)
+            return;
+        frame.inSecondSignal = true;
+    }
+    if (state == Process::State::Closing)
+        Q_EMIT object->closing(Process::QPrivateSignal());
+    else
+        Q_EMIT object->closed(Process::QPrivateSignal());
+}
+
+void ProcessData::announce(Item *next)
+{
+    Frame frame(*this, Frame::Kind::Announce);
+    emitSignals(frame, Process::State::Closing);
+    if (!frame.completed)
+        deliverClosingFutures();
+    if (!frame.completed)
+        deliver(Graph::announced(*this), next);
+}
+
+void ProcessData::deliverClosingFutures()
+{
+    std::vector<QPromise<void>> promises;
+    {
+        const NodeLock lock(*this);
+        if (!m_extras)
+            return;
+        promises.swap(m_extras->closingPromises);
+    }
+    for (QPromise<void> &promise : promises)
+        promise.finish();
+}
+
+void ProcessData::tearDown(Item *next)
+{
+    const QThread *here = thread();
+    if (const std::optional<Error> error = runTeardown(Frame::Kind::Teardown)) {
+        fail(*error);
+        goOn(here, next);
+    }
+}
+
+void ProcessData::fail(const Error &error)
+{
+    if (!m_failure)
+        m_failure = error;
+}
+
+/// Finishes here, or where the home is now if the teardown has moved it.
+void ProcessData::goOn(const QThread *here, Item *next)
+{
+    if (isHomeless() || thread() == here)
+        finish(next);
+    else
+        deliver(*this, Step::Finish, next);
+}
+
+std::optional<Error> ProcessData::runTeardown(Frame::Kind kind)
+{
+    // Nobody sets it any more, and whoever did was ordered before by the lock.
+    if (!m_teardown)
+        return Error();
+    const Frame frame(*this, kind);
+    try {
+        TeardownResult result = m_teardown->run();
+        if (auto *error = std::get_if<Error>(&result))
+            return std::move(*error);
+        if (auto *future = std::get_if<QFuture<void>>(&result))
+            return follow(std::move(*future));
+        return follow(std::move(std::get<QFuture<Error>>(result)));
+    } catch (...) {
+        return Error::fromException(std::current_exception());
+    }
+}
+
+/// The error of a finished future; nothing if settle() will be called with it.
+template<class T>
+std::optional<Error> ProcessData::follow(QFuture<T> future)
+{
+    if (future.isFinished())
+        return errorOf(std::move(future));
+
+    if (!isHomeless()) {
+        m_futureHome = DispatcherRef(&Dispatcher::current());
+        m_futureHome->addOpenFuture(*this);
+    }
+    // In whatever thread it finishes: there it only makes the next step due. From here on that may
+    // have happened.
+    const Ref<ProcessData> self(this);
+    future.then(QtFuture::Launch::Sync,
+                [self](QFuture<T> finished) { self->settle(errorOf(std::move(finished))); })
+            .onCanceled([self] {
+                self->settle(Error(QCoreApplication::translate(
+                        "GoProcess::Error", "The future of the teardown was cancelled")));
+            });
+    return std::nullopt;
+}
+
+void ProcessData::settle(const Error &error)
+{
+    // Acquire and release: the first one hands its error on, the second only leaves.
+    if (m_settled.exchange(true, std::memory_order_acq_rel))
+        return;
+    if (m_futureHome)
+        m_futureHome->removeOpenFuture(*this);
+    if (hasLateTeardown()) {
+        lateTeardownDone(error);
+    } else {
+        fail(error);
+        deliver(*this, Step::Finish);
+    }
+}
+
+void ProcessData::endFuture()
+{
+    if (!m_teardown->canFinish()) {
+        qCWarning(lcProcess).noquote()
+                << QStringLiteral("The thread of process \"%1\" is blocked in a wait while the "
+                                  "future of its teardown is unfinished: the event loop of this "
+                                  "thread may be what the future needs (setTeardown() with a "
+                                  "second function ends it without)")
+                           .arg(path());
+        return;
+    }
+    const Frame frame(*this, Frame::Kind::EndFuture);
+    try {
+        m_teardown->finish();
+    } catch (...) {
+        settle(Error::fromException(std::current_exception()));
+    }
+}
+
+void ProcessData::tearDownLate()
+{
+    if (const std::optional<Error> error = runTeardown(Frame::Kind::LateTeardown))
+        lateTeardownDone(*error);
+}
+
+void ProcessData::lateTeardownDone(const Error &error)
+{
+    if (error) {
+        qCWarning(lcProcess).noquote()
+                << QStringLiteral("The teardown that was set on the Closed process \"%1\" failed: %2")
+                           .arg(path(), error.message());
+    }
+    Graph::setLateTeardown(*this, false);
+}
+
+void ProcessData::finish(Item *next)
+{
+    ProcessPtr self; // goes last: the object may go with it
+    {
+        Frame frame(*this, Frame::Kind::Finish);
+        m_teardown.reset();
+        Graph::setClosed(*this, m_failure);
+        emitSignals(frame, Process::State::Closed);
+
+        if (m_isWork)
+            self = std::move(m_extras->self);
+        std::optional<Change> change;
+        while (!(change = Graph::finish(*this)))
+            deliverClosedFutures();
+        deliver(std::move(*change), next);
+    }
+}
+
+void ProcessData::deliverClosedFutures()
+{
+    std::vector<QPromise<Error>> promises;
+    {
+        const NodeLock lock(*this);
+        promises.swap(m_extras->closedPromises);
+        Graph::setHasFutures(*this, false);
+    }
+    for (QPromise<Error> &promise : promises) {
+        promise.addResult(error());
+        promise.finish();
+    }
+}
+
+// --- The object ----------------------------------------------------------------------------------
+
+void ProcessData::moved()
+{
+    if (!m_isPlaced || isFinished())
+        return;
+    // A process without a home that is moved by hand gets one.
+    m_homeless.store(false, std::memory_order_release);
+    m_moved.store(true, std::memory_order_release);
+    // This call moves along with the object: it fetches a step that stands in the queue here.
+    static const QMetaMethod arrive = Process::staticMetaObject.method(
+            Process::staticMetaObject.indexOfMethod("arrive()"));
+    arrive.invoke(m_object, Qt::QueuedConnection);
+    Dispatcher::addIrregularity(); // and so does a wait in the new thread
+}
+
+void ProcessData::arrived()
+{
+    const Step step = due();
+    if (step != Step::None && claim(step))
+        deliver(*this, step);
+}
+
+void ProcessData::closeInDestructor()
+{
+    Frame *own = nullptr;
+    for (Frame *frame = Frame::innermost(); frame; frame = frame->outer) {
+        if (&frame->node != this || frame->completed)
+            continue;
+        if (frame->kind != Frame::Kind::Announce && frame->kind != Frame::Kind::Finish)
+            qFatal("GoProcess: process \"%s\" is destroyed in its own teardown or work",
+                   qUtf8Printable(path()));
+        own = frame;
+    }
+
+    if (own && own->kind == Frame::Kind::Finish) {
+        own->objectGone = true;
+        if (!own->inSecondSignal) {
+            own->inSecondSignal = true;
+            emitSignals(*own, Process::State::Closed);
+        }
+        const NodeLock lock(*this);
+        m_object = nullptr; // the frame delivers the futures and finishes
+        return;
+    }
+
+    const std::type_info *type = m_class.load(std::memory_order_relaxed);
+    if (type && m_hasTeardown) {
+        qCCritical(lcProcess).noquote()
+                << QStringLiteral("Process \"%1\" was left open by its class %2: its teardown runs "
+                                  "when the members of this class are gone. Call closeAndWait() "
+                                  "first in the destructor of the class, or use Closing<%2>")
+                           .arg(path(), className(*type));
+    }
+
+    deliver(Graph::close(*this));
+    if (own) { // announcing: whoever was told was told, and the rest follows here
+        own->objectGone = true;
+        if (!own->inSecondSignal) {
+            own->inSecondSignal = true;
+            emitSignals(*own, Process::State::Closing);
+        }
+        deliverClosingFutures();
+        own->completed = true;
+        deliver(Graph::announced(*this));
+    }
+    if (const Node *blocker = blockedBy(*this)) {
+        qFatal("GoProcess: process \"%s\" is destroyed in the step or work of process \"%s\", after "
+               "which alone it could close",
+               qUtf8Printable(path()), qUtf8Printable(blocker->path()));
+    }
+    waitUntil(*this, Waiter::Goal::Closed, QDeadlineTimer::Forever);
+}
+
+void ProcessData::objectDestroyed()
+{
+    if (!isFinished())
+        closeInDestructor();
+    if (hasLateTeardown()) {
+        for (Frame *frame = Frame::innermost(); frame; frame = frame->outer) {
+            if (&frame->node == this && frame->kind == Frame::Kind::LateTeardown)
+                qFatal("GoProcess: process \"%s\" is destroyed in its own teardown",
+                       qUtf8Printable(path()));
+        }
+        waitUntil(*this, Waiter::Goal::LateTeardown, QDeadlineTimer::Forever);
+    }
+    forgetParent();
+    deref();
+}
+
+} // namespace GoProcess::Private

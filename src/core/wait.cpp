@@ -1,0 +1,242 @@
+// SPDX-License-Identifier: MIT
+// The blocking wait: runs the steps at home in its thread, and nothing else.
+
+#include "wait_p.h"
+
+#include "frame_p.h"
+#include "logging_p.h"
+#include "workpool_p.h"
+
+#include <QStringList>
+#include <QThread>
+
+#include <limits>
+
+namespace GoProcess::Private {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+using Clock = Dispatcher::Clock;
+
+/// A blocked thread in the books of the process that it waits for.
+class BlockedThread final : public Waiter
+{
+public:
+    BlockedThread(Resident &node, Goal awaited, Dispatcher &dispatcher)
+        : Waiter(awaited), m_node(node), m_dispatcher(dispatcher),
+          m_registered(Graph::addWaiter(node, *this))
+    {
+        reached = !m_registered;
+    }
+    Q_DISABLE_COPY_MOVE(BlockedThread)
+    ~BlockedThread()
+    {
+        if (m_registered)
+            Graph::removeWaiter(m_node, *this);
+    }
+
+    void wake() override { m_dispatcher.wake(reached); }
+    bool hasReached() const { return m_dispatcher.read(reached); }
+
+    bool reached = false; ///< Guarded by the lock of the dispatcher.
+
+private:
+    Resident &m_node;
+    Dispatcher &m_dispatcher;
+    const bool m_registered;
+};
+
+Clock::time_point timePoint(QDeadlineTimer deadline)
+{
+    // Beyond what a clock can count it is as good as for ever.
+    constexpr auto longest = std::chrono::hours(24 * 365 * 10);
+    const std::chrono::nanoseconds remaining(deadline.remainingTimeNSecs());
+    if (deadline.isForever() || remaining > longest)
+        return Clock::time_point::max();
+    return Clock::now() + remaining;
+}
+
+QString describe(const Node &node)
+{
+    switch (node.state()) {
+    case NodeState::Running:
+        return QStringLiteral("%1 (running)").arg(node.path());
+    case NodeState::Closing:
+        break;
+    case NodeState::Closed:
+        return QStringLiteral("%1 (emitting closed())").arg(node.path());
+    }
+    if (Graph::hasBegunTeardown(node))
+        return QStringLiteral("%1 (teardown)").arg(node.path());
+    if (const auto holds = Graph::holds(node))
+        return QStringLiteral("%1 (closing, %2 works or holds)").arg(node.path()).arg(holds);
+    return QStringLiteral("%1 (closing)").arg(node.path());
+}
+
+void warnOfLongWait(Resident &node)
+{
+    // Those first that wait for nothing but themselves: they are what holds the others up.
+    constexpr qsizetype named = 20;
+    QStringList causes;
+    QStringList others;
+    qsizetype count = 0;
+    Graph::visitOpen(node, std::numeric_limits<std::size_t>::max(), [&](const Node &below) {
+        ++count;
+        QStringList &list = Graph::waitsForOthers(below) ? others : causes;
+        if (list.size() < named)
+            list += describe(below);
+    });
+    QStringList open = (causes + others).mid(0, named);
+    if (count > open.size())
+        open += QStringLiteral("and %1 more").arg(count - open.size());
+    qCWarning(lcProcess).noquote()
+            << QStringLiteral(
+                       "A wait for process \"%1\" has blocked its thread for 5 s. Still open: %2. "
+                       "What needs the event loop of the blocked thread (timers, sockets, queued or "
+                       "blocking calls into it) cannot finish during the wait; nor what waits for a "
+                       "lock, a hold or another wait that ends only after it")
+                       .arg(node.path(), open.join(QLatin1String(", ")));
+}
+
+/// Runs steps that this thread may run although they are queued elsewhere: of processes that have
+/// moved here, and of those whose home does not run (R38). True if there was one.
+bool rescue(Resident &node, Dispatcher &here)
+{
+    struct Found
+    {
+        Ref<Resident> node;
+        Step step;
+        DispatcherRef stopped; ///< The home that does not run steps; null: moved here, or no home.
+    };
+    std::vector<Found> found;
+    // The lock keeps the objects alive whose thread is asked for.
+    Graph::visitOpen(node, std::numeric_limits<std::size_t>::max(), [&](Node &below) {
+        auto &open = static_cast<Resident &>(below);
+        const Step step = open.due();
+        if (step == Step::None || open.isHomeless())
+            return;
+        QThread *thread = open.thread();
+        if (!thread || thread == QThread::currentThread()) {
+            found.push_back({ Ref<Resident>(&open), step, {} });
+        } else if (DispatcherRef home = Dispatcher::of(thread);
+                   home->life() != Dispatcher::Life::Live) {
+            found.push_back({ Ref<Resident>(&open), step, std::move(home) });
+        }
+    });
+
+    for (Found &due : found) {
+        if (!due.node->claim(due.step))
+            continue;
+        if (due.stopped && due.stopped->takeWarning()) {
+            qCWarning(lcProcess).noquote()
+                    << QStringLiteral("The thread of process \"%1\" does not run its steps (it has "
+                                      "finished, or was not started): they run in the thread that "
+                                      "waits for it")
+                               .arg(due.node->path());
+        }
+        here.runClaimed(*due.node, due.step);
+    }
+    return !found.empty();
+}
+
+/// Ends the futures of teardowns at home here that the process waits for (R23). True if one was.
+bool endFutures(Resident &node, const Dispatcher &here)
+{
+    bool any = false;
+    for (const Ref<Resident> &open : here.openFutures()) {
+        if (Graph::waitsFor(node, *open) && open->takeFutureEnd()) {
+            open->endFuture();
+            any = true;
+        }
+    }
+    return any;
+}
+
+/// Runs the work of the process itself if it has not started: its waiter would only block a thread
+/// meanwhile (R32). Not on another pool than it was given to.
+bool runWorkHere(Resident &node)
+{
+    constexpr int deepest = 64; // works that run each other take stack
+    const ThreadContext &context = ThreadContext::current();
+    if (!node.isWorkDue() || !(context.isLibraryThread || context.userPool)
+        || node.workPool() != context.userPool || Frame::depth() > deepest
+        || !node.claim(Step::Work))
+        return false;
+
+    const WorkPool::Running running(node);
+    Item next;
+    node.run(Step::Work, context.isLibraryThread ? &next : nullptr);
+    runItem(std::move(next));
+    return true;
+}
+
+} // namespace
+
+const Node *blockedBy(Node &node)
+{
+    for (const Frame *frame = Frame::innermost(); frame; frame = frame->outer) {
+        if (!frame->completed && !frame->node.isFinished() && Graph::waitsFor(node, frame->node))
+            return &frame->node;
+    }
+    return nullptr;
+}
+
+bool waitUntil(Resident &node, Waiter::Goal goal, QDeadlineTimer deadline)
+{
+    constexpr auto patience = 5s;
+
+    Dispatcher &here = Dispatcher::current();
+    const BlockedThread blocked(node, goal, here);
+    if (blocked.hasReached())
+        return true;
+
+    const auto end = timePoint(deadline);
+    auto warnAt = Clock::now() + patience;
+    const bool forClosed = goal != Waiter::Goal::Closing;
+    const bool inWork = Frame::isInWork();
+    std::uint64_t irregularities = 0;
+    bool reached = false;
+    while (!(reached = blocked.hasReached())) {
+        if (Clock::now() >= end)
+            break;
+        if (here.runOne())
+            continue;
+        here.reap();
+        if (const auto seen = Dispatcher::irregularities(); seen != irregularities) {
+            irregularities = seen;
+            if (rescue(node, here))
+                continue;
+        }
+        if (forClosed && endFutures(node, here))
+            continue;
+        if (forClosed && inWork && deadline.isForever() && runWorkHere(node))
+            continue;
+
+        if (Clock::now() >= warnAt) {
+            warnAt = Clock::time_point::max();
+            warnOfLongWait(node);
+        }
+        const WorkPool::Lease lease;
+        here.sleep(blocked.reached, std::min(end, warnAt), irregularities);
+    }
+    here.flush(); // what this wait did not run goes to the event loop
+    return reached;
+}
+
+void waitInVain(QDeadlineTimer deadline)
+{
+    Dispatcher &here = Dispatcher::current();
+    const bool reached = false;
+    const auto end = timePoint(deadline);
+    while (Clock::now() < end) {
+        if (here.runOne())
+            continue;
+        const WorkPool::Lease lease;
+        here.sleep(reached, end, Dispatcher::irregularities());
+    }
+    here.flush();
+}
+
+} // namespace GoProcess::Private

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: MIT
+// The library's own pool: runs works, and the steps of processes without a home.
+
+#ifndef GOPROCESS_WORKPOOL_P_H
+#define GOPROCESS_WORKPOOL_P_H
+
+#include "dispatcher_p.h"
+
+#include <QRunnable>
+#include <QThreadPool>
+
+#include <condition_variable>
+#include <deque>
+#include <list>
+#include <mutex>
+#include <vector>
+
+namespace GoProcess::Private {
+
+/// Runs items on threads of a QThreadPool of its own, as many at once as there are cores, and more
+/// while nothing completes: so work starts even when all earlier work is blocked (R31).
+///
+/// Its queue is its own: a thread of the pool, once started, takes items until there are none. That
+/// is faster than a QRunnable each, and sanitizers can follow the hand-over.
+class WorkPool
+{
+public:
+    /// Never destroyed. Its first use arranges that the end of the program waits for works (R48).
+    static WorkPool &instance();
+
+    void submit(std::vector<Item> items);
+    /// Gives a work to a user's pool.
+    static void submit(Resident &node, QThreadPool *pool);
+
+    int maxThreadCount() const;
+    void setMaxThreadCount(int count);
+
+    /// Lends the place of the calling thread out while it is blocked in a wait (R32).
+    class Lease
+    {
+    public:
+        Lease();
+        Q_DISABLE_COPY_MOVE(Lease)
+        ~Lease();
+
+    private:
+        const bool m_isLibraryThread;
+        QThreadPool *const m_userPool;
+    };
+
+    /// Names a running work for as long as it lives, for the end of the program.
+    class Running
+    {
+    public:
+        explicit Running(Resident &node);
+        Q_DISABLE_COPY_MOVE(Running)
+        ~Running();
+
+    private:
+        std::list<Ref<Resident>>::iterator m_place;
+    };
+
+private:
+    class Pump;
+    struct EndOfProgram;
+
+    WorkPool();
+
+    void pump();
+    void watch();
+    void lend();
+    void takeBack();
+    void endOfProgram();
+    int threadCount() const { return m_active + m_lent; }
+    bool takePlace();
+    void fitThreads();
+
+    const std::unique_ptr<QRunnable> m_pump;
+    const std::unique_ptr<QRunnable> m_watcher;
+    QThreadPool m_threads;
+    QThreadPool m_watcherThread; ///< Apart, so that it does not count among those for works.
+
+    mutable std::mutex m_mutex; // guards what follows
+    std::condition_variable m_idle;
+    std::deque<Item> m_queue;
+    std::list<Ref<Resident>> m_running;
+    int m_base; ///< How many threads run where nothing is blocked.
+    int m_max = 4096;
+    int m_limit = 0; ///< What the QThreadPool is limited to.
+    int m_active = 0; ///< Threads that take items.
+    int m_lent = 0; ///< Threads that are blocked in a wait of the library.
+    std::uint64_t m_completed = 0;
+    bool m_watching = false;
+    bool m_warned = false;
+};
+
+} // namespace GoProcess::Private
+
+#endif

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+# Builds the program in consumer/ outside the tree with a GoProcess of its own, and runs it.
+#
+# cmake -D WAY=find_package|add_subdirectory -D KIND=shared|static -D GOPROCESS_SOURCE_DIR=...
+#       -D GENERATOR=... -D CXX_COMPILER=... -D PREFIX_PATH=... [-D LIBRARY_BUILD=...] -P consume.cmake
+# LIBRARY_BUILD is a build of that kind that is installed; without it one is made.
+cmake_minimum_required(VERSION 3.21)
+
+set(temp $ENV{TMPDIR})
+if(NOT temp)
+    set(temp /tmp)
+endif()
+string(RANDOM LENGTH 8 random)
+set(work ${temp}/goprocess-consumer-${random})
+message("Working in ${work}, which is kept if this fails.")
+file(COPY ${CMAKE_CURRENT_LIST_DIR}/consumer DESTINATION ${work})
+
+function(run)
+    execute_process(COMMAND ${ARGN} COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY)
+endfunction()
+
+function(configure source binary)
+    run(${CMAKE_COMMAND} -S ${source} -B ${binary} -G ${GENERATOR}
+        -D CMAKE_BUILD_TYPE=Debug
+        -D CMAKE_CXX_COMPILER=${CXX_COMPILER}
+        -D CMAKE_PREFIX_PATH=${PREFIX_PATH}
+        -D CMAKE_EXPORT_COMPILE_COMMANDS=ON
+        ${ARGN}
+    )
+endfunction()
+
+# Shared is what comes without asking.
+set(kind_option)
+if(KIND STREQUAL static)
+    set(kind_option -D BUILD_SHARED_LIBS=OFF)
+endif()
+
+if(WAY STREQUAL find_package)
+    if(NOT LIBRARY_BUILD)
+        set(LIBRARY_BUILD ${work}/library)
+        configure(${GOPROCESS_SOURCE_DIR} ${LIBRARY_BUILD}
+            -D GOPROCESS_BUILD_TESTS=OFF -D GOPROCESS_BUILD_DEMO=OFF ${kind_option})
+        run(${CMAKE_COMMAND} --build ${LIBRARY_BUILD} --parallel)
+    endif()
+    run(${CMAKE_COMMAND} --install ${LIBRARY_BUILD} --prefix ${work}/installed)
+
+    file(GLOB_RECURSE private ${work}/installed/*_p.h ${work}/installed/*.cpp)
+    if(private)
+        message(FATAL_ERROR "What should stay private was installed: ${private}")
+    endif()
+
+    # An installation that has been moved still works.
+    file(RENAME ${work}/installed ${work}/moved)
+    configure(${work}/consumer ${work}/build -D GoProcess_ROOT=${work}/moved)
+else()
+    configure(${work}/consumer ${work}/build
+        -D GOPROCESS_SOURCE_DIR=${GOPROCESS_SOURCE_DIR} ${kind_option})
+endif()
+
+run(${CMAKE_COMMAND} --build ${work}/build --parallel)
+run(${work}/build/consumer ${KIND})
+
+# How the program itself was compiled: the warnings and defines of the library must not show.
+file(READ ${work}/build/compile_commands.json commands)
+string(JSON count LENGTH ${commands})
+math(EXPR last "${count} - 1")
+set(seen FALSE)
+foreach(index RANGE ${last})
+    string(JSON file GET ${commands} ${index} file)
+    if(file STREQUAL "${work}/consumer/main.cpp")
+        set(seen TRUE)
+        string(JSON command GET ${commands} ${index} command)
+        if(command MATCHES " (-W[^ ]*|-fvisibility[^ ]*|-fsanitize[^ ]*|-DQT_[A-Z]*NO_C[^ ]*|-DQT_NO_[KF][^ ]*|-DQT_DISABLE[^ ]*|-DGOPROCESS_BUILD[^ ]*)")
+            message(FATAL_ERROR "${CMAKE_MATCH_1} leaks to whoever links the library: ${command}")
+        endif()
+        if(command MATCHES "src/core|/src ")
+            message(FATAL_ERROR "The sources are on the include path: ${command}")
+        endif()
+    endif()
+endforeach()
+if(NOT seen)
+    message(FATAL_ERROR "The compilation of the program is not in compile_commands.json.")
+endif()
+
+file(REMOVE_RECURSE ${work})
