@@ -31,10 +31,14 @@ Writer::~Writer()
 
 void Writer::append(const Record &record, Backlog::Place place)
 {
-    const std::lock_guard<std::mutex> lock(m_mutex);
-    m_records.append(record);
-    m_places.push_back(std::move(place));
-    if (m_records.size() == 1)
+    bool isFirst = false;
+    {
+        const std::lock_guard<std::mutex> lock(m_mutex);
+        isFirst = m_records.isEmpty();
+        m_records.append(record);
+        m_places.push_back(std::move(place));
+    }
+    if (isFirst) // of a batch; the others come along
         Q_EMIT recordsCame(QPrivateSignal());
 }
 

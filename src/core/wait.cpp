@@ -28,7 +28,8 @@ public:
         : Waiter(awaited), m_node(node), m_dispatcher(dispatcher),
           m_registered(Graph::addWaiter(node, *this))
     {
-        reached = !m_registered;
+        if (!m_registered)
+            reached = true; // and nobody will wake it
     }
     Q_DISABLE_COPY_MOVE(BlockedThread)
     ~BlockedThread()

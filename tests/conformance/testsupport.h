@@ -564,7 +564,7 @@ public:
     /// Returns after everything that was posted to the thread's event loop before was delivered.
     void flush()
     {
-        run([] { });
+        run([] {});
     }
 
     /// Ends the event loop and waits for the thread.

@@ -8,19 +8,30 @@
 
 #include <GoProcess/GoProcess>
 
+#include <QCoreApplication>
+#include <QDeadlineTimer>
 #include <QElapsedTimer>
 #include <QEvent>
 #include <QEventLoop>
+#include <QFuture>
+#include <QObject>
 #include <QPointer>
 #include <QProcess>
 #include <QRegularExpression>
 #include <QScopeGuard>
 #include <QSet>
+#include <QString>
+#include <QStringList>
+#include <QTest>
+#include <QThread>
 #include <QThreadPool>
+#include <QTimer>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
+#include <cstdio>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -1123,13 +1134,16 @@ void RulesB::r34_aProcessConstructedInAWorkHasNoHome()
 void RulesB::r34_aProcessConstructedInAWorkHasItsParentsThread()
 {
     StepThreads steps;
+    Counter watched;
     Process root;
     root.go([&](Process &self) {
         Process made(&self);
         CHECK(made.thread() == root.thread());
         steps.watch(made);
+        watched.add();
         CHECK(!made.closeAndWait());
     });
+    QVERIFY(watched.waitFor(1)); // closing() may come before that else
     QVERIFY(!root.closeAndWait()); // runs the steps whose home is this thread
     QVERIFY(steps.areNot(3, QThread::currentThread()));
 }

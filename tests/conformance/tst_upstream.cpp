@@ -6,8 +6,16 @@
 
 #include <GoProcess/GoProcess>
 
+#include <QCoreApplication>
+#include <QDeadlineTimer>
+#include <QObject>
+#include <QString>
+#include <QStringList>
+#include <QTest>
+
 #include <array>
 #include <memory>
+#include <utility>
 #include <vector>
 
 using GoProcess::Error;

@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 #include <limits>
+#include <vector>
 
 #include <fcntl.h>
 #include <poll.h>
@@ -22,9 +23,9 @@ namespace {
 
 QByteArray randomBytes(qsizetype size, QRandomGenerator &random)
 {
-    QByteArray bytes(size, Qt::Uninitialized);
-    std::generate(bytes.begin(), bytes.end(), [&random] { return char(random.bounded(256)); });
-    return bytes;
+    std::vector<quint32> words(size_t(size) / sizeof(quint32) + 1);
+    random.fillRange(words.data(), qsizetype(words.size()));
+    return QByteArray(reinterpret_cast<const char *>(words.data()), size);
 }
 
 QByteArray randomName(int number, QRandomGenerator &random)
