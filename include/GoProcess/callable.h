@@ -56,8 +56,9 @@ template<class F>
 struct TeardownTraits<F, std::enable_if_t<std::is_invocable_v<F &>>>
 {
     using Result = std::invoke_result_t<F &>;
-    static constexpr bool value = std::is_void_v<Result> || std::is_same_v<Result, Error>
-            || std::is_same_v<Result, QFuture<void>> || std::is_same_v<Result, QFuture<Error>>;
+    static constexpr bool value =
+            std::is_void_v<
+                    Result> || std::is_same_v<Result, Error> || std::is_same_v<Result, QFuture<void>> || std::is_same_v<Result, QFuture<Error>>;
 };
 
 /// True for callables without arguments whose result is one of R23.

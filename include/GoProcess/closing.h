@@ -17,7 +17,8 @@ namespace GoProcess {
 template<class T>
 class Closing final : public T
 {
-    static_assert(std::is_base_of_v<Process, T>, "Closing<T> is for classes that derive from Process");
+    static_assert(std::is_base_of_v<Process, T>,
+                  "Closing<T> is for classes that derive from Process");
 
 public:
     using T::T;

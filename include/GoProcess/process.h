@@ -267,8 +267,9 @@ private:
 template<class F>
 ProcessPtr go(const QString &name, F &&work)
 {
-    static_assert(Private::isWork<F>,
-                  "A work takes GoProcess::Process& or nothing and returns void or GoProcess::Error");
+    static_assert(
+            Private::isWork<F>,
+            "A work takes GoProcess::Process& or nothing and returns void or GoProcess::Error");
     return Process::goImpl(nullptr, name, Private::makeWork(std::forward<F>(work)));
 }
 /// The same without a name.

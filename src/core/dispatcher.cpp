@@ -12,6 +12,7 @@
 #include <QStringList>
 #include <QThread>
 
+#include <algorithm>
 #include <unordered_map>
 
 namespace GoProcess::Private {
@@ -64,8 +65,9 @@ private:
 
     QThread *m_lastThread = nullptr;
     DispatcherRef m_last;
-    std::unique_lock<std::mutex> m_lock; // of m_touched.back()
-    std::vector<DispatcherRef> m_touched;
+    Dispatcher *m_open = nullptr; ///< Whose lock is m_lock.
+    std::unique_lock<std::mutex> m_lock;
+    std::vector<DispatcherRef> m_touched; ///< Each once.
     std::vector<Item> m_pool;
     QStringList m_warnings;
     bool m_irregular = false;
@@ -99,9 +101,13 @@ void Delivery::add(Resident &node, Step step, Item *next)
 
 bool Delivery::push(const DispatcherRef &dispatcher, Item item)
 {
-    if (!m_lock || m_touched.back().get() != dispatcher.get()) {
+    if (!m_lock || m_open != dispatcher.get()) {
         m_lock = {};
-        m_touched.push_back(dispatcher);
+        m_open = dispatcher.get();
+        const bool known = std::any_of(m_touched.cbegin(), m_touched.cend(),
+                                       [&](const auto &other) { return other.get() == m_open; });
+        if (!known)
+            m_touched.push_back(dispatcher);
         m_lock = std::unique_lock(dispatcher->m_mutex);
     }
     const Dispatcher::Life life = dispatcher->lifeLocked();
@@ -115,13 +121,13 @@ bool Delivery::push(const DispatcherRef &dispatcher, Item item)
 void Delivery::addStray(Resident &node, Step step, Dispatcher *home)
 {
     if (home ? home->takeWarning() : !std::exchange(node.m_warned, true)) {
-        m_warnings += QStringLiteral(
-                              "The thread of process \"%1\" does not run its steps any more (%2): "
-                              "they run in the threads that close it, complete what it waits for, "
-                              "or wait for it")
-                              .arg(node.path(),
-                                   home ? QStringLiteral("it has finished")
-                                        : QStringLiteral("it has none"));
+        m_warnings +=
+                QStringLiteral("The thread of process \"%1\" does not run its steps any more (%2): "
+                               "they run in the threads that close it, complete what it waits for, "
+                               "or wait for it")
+                        .arg(node.path(),
+                             home ? QStringLiteral("it has finished")
+                                  : QStringLiteral("it has none"));
     }
     m_irregular = true;
     m_lock = {};

@@ -8,6 +8,7 @@
 #include <QException>
 
 #include <atomic>
+#include <memory>
 
 namespace GoProcess {
 

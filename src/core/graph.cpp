@@ -178,8 +178,7 @@ void NodeLock::unlock() noexcept
 
 Node::Node() : Node(false) { }
 
-Node::Node(bool isBackground)
-    : background(isBackground), m_component(immortal<Nurseries>().pick())
+Node::Node(bool isBackground) : background(isBackground), m_component(immortal<Nurseries>().pick())
 {
 }
 

@@ -143,7 +143,8 @@ bool Process::waitFor(Process *other)
     return d->addEdge(&Graph::waitFor, "waitFor()", other);
 }
 
-ProcessPtr Process::goImpl(Process *parent, const QString &name, std::unique_ptr<Private::Work> work)
+ProcessPtr Process::goImpl(Process *parent, const QString &name,
+                           std::unique_ptr<Private::Work> work)
 {
     return ProcessData::go(parent, name, std::move(work));
 }

@@ -51,9 +51,8 @@ void ProcessData::setPlaced(bool homeless)
 
 void ProcessData::refuse(const char *what, const QString &path, const QString &why)
 {
-    qCWarning(lcProcess).noquote()
-            << QStringLiteral("%1 of process \"%2\" refused: %3")
-                       .arg(QLatin1String(what), path, why);
+    qCWarning(lcProcess).noquote() << QStringLiteral("%1 of process \"%2\" refused: %3")
+                                              .arg(QLatin1String(what), path, why);
 }
 
 void ProcessData::noteClass()
@@ -139,9 +138,9 @@ bool ProcessData::addEdge(EdgeChange (*add)(Node &, Node &), const char *what, P
         why = QStringLiteral("background() never closes");
         break;
     case Refusal::NotRunning:
-        why = QStringLiteral("it is %1").arg(state() == NodeState::Closed
-                                                     ? QStringLiteral("Closed")
-                                                     : QStringLiteral("Closing"));
+        why = QStringLiteral("it is %1")
+                      .arg(state() == NodeState::Closed ? QStringLiteral("Closed")
+                                                        : QStringLiteral("Closing"));
         break;
     case Refusal::TeardownBegun:
         why = state() == NodeState::Closed ? QStringLiteral("it is Closed")
@@ -151,12 +150,12 @@ bool ProcessData::addEdge(EdgeChange (*add)(Node &, Node &), const char *what, P
         QStringList paths;
         for (const NodeRef &node : result.cycle)
             paths += node->path();
-        why = QStringLiteral("it would wait for itself: %1")
-                      .arg(paths.join(QLatin1String(" -> ")));
+        why = QStringLiteral("it would wait for itself: %1").arg(paths.join(QLatin1String(" -> ")));
         break;
     }
     }
-    refuse(what, path(), QStringLiteral("%1 (the other process is \"%2\")").arg(why, lower->path()));
+    refuse(what, path(),
+           QStringLiteral("%1 (the other process is \"%2\")").arg(why, lower->path()));
     return false;
 }
 
@@ -189,8 +188,9 @@ bool ProcessData::wait(Waiter::Goal goal, QDeadlineTimer deadline, const char *w
         return true; // inside of the emission of closed() (R3)
     if (const Node *blocker = blockedBy(*this)) {
         const QString why =
-                QStringLiteral("it could only end after the step or work of process \"%1\" that runs "
-                               "in the calling thread")
+                QStringLiteral(
+                        "it could only end after the step or work of process \"%1\" that runs "
+                        "in the calling thread")
                         .arg(blocker->path());
         refuse(what, path(), why);
         if (refusal)
@@ -452,12 +452,12 @@ std::optional<Error> ProcessData::follow(QFuture<T> future)
     // In whatever thread it finishes: there it only makes the next step due. From here on that may
     // have happened.
     const Ref<ProcessData> self(this);
-    future.then(QtFuture::Launch::Sync,
-                [self](QFuture<T> finished) { self->settle(errorOf(std::move(finished))); })
-            .onCanceled([self] {
-                self->settle(Error(QCoreApplication::translate(
-                        "GoProcess::Error", "The future of the teardown was cancelled")));
-            });
+    future.then(QtFuture::Launch::Sync, [self](QFuture<T> finished) {
+              self->settle(errorOf(std::move(finished)));
+          }).onCanceled([self] {
+        self->settle(Error(QCoreApplication::translate(
+                "GoProcess::Error", "The future of the teardown was cancelled")));
+    });
     return std::nullopt;
 }
 
@@ -505,7 +505,8 @@ void ProcessData::lateTeardownDone(const Error &error)
 {
     if (error) {
         qCWarning(lcProcess).noquote()
-                << QStringLiteral("The teardown that was set on the Closed process \"%1\" failed: %2")
+                << QStringLiteral(
+                           "The teardown that was set on the Closed process \"%1\" failed: %2")
                            .arg(path(), error.message());
     }
     Graph::setLateTeardown(*this, false);
@@ -553,8 +554,8 @@ void ProcessData::moved()
     m_homeless.store(false, std::memory_order_release);
     m_moved.store(true, std::memory_order_release);
     // This call moves along with the object: it fetches a step that stands in the queue here.
-    static const QMetaMethod arrive = Process::staticMetaObject.method(
-            Process::staticMetaObject.indexOfMethod("arrive()"));
+    static const QMetaMethod arrive =
+            Process::staticMetaObject.method(Process::staticMetaObject.indexOfMethod("arrive()"));
     arrive.invoke(m_object, Qt::QueuedConnection);
     Dispatcher::addIrregularity(); // and so does a wait in the new thread
 }

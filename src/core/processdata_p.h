@@ -111,7 +111,8 @@ private:
     bool m_hasTeardown = false; ///< One was set. Under the lock.
     bool m_isWork = false; ///< Made by `go`; set before others know the process.
     bool m_isPlaced = false; ///< In the object's thread only.
-    std::atomic<bool> m_settled = false; ///< The future of the teardown has finished; first one wins.
+    std::atomic<bool> m_settled =
+            false; ///< The future of the teardown has finished; first one wins.
 };
 
 } // namespace GoProcess::Private

@@ -25,7 +25,9 @@ class BlockedThread final : public Waiter
 {
 public:
     BlockedThread(Resident &node, Goal awaited, Dispatcher &dispatcher)
-        : Waiter(awaited), m_node(node), m_dispatcher(dispatcher),
+        : Waiter(awaited),
+          m_node(node),
+          m_dispatcher(dispatcher),
           m_registered(Graph::addWaiter(node, *this))
     {
         if (!m_registered)

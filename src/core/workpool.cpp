@@ -215,11 +215,11 @@ void WorkPool::watch()
         const bool first = threadCount() <= m_base;
         if (first)
             stalled = 0;
-        int pumps = std::min({ int(m_queue.size()), first ? m_base : threadCount(),
-                               m_max - threadCount() });
+        int pumps = std::min(
+                { int(m_queue.size()), first ? m_base : threadCount(), m_max - threadCount() });
         const int max = m_max;
-        const bool warn = threadCount() >= max && !m_queue.empty()
-                && !std::exchange(m_warned, true);
+        const bool warn =
+                threadCount() >= max && !m_queue.empty() && !std::exchange(m_warned, true);
         m_active += std::max(0, pumps);
         fitThreads();
         lock.unlock();

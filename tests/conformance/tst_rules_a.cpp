@@ -1426,6 +1426,7 @@ void tst_RulesA::r13_goInOwnClosingIsHonoured()
         CHECK(child);
     });
     QVERIFY(!p.closeAndWait());
+    QVERIFY(child);
     QVERIFY(child->isClosed());
     QCOMPARE(log.take(), (QStringList { u"work"_s, u"teardown p"_s }));
 }

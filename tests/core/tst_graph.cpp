@@ -158,7 +158,8 @@ void tst_Graph::r01_statesGoForward()
     driver.take(Graph::close(*node));
     driver.take(Graph::closeAfterChildren(*node));
     driver.run();
-    QCOMPARE(driver.log, QStringList({ QStringLiteral("a closing"), QStringLiteral("a teardown") }));
+    QCOMPARE(driver.log,
+             QStringList({ QStringLiteral("a closing"), QStringLiteral("a teardown") }));
 }
 
 void tst_Graph::r06_closingMarksChildrenAtOnce()
@@ -200,7 +201,8 @@ void tst_Graph::r09_twoParentsAndRingsOfClosingEdges()
     add(&Graph::addChild, a, shared, driver);
     add(&Graph::addChild, b, shared, driver);
     add(&Graph::addChildNoWait, a, b, driver);
-    QCOMPARE(add(&Graph::addChildNoWait, b, a, driver), Refusal::None); // closing edges may go round
+    QCOMPARE(add(&Graph::addChildNoWait, b, a, driver),
+             Refusal::None); // closing edges may go round
     driver.take(Graph::close(*b));
     QCOMPARE(a->state(), NodeState::Closing);
     driver.run();
@@ -412,8 +414,8 @@ void tst_Graph::r27_errorsBelowAreListedOnce()
     add(&Graph::waitFor, beside, left, driver); // not a child: its errors stay with its parents
     driver.take(Graph::close(*top));
     driver.run();
-    QCOMPARE(errorsOf(top), QStringList({ QStringLiteral("/top/left/bottom"),
-                                          QStringLiteral("/top/left") }));
+    QCOMPARE(errorsOf(top),
+             QStringList({ QStringLiteral("/top/left/bottom"), QStringLiteral("/top/left") }));
     QCOMPARE(errorsOf(right), QStringList(QStringLiteral("/top/left/bottom")));
     QCOMPARE(errorsOf(beside), QStringList());
 }
