@@ -35,7 +35,7 @@ QString CloseTimes::tree() const
     const std::lock_guard<std::mutex> lock(m_mutex);
     QString text;
     for (const Times &times : m_times) {
-        const QString name = QString(2 * times.depth, u' ') + times.name;
+        const QString name = QString(qsizetype(2) * times.depth, u' ') + times.name;
         text += QStringLiteral("%1 closed in %2 ms, at %3 ms\n")
                         .arg(name, -12)
                         .arg(milliseconds(times.closed - times.closing), 10)

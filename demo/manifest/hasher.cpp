@@ -33,7 +33,7 @@ GoProcess::Error Hasher::hashNow(const FoundFile &file, Backlog::Place &place,
     if (self.isClosing())
         return {}; // a file that nobody began stays for the next run
     Record record;
-    const GoProcess::Error error = takeHash(file, &record, self);
+    GoProcess::Error error = takeHash(file, &record, self);
     if (error) {
         m_counts.failures.add(1);
         m_console.say(error.message());

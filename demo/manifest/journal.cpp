@@ -17,9 +17,9 @@ namespace Manifest {
 
 namespace {
 
-constexpr char magic[] = "manifest journal 1\n";
+constexpr QByteArrayView magic("manifest journal 1\n");
 constexpr mode_t fileMode = 0666; // less the user's umask
-constexpr qsizetype bufferSize = 1024 * 1024; // bytes
+constexpr qsizetype bufferSize = 1'048'576; // bytes
 
 bool stillHolds(const Record &record)
 {
@@ -65,7 +65,7 @@ GoProcess::Error Journal::open(const QByteArray &output, const QByteArray &folde
     }
     if (GoProcess::Error error = lock())
         return error;
-    return load(magic + escaped(folder) + '\n', resume);
+    return load(magic.toByteArray() + escaped(folder) + '\n', resume);
 }
 
 QList<QByteArray> Journal::fileNames() const
@@ -107,8 +107,8 @@ GoProcess::Error Journal::load(const QByteArray &header, bool resume)
     if (!file.open(m_file.get(), QIODevice::ReadOnly))
         return QStringLiteral("cannot read %1.partial: %2")
                 .arg(shown(m_output), file.errorString());
-    const QByteArray start = file.read(sizeof magic - 1);
-    if (!QByteArrayView(magic).startsWith(start)) {
+    const QByteArray start = file.read(magic.size());
+    if (!magic.startsWith(start)) {
         return QStringLiteral("%1.partial is not a journal of this program; move it away or choose "
                               "another output")
                 .arg(shown(m_output));

@@ -7,6 +7,7 @@
 #include <QList>
 
 #include <algorithm>
+#include <array>
 #include <climits>
 
 #include <unistd.h>
@@ -99,10 +100,10 @@ QByteArray absolute(const QByteArray &path)
 {
     QByteArray whole = path;
     if (!path.startsWith('/')) {
-        char current[PATH_MAX];
-        if (!::getcwd(current, sizeof current))
+        std::array<char, PATH_MAX> current;
+        if (!::getcwd(current.data(), current.size()))
             return path; // the current folder was removed, so nothing can be opened
-        whole = joined(current, path);
+        whole = joined(current.data(), path);
     }
     QByteArray result;
     const QList<QByteArray> parts = whole.split('/');

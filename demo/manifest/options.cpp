@@ -9,8 +9,10 @@
 #include <QFile>
 #include <QStandardPaths>
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <string_view>
 
 #include <getopt.h>
 #include <sys/stat.h>
@@ -21,7 +23,7 @@ namespace {
 
 constexpr int usageStatus = 2;
 
-constexpr char help[] =
+constexpr std::string_view help =
         R"(Usage: manifest [FOLDER] [--output FILE] [--resume] [--report FILE]
 
 Writes the SHA-256 of every file in FOLDER into a manifest that `sha256sum --check` can read.
@@ -42,12 +44,12 @@ Exit status: 0; 1 if a file could not be read or the manifest not be written; 2 
 
 enum LongOption { ReportOption = 1000 };
 
-constexpr struct option longOptions[] = {
-    { "output", required_argument, nullptr, 'o' },
-    { "resume", no_argument, nullptr, 'r' },
-    { "report", required_argument, nullptr, ReportOption },
-    { "help", no_argument, nullptr, 'h' },
-    { nullptr, 0, nullptr, 0 },
+constexpr std::array longOptions {
+    option { "output", required_argument, nullptr, 'o' },
+    option { "resume", no_argument, nullptr, 'r' },
+    option { "report", required_argument, nullptr, ReportOption },
+    option { "help", no_argument, nullptr, 'h' },
+    option { nullptr, 0, nullptr, 0 },
 };
 
 QByteArray defaultFolder()
@@ -78,7 +80,7 @@ std::variant<Options, int> parseOptions(int argc, char **argv)
 {
     Options options;
     for (;;) {
-        switch (::getopt_long(argc, argv, "o:rh", longOptions, nullptr)) {
+        switch (::getopt_long(argc, argv, "o:rh", longOptions.data(), nullptr)) {
         case 'o':
             options.output = optarg;
             if (options.output.isEmpty() || options.output.endsWith('/'))
@@ -91,7 +93,7 @@ std::variant<Options, int> parseOptions(int argc, char **argv)
             options.report = absolute(optarg);
             continue;
         case 'h':
-            std::fputs(help, stdout);
+            std::fputs(help.data(), stdout);
             return EXIT_SUCCESS;
         case -1:
             break;

@@ -8,6 +8,7 @@
 #include <QList>
 
 #include <algorithm>
+#include <array>
 #include <ctime>
 
 namespace Manifest {
@@ -68,11 +69,11 @@ std::optional<Record> parseJournalLine(const QByteArray &line)
     if (!name || !name->startsWith('/') || !isHash(fields.first()))
         return std::nullopt;
 
-    bool isNumber[4];
+    std::array<bool, 4> isNumber {};
     const FileState state { fields[1].toULongLong(&isNumber[0]), fields[2].toLongLong(&isNumber[1]),
                             fields[3].toLongLong(&isNumber[2]),
                             fields[4].toLongLong(&isNumber[3]) };
-    if (!std::all_of(std::cbegin(isNumber), std::cend(isNumber), [](bool ok) { return ok; }))
+    if (!std::all_of(isNumber.cbegin(), isNumber.cend(), [](bool ok) { return ok; }))
         return std::nullopt;
     return Record { *name, fields.first(), state };
 }

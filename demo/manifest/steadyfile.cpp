@@ -18,7 +18,7 @@ namespace Manifest {
 
 namespace {
 
-constexpr size_t pieceSize = 128 * 1024; // bytes
+constexpr size_t pieceSize = 131'072; // bytes
 constexpr qint64 longestTick = 20'000'000; // ns; the kernel's clock ticks every 1 to 10 ms
 
 qint64 kernelTime()

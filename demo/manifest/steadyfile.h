@@ -12,6 +12,7 @@
 #include <QByteArray>
 
 #include <functional>
+#include <utility>
 
 namespace Manifest {
 
@@ -19,7 +20,7 @@ namespace Manifest {
 class SteadyFile
 {
 public:
-    explicit SteadyFile(const QByteArray &name) : m_name(name) { }
+    explicit SteadyFile(QByteArray name) : m_name(std::move(name)) { }
 
     GoProcess::Error open();
     /// As it was when it was opened.

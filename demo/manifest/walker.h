@@ -36,8 +36,8 @@ class Walker
 {
 public:
     /// \a folder is absolute; the others must outlive the walker.
-    Walker(const QByteArray &folder, const QList<OwnFiles> &ownFiles, Hasher &hasher,
-           Backlog &backlog, Counts &counts, Console &console);
+    Walker(QByteArray folder, QList<OwnFiles> ownFiles, Hasher &hasher, Backlog &backlog,
+           Counts &counts, Console &console);
 
     GoProcess::Process *process() { return &m_process; }
 

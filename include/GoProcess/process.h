@@ -244,9 +244,6 @@ protected:
     /// Follows moveToThread() (R36).
     bool event(QEvent *event) override;
 
-private Q_SLOTS:
-    void arrive();
-
 private:
     friend class Hold;
     friend class Private::ProcessData;

@@ -170,6 +170,13 @@ void deliver(Resident &node, Step step, Item *next)
     delivery.finish();
 }
 
+void deliverAfterMove(Resident &node)
+{
+    std::vector<Item> items;
+    items.push_back({ Ref<Resident>(&node), Step::Rehome, true });
+    WorkPool::instance().submit(std::move(items));
+}
+
 void runItem(Item item)
 {
     while (item.node && item.node->claim(item.step)) {
@@ -371,6 +378,7 @@ void Dispatcher::runSlice()
     constexpr auto longest = std::chrono::milliseconds(8);
 
     const DispatcherRef self(this);
+    currentDispatcher = this; // another thread may have made it
     {
         const std::lock_guard lock(m_mutex);
         m_rung = false;

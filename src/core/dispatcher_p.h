@@ -67,6 +67,8 @@ public:
     {
         if (step == Step::Work)
             return m_workDue.exchange(false, std::memory_order_acq_rel);
+        if (step == Step::Rehome)
+            return true; // claims the step itself
         return m_due.compare_exchange_strong(step, Step::None, std::memory_order_acq_rel);
     }
 
@@ -102,6 +104,8 @@ protected:
 void deliver(Change &&change, Item *next = nullptr);
 /// The same for a single step of a process whose next step is in the caller's hands.
 void deliver(Resident &node, Step step, Item *next = nullptr);
+/// Brings the step of a process that is due on its way once more, when moveToThread() is over.
+void deliverAfterMove(Resident &node);
 /// Runs an item of no home, and what can run right behind it.
 void runItem(Item item);
 

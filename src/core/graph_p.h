@@ -73,7 +73,8 @@ enum class Step : std::uint8_t {
     Teardown, ///< run the teardown
     Finish, ///< become Closed and emit closed()
     LateTeardown, ///< run a teardown that was set on a Closed process
-    Work ///< run the function given to `go`
+    Work, ///< run the function given to `go`
+    Rehome ///< bring a step to the thread that the process was moved to
 };
 
 /// Processes joined by edges, and the lock that they share.

@@ -232,11 +232,6 @@ bool Process::event(QEvent *event)
     return QObject::event(event);
 }
 
-void Process::arrive()
-{
-    d->arrived();
-}
-
 void Process::deleteAtHome(Process *process)
 {
     // If nobody listens and it has no children, deleting it runs no user code.

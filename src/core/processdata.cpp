@@ -8,7 +8,6 @@
 #include "wait_p.h"
 #include "workpool_p.h"
 
-#include <QMetaMethod>
 #include <QStringList>
 #include <QThread>
 
@@ -354,6 +353,9 @@ void ProcessData::run(Step step, Item *next)
     case Step::Work:
         runWork(next);
         break;
+    case Step::Rehome:
+        rehome();
+        break;
     }
 }
 
@@ -553,18 +555,26 @@ void ProcessData::moved()
     // A process without a home that is moved by hand gets one.
     m_homeless.store(false, std::memory_order_release);
     m_moved.store(true, std::memory_order_release);
-    // This call moves along with the object: it fetches a step that stands in the queue here.
-    static const QMetaMethod arrive =
-            Process::staticMetaObject.method(Process::staticMetaObject.indexOfMethod("arrive()"));
-    arrive.invoke(m_object, Qt::QueuedConnection);
-    Dispatcher::addIrregularity(); // and so does a wait in the new thread
+    // Read by whoever sees the step that is due, which was made so before or after this.
+    m_leaving.store(QThread::currentThread(), std::memory_order_release);
+    if (due() == Step::None)
+        return;
+    // A step stands in the queue here, and this thread may not run any for long: the pool takes it
+    // along, and so does a wait in the new thread. An event to the object would not do: it could be on
+    // its way when the object, Closed by then, is destroyed.
+    deliverAfterMove(*this);
+    Dispatcher::addIrregularity();
 }
 
-void ProcessData::arrived()
+void ProcessData::rehome()
 {
     const Step step = due();
-    if (step != Step::None && claim(step))
-        deliver(*this, step);
+    if (step == Step::None || !claim(step))
+        return;
+    // The claimed step keeps the object alive. moveToThread() is about to finish in the old thread.
+    while (thread() == m_leaving.load(std::memory_order_acquire))
+        QThread::yieldCurrentThread();
+    deliver(*this, step);
 }
 
 void ProcessData::closeInDestructor()

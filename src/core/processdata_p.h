@@ -45,8 +45,6 @@ public:
     void noteClass();
     /// The object is being moved to another thread (R36).
     void moved();
-    /// The object has arrived in the thread that calls.
-    void arrived();
     /// Closes, waits and lets go of the object, whose destructor calls.
     void objectDestroyed();
 
@@ -83,6 +81,7 @@ private:
     void tearDownLate();
     void finish(Item *next);
     void runWork(Item *next);
+    void rehome();
     void workDone(const Error &error, Item *next);
     void goOn(const QThread *here, Item *next);
 
@@ -111,6 +110,7 @@ private:
     bool m_hasTeardown = false; ///< One was set. Under the lock.
     bool m_isWork = false; ///< Made by `go`; set before others know the process.
     bool m_isPlaced = false; ///< In the object's thread only.
+    std::atomic<QThread *> m_leaving = nullptr; ///< The thread that the last move left.
     std::atomic<bool> m_settled =
             false; ///< The future of the teardown has finished; first one wins.
 };

@@ -324,11 +324,12 @@ Count &capWarnings()
 
 int cap(int, char **)
 {
-    qInstallMessageHandler([](QtMsgType type, const QMessageLogContext &context, const QString &text) {
-        std::fprintf(stderr, "%s\n", qPrintable(qFormatLogMessage(type, context, text)));
-        if (type == QtWarningMsg && std::strcmp(context.category, "goprocess") == 0)
-            capWarnings().add();
-    });
+    qInstallMessageHandler(
+            [](QtMsgType type, const QMessageLogContext &context, const QString &text) {
+                std::fprintf(stderr, "%s\n", qPrintable(qFormatLogMessage(type, context, text)));
+                if (type == QtWarningMsg && std::strcmp(context.category, "goprocess") == 0)
+                    capWarnings().add();
+            });
     GoProcess::setMaxWorkThreadCount(2);
     Process root;
     root.setName(QStringLiteral("root"));

@@ -23,6 +23,7 @@
 #include <QTest>
 #include <QThread>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdio>
@@ -139,15 +140,16 @@ private:
 
     bool isExpected(const QMessageLogContext &context, const QString &text)
     {
-        for (Expectation *const expectation : m_expectations) {
-            if (expectation->seen.size() < expectation->atMost
-                && expectation->category == context.category
-                && expectation->pattern.match(text).hasMatch()) {
-                expectation->seen << text;
-                return true;
-            }
-        }
-        return false;
+        const auto match = std::find_if(m_expectations.begin(), m_expectations.end(),
+                                        [&](const Expectation *expectation) {
+                                            return expectation->seen.size() < expectation->atMost
+                                                    && expectation->category == context.category
+                                                    && expectation->pattern.match(text).hasMatch();
+                                        });
+        if (match == m_expectations.end())
+            return false;
+        (*match)->seen << text;
+        return true;
     }
 
     mutable std::mutex m_mutex;
@@ -507,7 +509,7 @@ public:
     {
     }
     Thread(Thread &&) = default;
-    Thread &operator=(Thread &&other)
+    Thread &operator=(Thread &&other) noexcept
     {
         join();
         m_thread = std::move(other.m_thread);

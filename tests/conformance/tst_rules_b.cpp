@@ -103,9 +103,9 @@ public:
     bool are(std::size_t count, const QThread *thread) const
     {
         const std::vector<QThread *> all = threads();
-        return all.size() == count
-                && std::all_of(all.begin(), all.end(),
-                               [thread](QThread *other) { return other == thread; });
+        return all.size() == count && std::all_of(all.begin(), all.end(), [thread](QThread *other) {
+                   return other == thread;
+               });
     }
     /// True if there were \a count steps, none of them in \a thread.
     bool areNot(std::size_t count, const QThread *thread) const
@@ -157,7 +157,8 @@ public:
     {
         startTimer(0);
         QCoreApplication::postEvent(this, new QEvent(QEvent::User));
-        QMetaObject::invokeMethod(this, [this] { ++calls; }, Qt::QueuedConnection);
+        QMetaObject::invokeMethod(
+                this, [this] { ++calls; }, Qt::QueuedConnection);
     }
 
     bool event(QEvent *event) override
@@ -292,10 +293,12 @@ class Database : public Process
 
 public:
     explicit Database(EventLog &log, QObject *parent = nullptr)
-        : Process(parent), m_member(atDestruction([&log] { log.add(QStringLiteral("members gone")); }))
+        : Process(parent),
+          m_member(atDestruction([&log] { log.add(QStringLiteral("members gone")); }))
     {
         setTeardown([this, &log] {
-            log.add(m_member.use_count() == 1 ? QStringLiteral("teardown") : QStringLiteral("broken"));
+            log.add(m_member.use_count() == 1 ? QStringLiteral("teardown")
+                                              : QStringLiteral("broken"));
         });
     }
 
@@ -320,7 +323,8 @@ public:
     explicit Composed(EventLog &log)
         : m_member(atDestruction([&log] { log.add(QStringLiteral("members gone")); })),
           m_process([this, &log] {
-              log.add(m_member.use_count() == 1 ? QStringLiteral("teardown") : QStringLiteral("broken"));
+              log.add(m_member.use_count() == 1 ? QStringLiteral("teardown")
+                                                : QStringLiteral("broken"));
           })
     {
     }
@@ -550,7 +554,8 @@ void RulesB::r28_everyWorkRunsExactlyOnce()
     for (std::atomic<int> &run : runs)
         QVERIFY(root.go([&run] { ++run; }));
     QVERIFY(!root.closeAndWait());
-    QVERIFY(std::all_of(runs.begin(), runs.end(), [](const std::atomic<int> &run) { return run == 1; }));
+    QVERIFY(std::all_of(runs.begin(), runs.end(),
+                        [](const std::atomic<int> &run) { return run == 1; }));
 }
 
 void RulesB::r28_aWorkOfAClosingProcessSeesThatFromItsFirstLine()
@@ -608,7 +613,8 @@ void RulesB::r28_theChildLivesUntilAfterClosed()
                 &self, &QObject::destroyed, &self, [&] { log.add(QStringLiteral("destroyed")); },
                 Qt::DirectConnection);
     });
-    QTRY_VERIFY_WITH_TIMEOUT(log.contains(QStringLiteral("destroyed")), int(patience.count()) * 1000);
+    QTRY_VERIFY_WITH_TIMEOUT(log.contains(QStringLiteral("destroyed")),
+                             int(patience.count()) * 1000);
     QVERIFY(log.compare({ QStringLiteral("closed child"), QStringLiteral("destroyed") }));
 }
 
@@ -619,9 +625,9 @@ void RulesB::r28_capturesAreDestroyedWhereTheWorkRanBeforeClosed()
     const QThread *destroyedIn = nullptr;
     Process root;
     const ProcessPtr child = root.go([&, capture = atDestruction([&] {
-                                          destroyedIn = QThread::currentThread();
-                                          log.add(QStringLiteral("captures gone"));
-                                      })](Process &self) {
+                                             destroyedIn = QThread::currentThread();
+                                             log.add(QStringLiteral("captures gone"));
+                                         })](Process &self) {
         ranIn = QThread::currentThread();
         QObject::connect(
                 &self, &Process::closed, &self, [&] { log.add(QStringLiteral("closed")); },
@@ -629,8 +635,8 @@ void RulesB::r28_capturesAreDestroyedWhereTheWorkRanBeforeClosed()
         log.add(QStringLiteral("work"));
     });
     QVERIFY(child->waitForClosed(soon()));
-    QVERIFY(log.compare({ QStringLiteral("work"), QStringLiteral("captures gone"),
-                          QStringLiteral("closed") }));
+    QVERIFY(log.compare(
+            { QStringLiteral("work"), QStringLiteral("captures gone"), QStringLiteral("closed") }));
     QVERIFY(ranIn);
     QCOMPARE(destroyedIn, ranIn);
 }
@@ -662,9 +668,10 @@ void RulesB::r29_theChildClosesAfterItsOwnChildren()
     Gate gate;
     EventLog log;
     Process root;
-    const ProcessPtr child = root.go(
-            QStringLiteral("child"),
-            [&, capture = atDestruction([&] { log.add(QStringLiteral("returned")); })](Process &self) {
+    const ProcessPtr child =
+            root.go(QStringLiteral("child"), [&, capture = atDestruction([&] {
+                                                     log.add(QStringLiteral("returned"));
+                                                 })](Process &self) {
                 log.watch(self);
                 self.go(QStringLiteral("grandchild"), [&](Process &grandchild) {
                     log.watch(grandchild);
@@ -868,7 +875,7 @@ void RulesB::r32_aWaitLendsThePlaceOfItsThreadOut()
     root.setThreadPool(&pool);
     const ProcessPtr outer = root.go([&](Process &self) {
         // With a deadline a wait runs no works itself.
-        const ProcessPtr inner = self.go([] { });
+        const ProcessPtr inner = self.go([] {});
         CHECK(inner->waitForClosed(soon()));
         self.go([&] { target.close(); });
         CHECK(target.waitForClosing());
@@ -925,7 +932,8 @@ void RulesB::r32_aThreadOutsideThePoolRunsNoWorks()
     Process root;
     root.setThreadPool(&busy.pool);
     bool inPool = false;
-    const ProcessPtr child = root.go([&] { inPool = busy.pool.contains(QThread::currentThread()); });
+    const ProcessPtr child =
+            root.go([&] { inPool = busy.pool.contains(QThread::currentThread()); });
     // The pool becomes free by a step that only the wait below can run.
     Process opener;
     QObject::connect(&opener, &Process::closing, &opener, [&] { busy.gate.open(); });
@@ -963,7 +971,9 @@ void RulesB::r33_aWorkTakesItsProcessOrNothingAndReturnsVoidOrError()
         root.go(failingFunction),
         root.go(&failingFunction),
         root.go([] { return Error(QStringLiteral("function")); }),
-        root.go([](Process &self) { return Error(self.isClosed() ? QString() : QStringLiteral("function")); }),
+        root.go([](Process &self) {
+            return Error(self.isClosed() ? QString() : QStringLiteral("function"));
+        }),
         GoProcess::go([] { return Error(QStringLiteral("function")); }),
     };
     for (const ProcessPtr &child : failing) {
@@ -976,8 +986,8 @@ void RulesB::r33_aWorkMayBeMoveOnlyAndMutable()
 {
     Process root;
     int result = 0;
-    const ProcessPtr child =
-            root.go([&result, number = std::make_unique<int>(41)]() mutable { result = ++*number; });
+    const ProcessPtr child = root.go(
+            [&result, number = std::make_unique<int>(41)]() mutable { result = ++*number; });
     QVERIFY(child->waitForClosed(soon()));
     QCOMPARE(result, 42);
 }
@@ -1040,22 +1050,23 @@ void RulesB::r34_stepsRunOneAfterAnother()
     Gate returned;
     EventLog log;
     Process root;
-    const ProcessPtr child = root.go([&, capture = atDestruction([&] { returned.open(); })](Process &self) {
-        QObject::connect(
-                &self, &Process::closing, &self,
-                [&] {
-                    log.add(QStringLiteral("closing"));
-                    returned.pass(); // meanwhile nothing keeps the teardown but this slot
-                    log.add(QStringLiteral("end of closing"));
-                },
-                Qt::DirectConnection);
-        self.setTeardown(log.teardown(QStringLiteral("child")));
-        QObject::connect(
-                &self, &Process::closed, &self, [&] { log.add(QStringLiteral("closed")); },
-                Qt::DirectConnection);
-        self.close();
-        log.waitFor(QStringLiteral("closing"));
-    });
+    const ProcessPtr child =
+            root.go([&, capture = atDestruction([&] { returned.open(); })](Process &self) {
+                QObject::connect(
+                        &self, &Process::closing, &self,
+                        [&] {
+                            log.add(QStringLiteral("closing"));
+                            returned.pass(); // meanwhile nothing keeps the teardown but this slot
+                            log.add(QStringLiteral("end of closing"));
+                        },
+                        Qt::DirectConnection);
+                self.setTeardown(log.teardown(QStringLiteral("child")));
+                QObject::connect(
+                        &self, &Process::closed, &self, [&] { log.add(QStringLiteral("closed")); },
+                        Qt::DirectConnection);
+                self.close();
+                log.waitFor(QStringLiteral("closing"));
+            });
     QVERIFY(child->waitForClosed(soon()));
     QVERIFY(log.compare({ QStringLiteral("closing"), QStringLiteral("end of closing"),
                           QStringLiteral("teardown child"), QStringLiteral("closed") }));
@@ -1067,7 +1078,7 @@ void RulesB::r34_theThreadIsTheParents()
     Process root;
     root.moveToThread(&thread);
     const ProcessPtr child = root.go([&](Process &self) {
-        const ProcessPtr inner = self.go([] { });
+        const ProcessPtr inner = self.go([] {});
         CHECK(inner->thread() == &thread);
     });
     QCOMPARE(child->thread(), &thread);
@@ -1077,8 +1088,8 @@ void RulesB::r34_theThreadIsTheParents()
 void RulesB::r34_theThreadIsTheCallersWithoutAParent()
 {
     EventLoopThread thread;
-    const ProcessPtr here = GoProcess::go([] { });
-    const ProcessPtr there = thread.run([] { return GoProcess::go([] { }); });
+    const ProcessPtr here = GoProcess::go([] {});
+    const ProcessPtr there = thread.run([] { return GoProcess::go([] {}); });
     QCOMPARE(here->thread(), QThread::currentThread());
     QCOMPARE(there->thread(), &thread);
     QVERIFY(here->waitForClosed(soon()));
@@ -1783,7 +1794,7 @@ void RulesB::r39_waitForOthersInAStepIsAllowed()
     Process process([&] {
         CHECK(!here.closeAndWait());
         CHECK(!there.closeAndWait());
-        CHECK(GoProcess::go([] { })->waitForClosed());
+        CHECK(GoProcess::go([] {})->waitForClosed());
     });
     QVERIFY(!process.closeAndWait());
 }
@@ -1985,7 +1996,8 @@ void RulesB::r43_aProcessMayBeDeletedInItsClosingSlot()
     });
     QObject::connect(process, &Process::closing, &root,
                      [&log] { log.add(QStringLiteral("second slot")); });
-    QObject::connect(process, &Process::closed, &root, [&log] { log.add(QStringLiteral("closed")); });
+    QObject::connect(process, &Process::closed, &root,
+                     [&log] { log.add(QStringLiteral("closed")); });
     QVERIFY(!root.closeAndWait());
     QVERIFY(log.compare({ QStringLiteral("first slot"), QStringLiteral("teardown process"),
                           QStringLiteral("closed"), QStringLiteral("deleted") }));
@@ -2024,12 +2036,13 @@ void RulesB::r43_aProcessMayBeDeletedInItsStateChangedSlot()
     auto *const process = new Process(log.teardown(QStringLiteral("process")));
     root.addChild(process);
     const QFuture<Error> future = process->whenClosed();
-    QObject::connect(process, &Process::stateChanged, &root, [&log, process, state](Process::State now) {
-        if (now != state)
-            return;
-        delete process;
-        log.add(QStringLiteral("deleted"));
-    });
+    QObject::connect(process, &Process::stateChanged, &root,
+                     [&log, process, state](Process::State now) {
+                         if (now != state)
+                             return;
+                         delete process;
+                         log.add(QStringLiteral("deleted"));
+                     });
     QVERIFY(!root.closeAndWait());
     QVERIFY(log.compare({ QStringLiteral("teardown process"), QStringLiteral("deleted") }));
     QVERIFY(future.isFinished());
@@ -2182,7 +2195,8 @@ void RulesB::r45_processesWorkBeforeAndAfterTheApplication()
     const Outcome result = runScenario(QStringLiteral("beforeAndAfterApplication"));
     QVERIFY(isClean(result));
     QStringList expected;
-    for (const QString &name : { QStringLiteral("before"), QStringLiteral("during"), QStringLiteral("after") }) {
+    for (const QString &name :
+         { QStringLiteral("before"), QStringLiteral("during"), QStringLiteral("after") }) {
         expected << QStringLiteral("closing ") + name << QStringLiteral("closing child")
                  << QStringLiteral("teardown child") << QStringLiteral("closed child")
                  << QStringLiteral("teardown root") << QStringLiteral("closed ") + name;
@@ -2211,8 +2225,9 @@ void RulesB::r45_stepsWaitForTheApplication()
     QFETCH(const QString, before);
     const Outcome result = runScenario(QString::fromLatin1(QTest::currentDataTag()));
     QVERIFY(isClean(result));
-    QCOMPARE(result.output,
-             QStringList({ before, QStringLiteral("closing root"), QStringLiteral("closed root") }));
+    QCOMPARE(
+            result.output,
+            QStringList({ before, QStringLiteral("closing root"), QStringLiteral("closed root") }));
 }
 
 void RulesB::r45_aWaitRunsStepsWithoutAnApplication()
@@ -2247,7 +2262,8 @@ void RulesB::r46_aHoldOfAClosingProcessIsValidUntilItsTeardownBegins()
 {
     Process process;
     process.setName(QStringLiteral("process"));
-    QObject::connect(&process, &Process::closing, &process, [&] { CHECK(process.hold().isValid()); });
+    QObject::connect(&process, &Process::closing, &process,
+                     [&] { CHECK(process.hold().isValid()); });
     process.setTeardown([&] { CHECK(!process.hold().isValid()); });
     const ExpectWarning warning(naming({ &process }), 2);
     QVERIFY(!process.closeAndWait());
@@ -2258,7 +2274,8 @@ void RulesB::r46_aHoldOfAClosingProcessIsValidUntilItsTeardownBegins()
 void RulesB::r46_aHoldMoves()
 {
     static_assert(!std::is_copy_constructible_v<Hold> && !std::is_copy_assignable_v<Hold>);
-    static_assert(std::is_nothrow_move_constructible_v<Hold> && std::is_nothrow_move_assignable_v<Hold>);
+    static_assert(
+            std::is_nothrow_move_constructible_v<Hold> && std::is_nothrow_move_assignable_v<Hold>);
     static_assert(std::is_nothrow_default_constructible_v<Hold>);
 
     Process process;
@@ -2343,7 +2360,8 @@ void RulesB::r47_aSubclassLeftOpenIsNamedInACriticalMessage()
     QCOMPARE(result.exitCode, 0);
     QVERIFY2(result.messages.startsWith(QStringLiteral("critical goprocess: ")),
              qPrintable(result.messages));
-    QVERIFY2(result.messages.contains(QStringLiteral("LeftOpenCache")), qPrintable(result.messages));
+    QVERIFY2(result.messages.contains(QStringLiteral("LeftOpenCache")),
+             qPrintable(result.messages));
     QCOMPARE(result.messages.count(QLatin1Char('\n')), 1);
     // It is closed all the same (R41).
     QCOMPARE(result.output, QStringList({ QStringLiteral("teardown"), QStringLiteral("gone") }));
@@ -2365,8 +2383,9 @@ void RulesB::r48_worksAreAskedToCloseAtTheEndOfTheProgram()
     const Outcome result = runScenario(QStringLiteral("worksThatObeyAtTheEnd"));
     QVERIFY(!result.crashed);
     QCOMPARE(result.exitCode, 7);
-    QCOMPARE(result.output, QStringList { QStringLiteral("end of main") }
-                                    + QStringList(8, QStringLiteral("asked to close")));
+    QCOMPARE(result.output,
+             QStringList { QStringLiteral("end of main") }
+                     + QStringList(8, QStringLiteral("asked to close")));
 }
 
 void RulesB::r48_aWorkThatDoesNotEndIsNamedAndLeftBehind()

@@ -81,8 +81,8 @@ public:
         e.setName(QStringLiteral("e"));
         for (Process *const process : all()) {
             QObject::connect(
-                    process, &Process::closed, process, [&log, process] { log.add(process->name()); },
-                    Qt::DirectConnection);
+                    process, &Process::closed, process,
+                    [&log, process] { log.add(process->name()); }, Qt::DirectConnection);
         }
     }
     Q_DISABLE_COPY_MOVE(Five)
@@ -166,7 +166,8 @@ void Upstream::closingComesBeforeClosed()
     QVERIFY(!a.closeAndWait());
     log.add(QStringLiteral("closed"));
     QVERIFY(log.waitForCount(3));
-    QVERIFY(log.compare({ QStringLiteral("closing"), QStringLiteral("closed"), QStringLiteral("closed") }));
+    QVERIFY(log.compare(
+            { QStringLiteral("closing"), QStringLiteral("closed"), QStringLiteral("closed") }));
 }
 
 void Upstream::aCloseWaitsForTheWork()
@@ -421,10 +422,10 @@ void Upstream::closeAfterChildrenClosesNone()
     a.closeAfterChildren();
     b->closeAfterChildren();
     settle();
-    for (const Process *const process : { static_cast<const Process *>(&a), static_cast<const Process *>(b.get()),
-                                          static_cast<const Process *>(c.get()),
-                                          static_cast<const Process *>(d.get()),
-                                          static_cast<const Process *>(e.get()) }) {
+    for (const Process *const process :
+         { static_cast<const Process *>(&a), static_cast<const Process *>(b.get()),
+           static_cast<const Process *>(c.get()), static_cast<const Process *>(d.get()),
+           static_cast<const Process *>(e.get()) }) {
         QVERIFY(!process->isClosing());
     }
 
@@ -516,7 +517,7 @@ void Upstream::errorsAreKept()
 
 void Upstream::aWorkWithoutAnErrorHasNone()
 {
-    const ProcessPtr p = GoProcess::go([](Process &) { });
+    const ProcessPtr p = GoProcess::go([](Process &) {});
     QVERIFY(p->waitForClosed(soon()));
     QVERIFY(!p->error());
 }

@@ -7,6 +7,7 @@
 #include <QFile>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <limits>
@@ -40,7 +41,7 @@ QByteArray randomName(int number, QRandomGenerator &random)
 qsizetype randomSize(int number, QRandomGenerator &random)
 {
     if (number % 1000 == 500)
-        return 3 * 1024 * 1024;
+        return 3'000'000;
     return random.bounded(4 * 1024);
 }
 
@@ -169,10 +170,7 @@ void ReportPipe::read(qsizetype lineCount, QDeadlineTimer deadline)
         };
         if (::poll(&wanted, 1, int(deadline.remainingTime())) <= 0)
             continue; // interrupted, or the deadline has passed
-        char bytes[4096];
-        const ssize_t size = ::read(m_descriptor, bytes, sizeof bytes);
-        if (size > 0)
-            m_text.append(bytes, size);
+        const ssize_t size = readPiece();
         m_ended = size == 0;
     }
 }
@@ -186,9 +184,16 @@ void ReportPipe::readAll()
 
 void ReportPipe::readRest()
 {
-    char bytes[4096];
-    for (ssize_t size; (size = ::read(m_descriptor, bytes, sizeof bytes)) > 0;)
-        m_text.append(bytes, size);
+    while (readPiece() > 0) { }
+}
+
+qsizetype ReportPipe::readPiece()
+{
+    std::array<char, 4096> bytes;
+    const ssize_t size = ::read(m_descriptor, bytes.data(), bytes.size());
+    if (size > 0)
+        m_text.append(bytes.data(), size);
+    return size;
 }
 
 Run::Run(const QByteArrayList &arguments, const std::function<void()> &beforeExec,

@@ -80,6 +80,9 @@ public:
     QByteArrayList lines() const { return linesOf(m_text); }
 
 private:
+    /// Like read(2), without blocking.
+    qsizetype readPiece();
+
     int m_descriptor;
     QByteArray m_text;
     bool m_ended = false;

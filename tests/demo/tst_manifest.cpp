@@ -10,6 +10,7 @@
 #include <QRegularExpression>
 #include <QTest>
 
+#include <array>
 #include <csignal>
 #include <cstdlib>
 #include <numeric>
@@ -319,9 +320,10 @@ void tst_Manifest::progressOnATerminal()
     QByteArray seen;
     const bool shown = QTest::qWaitFor(
             [&] {
-                char bytes[4096];
-                if (const ssize_t size = ::read(terminal, bytes, sizeof bytes); size > 0)
-                    seen.append(bytes, size);
+                std::array<char, 4096> bytes;
+                const ssize_t size = ::read(terminal, bytes.data(), bytes.size());
+                if (size > 0)
+                    seen.append(bytes.data(), size);
                 return seen.count("\r\033[K") >= 3;
             },
             int(std::chrono::milliseconds(patience).count()));
@@ -647,7 +649,7 @@ void tst_Manifest::fileChangesWhileItIsRead()
     QFETCH(const QByteArray, change);
     QFETCH(const QByteArray, sentence);
     const QByteArray large = tree() + "/large";
-    for (qint64 size = 64 * 1024 * 1024;; size *= 2) {
+    for (qint64 size = 64'000'000;; size *= 2) {
         writeFile(large, {});
         QCOMPARE(::truncate(large.constData(), size), 0);
         Run run(arguments());

@@ -108,7 +108,8 @@ public:
     Counted()
     {
         QObject::connect(
-                &process, &Process::closing, &process, [this] { ++m_closing; }, Qt::DirectConnection);
+                &process, &Process::closing, &process, [this] { ++m_closing; },
+                Qt::DirectConnection);
         QObject::connect(
                 &process, &Process::closed, &process, [this] { ++m_closed; }, Qt::DirectConnection);
         process.setTeardown([this] { ++m_teardown; });
@@ -182,6 +183,7 @@ private Q_SLOTS:
     void edgesAgainstEdges();
     void waitAgainstEverything();
     void moveToThreadUnderClose();
+    void destroyRightAfterTheMove();
     void threadFinishUnderClose();
     void poolClearUnderClose();
     void manyShortWorksThroughAClosingTree();
@@ -433,7 +435,8 @@ void Storms::waitAgainstEverything()
             std::vector<Thread> threads;
             for (int i = 0; i < 24; ++i) {
                 threads.emplace_back([&, i] {
-                    Process &process = i % 3 ? root.process : children[std::size_t(i) % children.size()].process;
+                    Process &process = i % 3 ? root.process
+                                             : children[std::size_t(i) % children.size()].process;
                     if (i % 4 == 0) {
                         QFuture<Error> future = process.whenClosed();
                         CHECK(!future.result());
@@ -471,9 +474,10 @@ class Mover
 public:
     Mover()
     {
-        const auto check = [this] { CHECK(m_counted.process.thread() == QThread::currentThread()); };
-        QObject::connect(
-                &process(), &Process::closing, &process(), check, Qt::DirectConnection);
+        const auto check = [this] {
+            CHECK(m_counted.process.thread() == QThread::currentThread());
+        };
+        QObject::connect(&process(), &Process::closing, &process(), check, Qt::DirectConnection);
         QObject::connect(&process(), &Process::closed, &process(), check, Qt::DirectConnection);
     }
 
@@ -516,6 +520,28 @@ void Storms::moveToThreadUnderClose()
         QVERIFY(done.waitFor(int(movers.size())));
         QVERIFY(std::all_of(movers.begin(), movers.end(),
                             [](const Mover &mover) { return mover.closedOnce(); }));
+        VERIFY_WARNINGS(0);
+    });
+}
+
+void Storms::destroyRightAfterTheMove()
+{
+    EventLoopThread elsewhere;
+    play(aWhile, [&] {
+        // What the new thread was sent because of the move may still be on its way when the process
+        // is Closed, and from then on it may be destroyed.
+        std::vector<std::unique_ptr<Counted>> all;
+        for (int i = 0; i < 20; ++i)
+            all.push_back(std::make_unique<Counted>());
+        for (const auto &one : all) {
+            one->process.close();
+            one->process.moveToThread(&elsewhere);
+        }
+        for (auto &one : all) {
+            QVERIFY(one->process.waitForClosed(soon()));
+            QVERIFY(one->closedOnce());
+            one.reset();
+        }
         VERIFY_WARNINGS(0);
     });
 }
@@ -588,10 +614,11 @@ void Storms::manyShortWorksThroughAClosingTree()
     }
     const auto fill = [&](std::size_t part) {
         for (int i = 0; i < count / 2; ++i) {
-            CHECK(branches[(part + std::size_t(i)) % branches.size()].process.go([&](Process &self) {
-                ++ran;
-                sawClosing += self.isClosing() ? 1 : 0;
-            }));
+            CHECK(branches[(part + std::size_t(i)) % branches.size()].process.go(
+                    [&](Process &self) {
+                        ++ran;
+                        sawClosing += self.isClosing() ? 1 : 0;
+                    }));
         }
     };
     // One half while the tree begins to close, the other after that.
