@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <utility>
 
 #include <dirent.h>
 #include <fcntl.h>
@@ -36,10 +37,10 @@ Directory openFolder(const QByteArray &path, int flags)
 
 } // namespace
 
-Walker::Walker(const QByteArray &folder, const QList<OwnFiles> &ownFiles, Hasher &hasher,
-               Backlog &backlog, Counts &counts, Console &console)
-    : m_root(folder),
-      m_ownFiles(ownFiles),
+Walker::Walker(QByteArray folder, QList<OwnFiles> ownFiles, Hasher &hasher, Backlog &backlog,
+               Counts &counts, Console &console)
+    : m_root(std::move(folder)),
+      m_ownFiles(std::move(ownFiles)),
       m_hasher(hasher),
       m_backlog(backlog),
       m_counts(counts),
