@@ -59,6 +59,7 @@ private:
     void addToPool(Resident &node, Step step)
     {
         m_pool.push_back({ Ref<Resident>(&node), step, true });
+        node.setDue(step);
     }
     void addStray(Resident &node, Step step, Dispatcher *home);
     bool push(const DispatcherRef &dispatcher, Item item);
@@ -75,12 +76,15 @@ private:
 
 void Delivery::add(Resident &node, Step step, Item *next)
 {
-    node.setDue(step);
+    // Once the step is due somebody else may run it, and the rest of the close, and the object may be
+    // gone: so that comes last, when it is known where the step goes.
     if (step == Step::Work || node.isHomeless()) {
-        if (next && !next->node && step != Step::Work)
+        if (next && !next->node && step != Step::Work) {
             *next = { Ref<Resident>(&node), step, true };
-        else
+            node.setDue(step);
+        } else {
             addToPool(node, step);
+        }
         return;
     }
 
@@ -114,6 +118,7 @@ bool Delivery::push(const DispatcherRef &dispatcher, Item item)
     if (life == Dispatcher::Life::Ended)
         return false;
     m_irregular = m_irregular || life == Dispatcher::Life::Fresh;
+    item.node->setDue(item.step); // under the lock, so that it is due when it is found
     dispatcher->m_incoming.push_back(std::move(item));
     return true;
 }

@@ -357,7 +357,7 @@ public:
     }
 
 private:
-    static void mark(Node &node, Change &change);
+    static void mark(Node &start, Change &change);
     static void countDown(Node &node, Change &change);
     static void closeIfLeft(Node &node, Change &change);
     static void attach(Node &upper, Node &lower, bool closes, bool waits);
