@@ -33,8 +33,8 @@ public:
     /// No error.
     Error() noexcept = default;
     /// An error with \a message; with a default text where it is empty.
-    Error(const QString
-                  &message); // NOLINT(google-explicit-constructor): `return message;` is meant
+    // NOLINTNEXTLINE(google-explicit-constructor): `return message;` is meant
+    Error(const QString &message);
     /// An error with the text of \a code; no error for `std::error_code{}`.
     Error(std::error_code code); // NOLINT(google-explicit-constructor): `return code;` is meant
 
