@@ -2,7 +2,7 @@
 // Storms: everything that threads may do to a process at once, again and again. What each asserts
 // holds in every interleaving: every closed() once, every teardown once, and nothing hangs.
 
-#include "../conformance/testsupport.h"
+#include "testsupport.h"
 
 #include <GoProcess/GoProcess>
 

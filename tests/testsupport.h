@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the conformance tests share: warnings that fail a test unless announced, an event log that
+// What the tests share: warnings that fail a test unless announced, an event log that
 // any thread may write, threads with an event loop, gates, and waits that fail instead of hanging.
 //
 // A test class calls TestSupport::begin() in initTestCase() and TestSupport::verify() in cleanup().
