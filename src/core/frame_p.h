@@ -6,6 +6,7 @@
 
 #include <QtGlobal>
 
+#include <atomic>
 #include <cstdint>
 
 QT_BEGIN_NAMESPACE
@@ -50,8 +51,28 @@ struct ThreadContext
 {
     bool isLibraryThread = false; ///< One of the library's own pool.
     QThreadPool *userPool = nullptr; ///< The user's pool whose work runs here.
+    // Written by the thread itself; the pool's watcher reads them to tell a blocked work from a thread
+    // that waits for a lock of the library. Relaxed, as the numbers only guide a guess.
+    std::atomic<int> works = 0; ///< How many functions of works are on the stack.
+    std::atomic<std::uint32_t> worksBegun = 0;
 
     static ThreadContext &current() noexcept;
+};
+
+/// Counts the function of a work while it runs.
+class FunctionOfWork
+{
+public:
+    FunctionOfWork() noexcept : m_context(ThreadContext::current())
+    {
+        m_context.works.fetch_add(1, std::memory_order_relaxed);
+        m_context.worksBegun.fetch_add(1, std::memory_order_relaxed);
+    }
+    Q_DISABLE_COPY_MOVE(FunctionOfWork)
+    ~FunctionOfWork() { m_context.works.fetch_sub(1, std::memory_order_relaxed); }
+
+private:
+    ThreadContext &m_context;
 };
 
 } // namespace GoProcess::Private

@@ -308,6 +308,7 @@ void ProcessData::runWork(Item *next)
         // Only the claimer of the work touches it, so no lock.
         std::unique_ptr<Work> work = std::move(m_extras->work);
         try {
+            const FunctionOfWork running;
             error = work->run(*m_object);
         } catch (...) {
             error = Error::fromException(std::current_exception());

@@ -54,14 +54,16 @@ public:
     {
         takeOver(this);
         ThreadContext &context = ThreadContext::current();
-        const ThreadContext outer = std::exchange(context, { false, m_pool });
+        const bool wasLibraryThread = std::exchange(context.isLibraryThread, false);
+        QThreadPool *const outerPool = std::exchange(context.userPool, m_pool);
         if (m_node->claim(Step::Work)) {
             const WorkPool::Running running(*m_node);
             m_node->run(Step::Work, nullptr);
         }
         if (Dispatcher *dispatcher = Dispatcher::currentIfAny())
             dispatcher->drain();
-        context = outer;
+        context.isLibraryThread = wasLibraryThread;
+        context.userPool = outerPool;
         handOver(this);
     }
 
@@ -159,28 +161,26 @@ void WorkPool::submit(Resident &node, QThreadPool *pool)
 void WorkPool::pump()
 {
     ThreadContext::current().isLibraryThread = true;
+    Ref<Resident> node; // of the last item; let go of outside of the lock
     std::unique_lock lock(m_mutex);
-    m_running.emplace_front();
+    m_running.push_front(
+            { {}, PoolThread { ThreadProbe::ofThisThread(), &ThreadContext::current() } });
     const auto place = m_running.begin();
     // Fewer are needed once nothing is left to take.
     while (!m_queue.empty()) {
         Item item = std::move(m_queue.front());
         m_queue.pop_front();
-        *place = item.node;
+        place->node = item.node;
         lock.unlock();
 
+        node = item.node;
         runItem(std::move(item));
         if (Dispatcher *dispatcher = Dispatcher::currentIfAny())
             dispatcher->drain();
 
         lock.lock();
         ++m_completed;
-        std::swap(*place, item.node);
-        if (item.node) {
-            lock.unlock();
-            item = {}; // the last reference may go, and with it what the user captured
-            lock.lock();
-        }
+        place->node = {};
     }
     m_running.erase(place);
     --m_active;
@@ -188,35 +188,66 @@ void WorkPool::pump()
     m_idle.notify_all();
 }
 
+/// How many threads for works are on their way, if only to their first work. Needs the lock.
+int WorkPool::countUnblocked() const
+{
+    const auto blocked =
+            std::count_if(m_running.cbegin(), m_running.cend(), [](const RunningWork &running) {
+                return running.thread && running.thread->isBlocked();
+            });
+    return threadCount() - int(blocked);
+}
+
+bool WorkPool::PoolThread::isBlocked() const
+{
+    // What sleeps outside of a work waits for a lock of the library, whose owner is on its way.
+    const auto begun = context->worksBegun.load(std::memory_order_relaxed);
+    const auto isInWork = [&] {
+        return context->works.load(std::memory_order_relaxed) > 0
+                && context->worksBegun.load(std::memory_order_relaxed) == begun;
+    };
+    return isInWork() && probe.isAsleep() && isInWork();
+}
+
 /// Starts threads while works wait and none completes.
 void WorkPool::watch()
 {
     constexpr auto tick = 1ms;
-    constexpr int patience = 5; // ticks without a completion before threads are added
+    // Ticks without a completion before threads are added. Where all threads are blocked they are
+    // needed now. A thread that is on its way may just be short of a processor, and more threads would
+    // not help it; but it may also go on for ever, and what is queued has to start at last.
+    constexpr int patience = 4;
+    constexpr int patienceIfSomeGoOn = 50;
+    constexpr int patienceIfAllGoOn = 100;
 
     std::condition_variable clock;
     std::unique_lock lock(m_mutex);
     std::uint64_t completed = m_completed;
     int stalled = 0;
     while (!m_queue.empty()) {
-        const auto before = Dispatcher::Clock::now();
-        clock.wait_until(lock, before + tick, [] { return false; });
+        clock.wait_for(lock, tick, [] { return false; });
         if (m_completed != completed) {
             completed = m_completed;
             stalled = 0;
             continue;
         }
-        // A tick that took long tells that the machine is busy, not that works are blocked.
-        if (Dispatcher::Clock::now() - before > 4 * tick || ++stalled < patience)
+        if (++stalled < patience)
+            continue;
+        const int unblocked = countUnblocked();
+        if (unblocked > 0
+            && stalled < (unblocked < m_base ? patienceIfSomeGoOn : patienceIfAllGoOn))
             continue;
 
-        // A few more first, which a busy machine can bear; only if that does not help either, twice as
-        // many each tick, so that hundreds of blocked works run within milliseconds.
+        // A few more at first, as all may wait for somebody who is short of a processor (the allocator's
+        // lock is such a place). If they are blocked too, twice as many each tick, so that hundreds of
+        // blocked works run within milliseconds.
         const bool first = threadCount() <= m_base;
-        if (first)
+        if (unblocked > 0 || first)
             stalled = 0;
-        int pumps = std::min(
-                { int(m_queue.size()), first ? m_base : threadCount(), m_max - threadCount() });
+        const int wanted = unblocked > 0 ? std::max(1, m_base - unblocked)
+                : first                  ? m_base
+                                         : threadCount();
+        int pumps = std::min({ int(m_queue.size()), wanted, m_max - threadCount() });
         const int max = m_max;
         const bool warn =
                 threadCount() >= max && !m_queue.empty() && !std::exchange(m_warned, true);
@@ -278,7 +309,7 @@ WorkPool::Running::Running(Resident &node)
 {
     WorkPool &pool = instance();
     const std::lock_guard lock(pool.m_mutex);
-    pool.m_running.emplace_front(&node);
+    pool.m_running.push_front({ Ref<Resident>(&node), {} });
     m_place = pool.m_running.begin();
 }
 
@@ -287,7 +318,7 @@ WorkPool::Running::~Running()
     WorkPool &pool = instance();
     Ref<Resident> node; // let go of outside of the lock
     const std::lock_guard lock(pool.m_mutex);
-    node = std::move(*m_place);
+    node = std::move(m_place->node);
     pool.m_running.erase(m_place);
     pool.m_idle.notify_all();
 }
@@ -302,9 +333,9 @@ void WorkPool::endOfProgram()
     std::vector<Ref<Resident>> open;
     const auto collect = [&] {
         open.clear();
-        for (const Ref<Resident> &node : m_running) {
-            if (node)
-                open.push_back(node);
+        for (const RunningWork &running : m_running) {
+            if (running.node)
+                open.push_back(running.node);
         }
         for (const Item &item : m_queue)
             open.push_back(item.node);

@@ -5,6 +5,8 @@
 #define GOPROCESS_WORKPOOL_P_H
 
 #include "dispatcher_p.h"
+#include "frame_p.h"
+#include "threadprobe_p.h"
 
 #include <QRunnable>
 #include <QThreadPool>
@@ -13,17 +15,31 @@
 #include <deque>
 #include <list>
 #include <mutex>
+#include <optional>
 #include <vector>
 
 namespace GoProcess::Private {
 
 /// Runs items on threads of a QThreadPool of its own, as many at once as there are cores, and more
-/// while nothing completes: so work starts even when all earlier work is blocked (R31).
+/// where these are blocked: so work starts even when all earlier work is blocked (R31).
 ///
 /// Its queue is its own: a thread of the pool, once started, takes items until there are none. That
 /// is faster than a QRunnable each, and sanitizers can follow the hand-over.
 class WorkPool
 {
+    struct PoolThread
+    {
+        bool isBlocked() const;
+
+        ThreadProbe probe;
+        const ThreadContext *context;
+    };
+    struct RunningWork
+    {
+        Ref<Resident> node; ///< Null between two items.
+        std::optional<PoolThread> thread; ///< If it is one of the pool's own threads.
+    };
+
 public:
     /// Never destroyed. Its first use arranges that the end of the program waits for works (R48).
     static WorkPool &instance();
@@ -57,7 +73,7 @@ public:
         ~Running();
 
     private:
-        std::list<Ref<Resident>>::iterator m_place;
+        std::list<RunningWork>::iterator m_place;
     };
 
 private:
@@ -68,6 +84,7 @@ private:
 
     void pump();
     void watch();
+    int countUnblocked() const;
     void lend();
     void takeBack();
     void endOfProgram();
@@ -83,7 +100,7 @@ private:
     mutable std::mutex m_mutex; // guards what follows
     std::condition_variable m_idle;
     std::deque<Item> m_queue;
-    std::list<Ref<Resident>> m_running;
+    std::list<RunningWork> m_running;
     int m_base; ///< How many threads run where nothing is blocked.
     int m_max = 4096;
     int m_limit = 0; ///< What the QThreadPool is limited to.

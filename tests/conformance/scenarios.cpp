@@ -298,7 +298,7 @@ bool isModest(int threads)
 
 int burst(int, char **)
 {
-    const int threads = threadsOfABurst(20000);
+    const int threads = threadsOfABurst(100000);
     std::fprintf(stderr, "%d threads\n", threads);
     say(isModest(threads) ? "modest" : "too many threads");
     return 0;
