@@ -5,6 +5,7 @@
 
 #include "frame_p.h"
 #include "logging_p.h"
+#include "tsan_p.h"
 #include "workpool_p.h"
 
 #include <QCoreApplication>
@@ -222,6 +223,7 @@ void Dispatcher::attach()
 {
     QThread *thread = m_thread.load(std::memory_order_relaxed);
     const DispatcherRef self(this);
+    handOver(this);
     // Without a context object these run where they are emitted: in the thread itself, and the last
     // one in the thread that destroys it.
     QObject::connect(thread, &QThread::started, [self] { self->threadStarted(); });
@@ -259,12 +261,14 @@ Dispatcher::Life Dispatcher::lifeLocked()
 
 void Dispatcher::threadStarted()
 {
+    takeOver(this);
     const std::lock_guard lock(m_mutex);
     m_life = Life::Live;
 }
 
 void Dispatcher::threadFinished()
 {
+    takeOver(this);
     const DispatcherRef self(this);
     while (true) {
         drain();
@@ -279,6 +283,7 @@ void Dispatcher::threadFinished()
 
 void Dispatcher::threadDestroyed()
 {
+    takeOver(this);
     const DispatcherRef self(this);
     {
         Registry &all = registry();
@@ -444,7 +449,7 @@ void Dispatcher::ringLocked()
     QThread *thread = m_thread.load(std::memory_order_relaxed);
     if (m_rung || !thread)
         return;
-    bellLocked();
+    handOver(bellLocked());
     // By its meta method: this posts one event that carries nothing.
     static const QMetaMethod ring =
             Bell::staticMetaObject.method(Bell::staticMetaObject.indexOfMethod("ring()"));
@@ -485,6 +490,12 @@ Q_COREAPP_STARTUP_FUNCTION(applicationStarted)
 void Bell::ring()
 {
     m_dispatcher->runSlice();
+}
+
+bool Bell::event(QEvent *event)
+{
+    takeOver(this);
+    return QObject::event(event);
 }
 
 // --- Blocking waits ------------------------------------------------------------------------------

@@ -240,6 +240,7 @@ public:
     explicit Bell(Dispatcher &dispatcher) : m_dispatcher(&dispatcher) { }
 
     Q_INVOKABLE void ring();
+    bool event(QEvent *event) override;
 
 private:
     Dispatcher *const m_dispatcher;

@@ -119,6 +119,10 @@ NodeLock::NodeLock(Node &a, Node &b)
         node.m_component.store(component, std::memory_order_release);
     };
 
+    if (&a == &b) {
+        *this = NodeLock(a);
+        return;
+    }
     while (true) {
         Component *first = rootOf(a.m_component);
         Component *second = rootOf(b.m_component);

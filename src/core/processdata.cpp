@@ -5,6 +5,7 @@
 
 #include "futures_p.h"
 #include "logging_p.h"
+#include "tsan_p.h"
 #include "wait_p.h"
 #include "workpool_p.h"
 
@@ -454,11 +455,12 @@ std::optional<Error> ProcessData::follow(QFuture<T> future)
     }
     // In whatever thread it finishes: there it only makes the next step due. From here on that may
     // have happened.
-    const Ref<ProcessData> self(this);
+    handOver(this);
+    const Parcel<Ref<ProcessData>> self { Ref<ProcessData>(this) };
     future.then(QtFuture::Launch::Sync, [self](QFuture<T> finished) {
-              self->settle(errorOf(std::move(finished)));
+              self.get()->settle(errorOf(std::move(finished)));
           }).onCanceled([self] {
-        self->settle(Error(QCoreApplication::translate(
+        self.get()->settle(Error(QCoreApplication::translate(
                 "GoProcess::Error", "The future of the teardown was cancelled")));
     });
     return std::nullopt;
@@ -466,6 +468,7 @@ std::optional<Error> ProcessData::follow(QFuture<T> future)
 
 void ProcessData::settle(const Error &error)
 {
+    takeOver(this);
     // Acquire and release: the first one hands its error on, the second only leaves.
     if (m_settled.exchange(true, std::memory_order_acq_rel))
         return;

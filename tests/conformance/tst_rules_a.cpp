@@ -1014,7 +1014,6 @@ void tst_RulesA::r08_onlyAddingIsNeverHalfDone()
         Thread adder([&] {
             start.arrive();
             added = p.addChild(&q);
-            CHECK(!added || q.isClosing() || p.state() == State::Running);
         });
         Thread closer([&] {
             start.arrive();
