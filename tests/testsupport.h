@@ -6,6 +6,9 @@
 //
 // Everything that crosses threads here goes through std::mutex and std::condition_variable, which
 // thread sanitizers can follow (they cannot follow QSemaphore, nor QSignalSpy across threads).
+//
+// Locals outlive the event loops here, and classes without signals need no moc:
+// clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
 #ifndef GOPROCESS_TESTSUPPORT_H
 #define GOPROCESS_TESTSUPPORT_H

@@ -3,6 +3,9 @@
 //
 // What a program can do only once runs in a child process: the program "scenarios", whose path the
 // build gives as the string GOPROCESS_SCENARIOS (in CMake, "$<TARGET_FILE:...>" of that target).
+//
+// Locals outlive the event loops here, and classes without signals need no moc:
+// clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
 #include "testsupport.h"
 
@@ -269,9 +272,11 @@ bool isClean(const Outcome &outcome, int exitCode = 0)
 /// True if \a outcome is the end of a program by a fatal message that matches \a pattern.
 bool isFatal(const Outcome &outcome, const QString &pattern)
 {
+    // Another pattern each time.
     const QRegularExpression fatal(QStringLiteral("^fatal [^\n]*") + pattern,
                                    QRegularExpression::MultilineOption);
-    if (outcome.crashed && outcome.output.isEmpty() && fatal.match(outcome.messages).hasMatch())
+    if (outcome.crashed && outcome.output.isEmpty()
+        && fatal.match(outcome.messages).hasMatch()) // clazy:exclude=use-static-qregularexpression
         return true;
     isClean(outcome, -1);
     return false;
@@ -1870,7 +1875,7 @@ void RulesB::r40_timersFireBetweenSlices()
         });
         root.addChild(&child);
     }
-    timer.start(1);
+    timer.start(std::chrono::milliseconds(1));
     root.close();
     QVERIFY(closesInEventLoop(root));
     QCOMPARE(closed, count);
