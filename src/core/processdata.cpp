@@ -494,11 +494,17 @@ void ProcessData::endFuture()
         return;
     }
     const Frame frame(*this, Frame::Kind::EndFuture);
+    // Taken: a wait inside of it may finish this process, which lets go of its teardown.
+    std::unique_ptr<Teardown> teardown = std::move(m_teardown);
     try {
-        m_teardown->finish();
+        teardown->finish();
     } catch (...) {
         settle(Error::fromException(std::current_exception()));
     }
+    // It has not helped: what it captured may be what the future needs. The step that lets go of it
+    // runs in this thread while the process is at home here.
+    if (!m_settled.load(std::memory_order_acquire) && thread() == QThread::currentThread())
+        m_teardown = std::move(teardown);
 }
 
 void ProcessData::tearDownLate()

@@ -339,6 +339,7 @@ private Q_SLOTS:
     void r23_finishIsCalledByAWaitForAParent();
     void r23_finishIsCalledByTheDestructor();
     void r23_finishIsCalledOnce();
+    void r23_finishMayWaitForAnother();
     void r23_finishIsNotCalledForAFinishedFuture();
     void r23_finishIsNotCalledInTheEventLoop();
     void r23_finishIsNotCalledByAWaitElsewhere();
@@ -3538,6 +3539,26 @@ void tst_RulesA::r23_finishIsCalledOnce()
     promise->finish();
     QVERIFY(p.waitForClosed(soon()));
     QCOMPARE(finished, 1);
+}
+
+void tst_RulesA::r23_finishMayWaitForAnother()
+{
+    // A wait inside of finish runs the steps of this thread: also those of the process itself.
+    const auto promise = startedPromise<void>();
+    const auto token = std::make_shared<int>(1);
+    Family family;
+    Process &p = family.add(u"p"_s);
+    Process &other = family.add(u"other"_s);
+    QVERIFY(p.setTeardown([promise] { return promise->future(); },
+                          [promise, &p, &other, token] {
+                              promise->finish();
+                              CHECK(!other.closeAndWait());
+                              CHECK(p.isClosed());
+                              CHECK(*token == 1); // what it has captured is still there
+                          }));
+    QVERIFY(!p.closeAndWait());
+    QVERIFY(other.isClosed());
+    QCOMPARE(token.use_count(), 1);
 }
 
 void tst_RulesA::r23_finishIsNotCalledForAFinishedFuture()
