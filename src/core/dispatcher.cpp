@@ -231,12 +231,12 @@ void Dispatcher::attach()
     QObject::connect(thread, &QObject::destroyed, [self] { self->threadDestroyed(); });
 
     const std::lock_guard lock(m_mutex);
-    if (lifeLocked() == Life::Fresh) {
-        if (thread == QThread::currentThread())
-            m_life = Life::Live;
-        else if (thread->isFinished())
-            m_life = Life::Ended;
-    }
+    // It may have ended between the connections, or be about to and past telling: whatever it has said
+    // before, that counts.
+    if (thread->isFinished())
+        m_life = Life::Ended;
+    else if (thread == QThread::currentThread())
+        m_life = Life::Live;
 }
 
 Dispatcher::~Dispatcher()
