@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: MIT
+// What threads cost: closes that cross them, trees side by side, event loops that go on.
+
+#include "benchmark.h"
+
+#include <GoProcess/GoProcess>
+
+#include <QEventLoop>
+#include <QMetaObject>
+#include <QObject>
+#include <QSemaphore>
+#include <QThread>
+#include <QTimer>
+
+#include <algorithm>
+#include <atomic>
+#include <memory>
+#include <thread>
+#include <vector>
+
+using GoProcess::Process;
+
+namespace Benchmark {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+/// A thread with an event loop.
+class LoopThread
+{
+public:
+    LoopThread() { m_thread.start(); }
+    Q_DISABLE_COPY_MOVE(LoopThread)
+    ~LoopThread()
+    {
+        m_thread.quit();
+        m_thread.wait();
+    }
+    QThread *get() { return &m_thread; }
+
+private:
+    QThread m_thread;
+};
+
+/// Processes in other threads, as evenly as can be, closed from this one. What is measured is the
+/// close.
+double closeElsewhere(int count, int threadCount)
+{
+    std::vector<std::unique_ptr<LoopThread>> threads;
+    for (int i = 0; i < threadCount; ++i)
+        threads.push_back(std::make_unique<LoopThread>());
+    std::vector<std::unique_ptr<Process>> all;
+    Process root;
+    for (int i = 0; i < count; ++i) {
+        all.push_back(std::make_unique<Process>());
+        root.addChild(all.back().get());
+        all.back()->moveToThread(threads[std::size_t(i % threadCount)]->get());
+    }
+    return nanosecondsEach(count, [&] { root.closeAndWait(); });
+}
+
+double invokeElsewhere(int count)
+{
+    LoopThread thread;
+    QObject receiver;
+    receiver.moveToThread(thread.get());
+    QSemaphore done;
+    int calls = 0; // only in the other thread
+    return nanosecondsEach(count, [&] {
+        for (int i = 0; i < count; ++i) {
+            QMetaObject::invokeMethod(
+                    &receiver,
+                    [&] {
+                        if (++calls == count)
+                            done.release();
+                    },
+                    Qt::QueuedConnection);
+        }
+        done.acquire();
+    });
+}
+
+double readState(int count)
+{
+    Process process;
+    int seen = 0;
+    const double each = nanosecondsEach(count, [&] {
+        for (int i = 0; i < count; ++i)
+            seen += process.isClosing() ? 1 : 0;
+    });
+    return seen == 0 ? each : -1;
+}
+
+double readAtomic(int count)
+{
+    std::atomic<int> state = 0;
+    int seen = 0;
+    const double each = nanosecondsEach(count, [&] {
+        for (int i = 0; i < count; ++i)
+            seen += state.load(std::memory_order_acquire);
+    });
+    return seen == 0 ? each : -1;
+}
+
+/// How late a timer of 1 ms is at most while processes of its thread close, in milliseconds.
+double lateness(int count)
+{
+    std::vector<std::unique_ptr<Process>> all;
+    Process root;
+    for (int i = 0; i < count; ++i) {
+        all.push_back(std::make_unique<Process>());
+        root.addChild(all.back().get());
+    }
+    QTimer timer;
+    timer.setTimerType(Qt::PreciseTimer);
+    QEventLoop loop;
+    QObject::connect(&root, &Process::closed, &loop, &QEventLoop::quit);
+    Clock::time_point last = Clock::now();
+    double worst = 0;
+    QObject::connect(&timer, &QTimer::timeout, &loop, [&] {
+        const Clock::time_point now = Clock::now();
+        const std::chrono::duration<double, std::milli> since = now - last;
+        worst = std::max(worst, since.count() - 1);
+        last = now;
+    });
+    timer.start(std::chrono::milliseconds(1));
+    root.close();
+    last = Clock::now();
+    loop.exec();
+    return worst;
+}
+
+double buildAndClose(int count)
+{
+    return nanosecondsEach(count, [&] {
+        std::vector<std::unique_ptr<Process>> all;
+        all.reserve(std::size_t(count));
+        Process root;
+        for (int i = 0; i < count; ++i) {
+            all.push_back(std::make_unique<Process>());
+            root.addChild(all.back().get());
+        }
+        root.closeAndWait();
+    });
+}
+
+/// The same by two threads at a time: what one process of the two trees together costs.
+double inTwoThreads(int count)
+{
+    return nanosecondsEach(2 * count, [&] {
+        std::thread first([&] { buildAndClose(count); });
+        std::thread second([&] { buildAndClose(count); });
+        first.join();
+        second.join();
+    });
+}
+
+double inOneThread(int count)
+{
+    return nanosecondsEach(count, [&] { std::thread([&] { buildAndClose(count); }).join(); });
+}
+
+/// QObjects by two threads, which tells what the machine and the allocator allow.
+double objectsInTwoThreads(int count)
+{
+    const auto make = [count] {
+        std::vector<std::unique_ptr<QObject>> all;
+        for (int i = 0; i < count; ++i)
+            all.push_back(std::make_unique<QObject>());
+    };
+    const double one = nanosecondsEach(count, [&] { std::thread(make).join(); });
+    const double two = nanosecondsEach(2 * count, [&] {
+        std::thread first(make);
+        std::thread second(make);
+        first.join();
+        second.join();
+    });
+    return one / two;
+}
+
+} // namespace
+
+void addThreadRows(std::vector<Row> &rows, Scale scale)
+{
+    const int count = scale.of(100'000);
+    const QString ns = QStringLiteral("ns each");
+    const QString invoke = QStringLiteral("queued QMetaObject::invokeMethod");
+    const QString load = QStringLiteral("std::atomic<int>::load(acquire)");
+    const QString one = QStringLiteral("one thread");
+
+    rows.push_back({ QStringLiteral("close-elsewhere"),
+                     QStringLiteral("%1 children in another thread, closed from here").arg(count),
+                     ns,
+                     { {}, [=] { return closeElsewhere(count, 1); } },
+                     { { invoke, [=] { return invokeElsewhere(count); } } },
+                     { { invoke, 0.5 } } });
+    rows.push_back({ QStringLiteral("close-in-8-threads"),
+                     QStringLiteral("%1 children in eight other threads").arg(count),
+                     ns,
+                     { {}, [=] { return closeElsewhere(count, 8); } },
+                     { { invoke, [=] { return invokeElsewhere(count); } } },
+                     {} });
+    rows.push_back({ QStringLiteral("is-closing"),
+                     QStringLiteral("isClosing(), a call into the library and one load"),
+                     ns,
+                     { {}, [=] { return readState(scale.of(20'000'000)); } },
+                     { { load, [=] { return readAtomic(scale.of(20'000'000)); } } },
+                     {} });
+    rows.push_back(
+            { QStringLiteral("timer"),
+              QStringLiteral("how late a 1 ms timer is while %1 processes of its thread close")
+                      .arg(count),
+              QStringLiteral("ms"),
+              { {}, [=] { return lateness(count); } },
+              {},
+              { { {}, 16 } } });
+    rows.push_back(
+            { QStringLiteral("two-threads"),
+              QStringLiteral("a tree of %1 in each of two threads: build and close").arg(count),
+              ns,
+              { {}, [=] { return inTwoThreads(count); } },
+              { { one, [=] { return inOneThread(count); } } },
+              { { one, 1 / 1.6 } } });
+    rows.push_back(
+            { QStringLiteral("two-threads-objects"),
+              QStringLiteral("for comparison: the throughput of two threads that only make and "
+                             "delete QObjects, by that of one"),
+              QStringLiteral("x"),
+              { {}, [=] { return objectsInTwoThreads(count); } },
+              {},
+              {} });
+}
+
+} // namespace Benchmark
