@@ -188,8 +188,12 @@ int main(int argc, char **argv)
     const QCommandLineOption times(QStringLiteral("repeats"),
                                    QStringLiteral("Measures each row so often (5)."),
                                    QStringLiteral("N"), QStringLiteral("5"));
+    const QCommandLineOption bare(
+            QStringLiteral("bare"),
+            QStringLiteral("Runs the library's part of the rows once and measures nothing: for "
+                           "profilers and counters of instructions."));
     const QCommandLineOption list(QStringLiteral("list"), QStringLiteral("Lists the rows."));
-    parser.addOptions({ json, only, size, times, list });
+    parser.addOptions({ json, only, size, times, bare, list });
     parser.process(app);
 
     bool ok = false;
@@ -216,9 +220,20 @@ int main(int argc, char **argv)
             giveUp(QStringLiteral("There is no row %1; see --list").arg(name));
     }
 
+    const auto isWanted = [&](const Row &row) {
+        return wanted.isEmpty() || wanted.contains(row.name);
+    };
+    if (parser.isSet(bare)) {
+        for (const Row &row : rows) {
+            if (isWanted(row))
+                row.ours.measure();
+        }
+        return 0;
+    }
+
     Report report;
     for (const Row &row : rows) {
-        if (wanted.isEmpty() || wanted.contains(row.name))
+        if (isWanted(row))
             report.add(row, repeats);
     }
     report.finish();
