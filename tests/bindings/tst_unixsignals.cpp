@@ -43,10 +43,12 @@ public:
     /// True if it ends by itself with status 0.
     bool succeeds()
     {
-        m_process.waitForFinished(patience);
+        const bool ended =
+                m_process.waitForFinished(patience) || m_process.state() == QProcess::NotRunning;
         m_output += m_process.readAllStandardOutput();
         m_messages += QString::fromUtf8(m_process.readAllStandardError());
-        const bool ok = m_process.exitStatus() == QProcess::NormalExit && m_process.exitCode() == 0;
+        const bool ok = ended && m_process.exitStatus() == QProcess::NormalExit
+                && m_process.exitCode() == 0;
         if (!ok)
             qInfo().noquote() << "status" << m_process.exitCode() << m_output << m_messages;
         return ok;
