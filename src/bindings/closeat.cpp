@@ -6,6 +6,7 @@
 #include "clock/clock_p.h"
 
 #include <atomic>
+#include <utility>
 
 namespace GoProcess {
 
@@ -19,7 +20,7 @@ namespace {
 class CloseAt final : public Binding, public Timer
 {
 public:
-    explicit CloseAt(const ProcessHandle &process) : m_process(process) { }
+    explicit CloseAt(ProcessHandle process) : m_process(std::move(process)) { }
 
     void expired() override
     {

@@ -21,13 +21,13 @@
 #include <limits>
 #include <list>
 #include <mutex>
+#include <utility>
 
 namespace GoProcess {
 
 using Private::Binding;
 using Private::Clock;
 using Private::Graph;
-using Private::ProcessData;
 using Private::ProcessHandle;
 using Private::Timer;
 
@@ -186,8 +186,8 @@ void FutureWatches::scan()
 class CloseOnFuture final : public Binding, public FutureWatch
 {
 public:
-    CloseOnFuture(const QFuture<void> &future, const ProcessHandle &process)
-        : FutureWatch(future), m_process(process)
+    CloseOnFuture(const QFuture<void> &future, ProcessHandle process)
+        : FutureWatch(future), m_process(std::move(process))
     {
     }
 
@@ -204,8 +204,8 @@ private:
 class HoldForFuture final : public FutureWatch
 {
 public:
-    HoldForFuture(const QFuture<void> &future, const ProcessHandle &held)
-        : FutureWatch(future), m_held(held)
+    HoldForFuture(const QFuture<void> &future, ProcessHandle held)
+        : FutureWatch(future), m_held(std::move(held))
     {
     }
 

@@ -16,6 +16,7 @@
 #include <optional>
 #include <system_error>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #ifdef Q_OS_WIN
@@ -312,8 +313,8 @@ void Handlers::restore(int signal)
 class CloseOnSignals final : public Binding
 {
 public:
-    CloseOnSignals(std::vector<int> signals, const ProcessHandle &process)
-        : m_signals(std::move(signals)), m_process(process)
+    CloseOnSignals(std::vector<int> signals, ProcessHandle process)
+        : m_signals(std::move(signals)), m_process(std::move(process))
     {
     }
     void finishing() override { SignalWatches::instance().remove(m_signals, m_process); }
