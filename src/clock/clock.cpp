@@ -10,17 +10,19 @@
 #include <system_error>
 #include <thread>
 #include <utility>
+#include <vector>
 
 namespace GoProcess::Private {
 
 Timer::~Timer() = default;
 
+void Timer::programEnds() { }
+
 struct Clock::EndOfProgram
 {
     Q_DISABLE_COPY_MOVE(EndOfProgram)
     EndOfProgram() = default;
-    // Release: a work that was started before is known to the pool, which waits for it after this.
-    ~EndOfProgram() { instance().m_programEnded.store(true, std::memory_order_release); }
+    ~EndOfProgram() { instance().endOfProgram(); }
 };
 
 Clock &Clock::instance()
@@ -111,6 +113,21 @@ void Clock::runDue(std::unique_lock<std::mutex> &lock)
     timer->expired();
     timer.reset();
     lock.lock();
+}
+
+/// Ends what would go on by itself, before the pool waits for works.
+void Clock::endOfProgram()
+{
+    // Release: a work that was started before is known to the pool.
+    m_programEnded.store(true, std::memory_order_release);
+    std::vector<std::shared_ptr<Timer>> timers;
+    {
+        const std::lock_guard lock(m_mutex);
+        for (const auto &[time, timer] : m_schedule)
+            timers.push_back(timer);
+    }
+    for (const auto &timer : timers)
+        timer->programEnds();
 }
 
 } // namespace GoProcess::Private

@@ -27,6 +27,8 @@ public:
     /// Called in the thread of the clock, which everything else that is due waits for: it runs no
     /// user code and does not block.
     virtual void expired() = 0;
+    /// Called instead of that, maybe, at the end of the program, in the thread that ends it.
+    virtual void programEnds();
 
 private:
     friend class Clock;
@@ -69,6 +71,7 @@ private:
     void startThread();
     void run();
     void runDue(std::unique_lock<std::mutex> &lock);
+    void endOfProgram();
 
     // Written once by the thread that ends the program, read by those that would start works.
     std::atomic<bool> m_programEnded = false;

@@ -13,7 +13,8 @@ namespace {
 class BoundConnection final : public Binding
 {
 public:
-    explicit BoundConnection(const QMetaObject::Connection &connection) : m_connection(connection)
+    explicit BoundConnection(QMetaObject::Connection connection)
+        : m_connection(std::move(connection))
     {
     }
     void finishing() override { QObject::disconnect(m_connection); }

@@ -89,9 +89,17 @@ bool Beat::overlaps() const
 }
 
 /// The caller holds the process.
-bool Beat::mayStart() const
+bool Beat::mayStart()
 {
-    return !m_handle.isClosing() && !Clock::instance().hasProgramEnded();
+    if (Clock::instance().hasProgramEnded())
+        programEnds();
+    return !m_handle.isClosing();
+}
+
+/// What else would be running asks to be closed then, too (R48).
+void Beat::programEnds()
+{
+    m_handle.close();
 }
 
 /// The caller holds the process, so that nothing of this is refused.

@@ -35,6 +35,7 @@ public:
     void runClosed();
 
     void expired() override;
+    void programEnds() override;
     void closing() override;
     void finishing() override;
 
@@ -42,7 +43,7 @@ private:
     class Holding;
 
     bool overlaps() const;
-    bool mayStart() const;
+    bool mayStart();
     void startRun();
     void startTimer();
 

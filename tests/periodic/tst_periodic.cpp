@@ -8,6 +8,8 @@
 #include <GoProcess/Periodic>
 
 #include <QObject>
+#include <QProcess>
+#include <QString>
 #include <QTest>
 #include <QThread>
 #include <QThreadPool>
@@ -231,6 +233,9 @@ private Q_SLOTS:
     void intervalOfZeroOrLessIsRefused();
     void nullIsRefused();
     void anyDurationIsAnInterval();
+
+    void programMayEndMeanwhile_data();
+    void programMayEndMeanwhile();
 
     void tenThousandAtOnce();
     void memoryStaysFlat();
@@ -931,6 +936,26 @@ void Periodic::anyDurationIsAnInterval()
     QVERIFY(closes(fraction));
     QVERIFY(closes(tiny));
     QVERIFY(closes(forEver));
+}
+
+// The end of the program
+
+void Periodic::programMayEndMeanwhile_data()
+{
+    QTest::addColumn<QString>("name");
+    for (const char *name : { "beatsAtTheEnd", "waitingAtTheEnd", "deadlineAtTheEnd" })
+        QTest::newRow(name) << QString::fromLatin1(name);
+}
+
+void Periodic::programMayEndMeanwhile()
+{
+    QFETCH(QString, name);
+    QProcess program;
+    program.start(QStringLiteral(GOPROCESS_SCENARIOS), { name });
+    QVERIFY(program.waitForFinished(60'000));
+    QCOMPARE(QString::fromUtf8(program.readAllStandardError()), QString());
+    QCOMPARE(program.exitStatus(), QProcess::NormalExit);
+    QCOMPARE(program.exitCode(), 0);
 }
 
 // Many
