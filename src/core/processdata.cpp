@@ -12,7 +12,9 @@
 #include <QStringList>
 #include <QThread>
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 
 #if __has_include(<cxxabi.h>)
 #  include <cxxabi.h>
@@ -225,6 +227,48 @@ QFuture<Error> ProcessData::whenClosed()
     return future;
 }
 
+bool ProcessData::bind(std::shared_ptr<Binding> binding, NodeState latest)
+{
+    Bindings over; // let go of outside of the lock
+    const NodeLock lock(*this);
+    if (background || state() > latest)
+        return false;
+    addBinding(std::move(binding), over);
+    return true;
+}
+
+std::shared_ptr<Binding> ProcessData::bindOnce(const std::shared_ptr<Binding> &binding)
+{
+    Bindings over;
+    const NodeLock lock(*this);
+    if (background || state() != NodeState::Running)
+        return nullptr;
+    const Binding &fresh = *binding;
+    for (const auto &bound : extras().bindings) {
+        const Binding &other = *bound;
+        if (typeid(other) == typeid(fresh))
+            return bound;
+    }
+    addBinding(binding, over);
+    return binding;
+}
+
+void ProcessData::addBinding(std::shared_ptr<Binding> binding, Bindings &over)
+{
+    Bindings &all = extras().bindings;
+    if (all.size() == all.capacity()) {
+        // Before it grows: a long-lived process may be bound to many things that are short-lived.
+        const auto firstOver = std::partition(all.begin(), all.end(),
+                                              [](const auto &other) { return !other->isOver(); });
+        std::move(firstOver, all.end(), std::back_inserter(over));
+        all.erase(firstOver, all.end());
+        // At least as many again before the next look.
+        all.reserve(2 * all.size() + 1);
+    }
+    all.push_back(std::move(binding));
+    m_isBound.store(true, std::memory_order_release);
+}
+
 QThreadPool *ProcessData::pool() const
 {
     const NodeLock lock(*this);
@@ -255,45 +299,71 @@ ProcessPtr ProcessData::go(Process *parent, const QString &name, std::unique_ptr
         refuse(what, upper ? upper->path() : QString(), QStringLiteral("the work is null"));
         return nullptr;
     }
+    ProcessPtr self = make(threadBelow(parent), name);
+    return of(self.get())->start(parent, std::move(work), what) ? self : nullptr;
+}
+
+QThread *ProcessData::threadBelow(const Process *parent)
+{
+    QThread *thread = parent ? parent->thread() : nullptr;
+    return thread ? thread : QThread::currentThread();
+}
+
+ProcessPtr ProcessData::make(QThread *thread, const QString &name)
+{
     // Its own thread may have no event loop that deletes what earlier works left.
     Dispatcher::current().reap();
 
     auto *data = new ProcessData;
     auto *process = new Process(*data);
     process->setName(name);
-    if (parent && parent->thread() && parent->thread() != process->thread())
-        process->moveToThread(parent->thread());
+    if (thread != process->thread())
+        process->moveToThread(thread);
     data->setPlaced(true);
 
     ProcessPtr self(process, &Process::deleteAtHome);
-    QThreadPool *pool = upper ? upper->pool() : nullptr;
-    data->m_isWork = true;
+    data->m_isKept = true;
     data->m_extras = std::make_unique<Extras>();
-    data->m_extras->pool = pool;
-    data->m_extras->workPool = pool;
-    data->m_extras->work = std::move(work);
     data->m_extras->self = self;
-    Graph::addWork(*data);
+    return self;
+}
 
-    if (upper) {
-        EdgeChange result = Graph::addChild(*upper, *data);
-        if (result.refusal != Refusal::None) {
-            result.change.unlock();
-            Graph::abandon(*data);
-            data->m_extras->self.reset();
-            refuse(what, upper->path(),
-                   upper->state() == NodeState::Closed ? QStringLiteral("it is Closed")
-                                                       : QStringLiteral("its teardown has begun"));
-            return nullptr;
-        }
+bool ProcessData::join(Process *parent, const char *what)
+{
+    if (!parent)
+        return true;
+    ProcessData *upper = of(parent);
+    upper->noteClass();
+    m_extras->pool = upper->pool();
+    EdgeChange result = Graph::addChild(*upper, *this);
+    if (result.refusal == Refusal::None) {
         deliver(std::move(result.change));
+        return true;
     }
 
+    result.change.unlock();
+    Graph::abandon(*this);
+    m_extras->bindings.clear();
+    m_extras->self.reset();
+    refuse(what, upper->path(),
+           upper->state() == NodeState::Closed ? QStringLiteral("it is Closed")
+                                               : QStringLiteral("its teardown has begun"));
+    return false;
+}
+
+bool ProcessData::start(Process *parent, std::unique_ptr<Work> work, const char *what)
+{
+    m_extras->work = std::move(work);
+    Graph::addWork(*this);
+    if (!join(parent, what))
+        return false;
+
+    QThreadPool *pool = m_extras->workPool = m_extras->pool;
     if (pool)
-        WorkPool::submit(*data, pool);
+        WorkPool::submit(*this, pool);
     else
-        deliver(*data, Step::Work);
-    return self;
+        deliver(*this, Step::Work);
+    return true;
 }
 
 QThreadPool *ProcessData::workPool() const
@@ -382,22 +452,27 @@ void ProcessData::announce(Item *next)
     Frame frame(*this, Frame::Kind::Announce);
     emitSignals(frame, Process::State::Closing);
     if (!frame.completed)
-        deliverClosingFutures();
+        tellOfClosing();
     if (!frame.completed)
         deliver(Graph::announced(*this), next);
 }
 
-void ProcessData::deliverClosingFutures()
+/// Delivers the futures, and tells the bindings.
+void ProcessData::tellOfClosing()
 {
     std::vector<QPromise<void>> promises;
+    Bindings bindings; // a copy: user code may destroy the object, which releases them
     {
         const NodeLock lock(*this);
         if (!m_extras)
             return;
         promises.swap(m_extras->closingPromises);
+        bindings = m_extras->bindings;
     }
     for (QPromise<void> &promise : promises)
         promise.finish();
+    for (const auto &binding : bindings)
+        binding->closing();
 }
 
 void ProcessData::tearDown(Item *next)
@@ -527,18 +602,41 @@ void ProcessData::lateTeardownDone(const Error &error)
 void ProcessData::finish(Item *next)
 {
     ProcessPtr self; // goes last: the object may go with it
+    Bindings bindings;
     {
         Frame frame(*this, Frame::Kind::Finish);
         m_teardown.reset();
+        releaseBindings(bindings);
         Graph::setClosed(*this, m_failure);
+        releaseBindings(bindings); // those that came meanwhile
         emitSignals(frame, Process::State::Closed);
 
-        if (m_isWork)
+        if (m_isKept)
             self = std::move(m_extras->self);
         std::optional<Change> change;
         while (!(change = Graph::finish(*this)))
             deliverClosedFutures();
         deliver(std::move(*change), next);
+    }
+    for (const auto &binding : bindings)
+        binding->closed();
+}
+
+/// Takes the bindings that there are, adds them to \a released, and makes them let go.
+void ProcessData::releaseBindings(Bindings &released)
+{
+    // Acquire and release: see its declaration; most processes have none.
+    if (!m_isBound.load(std::memory_order_acquire))
+        return;
+    Bindings taken;
+    {
+        const NodeLock lock(*this);
+        m_isBound.store(false, std::memory_order_release);
+        taken.swap(m_extras->bindings);
+    }
+    for (auto &binding : taken) {
+        binding->finishing();
+        released.push_back(std::move(binding));
     }
 }
 
@@ -626,7 +724,7 @@ void ProcessData::closeInDestructor()
             own->inSecondSignal = true;
             emitSignals(*own, Process::State::Closing);
         }
-        deliverClosingFutures();
+        tellOfClosing();
         own->completed = true;
         deliver(Graph::announced(*this));
     }

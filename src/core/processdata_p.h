@@ -8,6 +8,7 @@
 #include "frame_p.h"
 
 #include <GoProcess/callable.h>
+#include <GoProcess/handle.h>
 #include <GoProcess/process.h>
 
 #include <QPromise>
@@ -50,6 +51,21 @@ public:
 
     /// Makes and starts what `go` promises; null if refused.
     static ProcessPtr go(Process *parent, const QString &name, std::unique_ptr<Work> work);
+    /// A process without a home that the library keeps alive until it is Closed. Its QObject lives in
+    /// \a thread; with null any thread may delete it.
+    static ProcessPtr make(QThread *thread, const QString &name);
+    /// The thread of such a process with that \a parent, which may be null.
+    static QThread *threadBelow(const Process *parent);
+    /// Makes a process that nobody else knows yet a child of \a parent, unless that is null, and of
+    /// its pool. If that is refused nothing keeps it any more.
+    bool join(Process *parent, const char *what);
+    /// The same, and starts its work.
+    bool start(Process *parent, std::unique_ptr<Work> work, const char *what);
+
+    /// Keeps \a binding and tells it what happens; false if the state is beyond \a latest already.
+    bool bind(std::shared_ptr<Binding> binding, NodeState latest);
+    /// The same while Running, unless one of its class is there; the one that is, or null.
+    std::shared_ptr<Binding> bindOnce(const std::shared_ptr<Binding> &binding);
 
     /// Says what was refused, and why (R15).
     static void refuse(const char *what, const QString &path, const QString &why);
@@ -62,6 +78,8 @@ public:
     QThreadPool *workPool() const override;
 
 private:
+    using Bindings = std::vector<std::shared_ptr<Binding>>;
+
     /// What only some processes have.
     struct Extras
     {
@@ -70,7 +88,8 @@ private:
         QThreadPool *pool = nullptr; ///< For works of this process and below.
         QThreadPool *workPool = nullptr; ///< The own work was given to it.
         std::unique_ptr<Work> work;
-        ProcessPtr self; ///< Keeps what `go` made until after closed().
+        ProcessPtr self; ///< Keeps what make() made until after closed().
+        Bindings bindings;
     };
 
     ~ProcessData() override;
@@ -94,8 +113,10 @@ private:
     void closeInDestructor();
 
     Extras &extras(); ///< Under the lock.
-    void deliverClosingFutures();
+    void tellOfClosing();
     void deliverClosedFutures();
+    void addBinding(std::shared_ptr<Binding> binding, Bindings &over); ///< Under the lock.
+    void releaseBindings(Bindings &released);
     void fail(const Error &error);
 
     /// Null once the QObject is gone. Written under the lock; see Resident::thread() for who reads.
@@ -108,8 +129,11 @@ private:
     /// The class of the object if it is a subclass.
     std::atomic<const std::type_info *> m_class = nullptr;
     bool m_hasTeardown = false; ///< One was set. Under the lock.
-    bool m_isWork = false; ///< Made by `go`; set before others know the process.
+    bool m_isKept = false; ///< Made by make(); set before others know the process.
     bool m_isPlaced = false; ///< In the object's thread only.
+    /// There are bindings. Written under the lock; the finish looks without it, and once more when
+    /// the state is Closed, which nobody can miss who had the lock after it.
+    std::atomic<bool> m_isBound = false;
     std::atomic<QThread *> m_leaving = nullptr; ///< The thread that the last move left.
     std::atomic<bool> m_settled =
             false; ///< The future of the teardown has finished; first one wins.

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: MIT
+// Bindings: what closes a process, and what ends with it.
+
+#ifndef GOPROCESS_BINDINGS_H
+#define GOPROCESS_BINDINGS_H
+
+#include <GoProcess/global.h>
+#include <GoProcess/handle.h>
+#include <GoProcess/process.h>
+
+#include <QDeadlineTimer>
+#include <QFuture>
+#include <QObject>
+
+#include <initializer_list>
+#include <memory>
+#include <optional>
+#include <utility>
+
+#if __has_include(<version>)
+#  include <version>
+#endif
+#ifdef __cpp_lib_jthread
+#  include <stop_token>
+#endif
+
+namespace GoProcess {
+
+namespace Private {
+GOPROCESS_EXPORT bool closeOnFuture(Process *process, const QFuture<void> &future);
+GOPROCESS_EXPORT bool waitForFuture(Process *process, const QFuture<void> &future);
+GOPROCESS_EXPORT bool cancelFutureOnClosing(Process *process, const QFuture<void> &future);
+} // namespace Private
+
+// What all bindings have in common: they cost no thread, keep neither the process nor what it is
+// bound to alive, and are gone when the process is Closed. They may be made in any thread, for any
+// process that lives. Bound to something that has happened already, they act at once; on a process
+// that is Closing or Closed already there is nothing left to do, which is no refusal. None of them
+// needs an event loop. Null, and the process that never closes, are refused: false and a warning
+// (R15).
+
+/// Closes \a process when \a sender emits \a signal, whatever its arguments are
+/// (upstream: `CloseAfterContext`, and `WithContext` on a new process).
+///
+/// The process is Closing before the emission returns, in whatever thread that happens. A \a sender
+/// that is destroyed has emitted nothing: bind to its `destroyed()` as well where that matters.
+template<class Sender, class Signal>
+bool closeOn(Process *process, const Sender *sender, Signal signal)
+{
+    constexpr const char *what = "closeOn()";
+    const auto handle = Private::ProcessHandle::toClose(process, what);
+    if (!handle)
+        return false;
+    if (!sender)
+        return handle.refuse(what, "the sender is null");
+    if (handle.isClosing())
+        return true;
+    const QMetaObject::Connection connection =
+            QObject::connect(sender, signal, Private::CloseProcess { handle });
+    if (!connection)
+        return handle.refuse(what, "the signal cannot be connected");
+    handle.bindConnection(connection);
+    return true;
+}
+
+/// Closes \a process when \a future has finished or was cancelled, also with an exception. A
+/// default-constructed future counts as cancelled.
+///
+/// It takes nothing from others: continuations and watchers of the future, made before or after,
+/// work as if this binding was not there, and it does not keep the future's results.
+template<class T>
+bool closeOn(Process *process, const QFuture<T> &future)
+{
+    return Private::closeOnFuture(process, QFuture<void>(future));
+}
+
+/// Closes \a process when \a deadline passes: `closeAt(&process, 5s)`. With an expired one at once,
+/// with Forever never.
+GOPROCESS_EXPORT bool closeAt(Process *process, QDeadlineTimer deadline);
+
+/// Closes \a process when the program gets one of \a unixSignals, such as SIGINT and SIGTERM
+/// (upstream: `WithSignals`).
+///
+/// For any number of processes and sets of signals. While a process that is not Closed watches a
+/// signal, the library's handler is installed for it; the previous handler or action does not run
+/// meanwhile, so that a second Ctrl-C does nothing, and is restored when the last such process is
+/// Closed, unless somebody has installed another one since. The handler only notes the signal; a
+/// thread of the library, which is started with the first call, closes the processes, also while
+/// the main thread is blocked. A forked child takes signals as if this library was not there.
+///
+/// Refused for numbers that are no signals or cannot be caught, and for those that tell of a fault
+/// (SIGSEGV, SIGBUS, SIGFPE, SIGILL), after which the program cannot go on.
+///
+/// On Windows: SIGINT is Ctrl-C, SIGBREAK is Ctrl-Break, and SIGTERM is the end of the console, of
+/// the session or of the system, which then gets the processes up to 5 s to close. That part is
+/// written from the documentation of Windows and was not tested.
+GOPROCESS_EXPORT bool closeOnSignals(Process *process, std::initializer_list<int> unixSignals);
+
+/// Makes the teardown of \a process begin only after \a future has finished, also cancelled or with
+/// an exception (upstream: `WaitForContext`).
+///
+/// A hold (R46), so a future that never finishes keeps the process from closing. Refused also once
+/// the teardown has begun.
+template<class T>
+bool waitFor(Process *process, const QFuture<T> &future)
+{
+    return Private::waitForFuture(process, QFuture<void>(future));
+}
+
+/// Cancels \a future when \a process is closing: after it has emitted closing(), or at once if it is
+/// Closing already (upstream: `WithProcessClosing`, the context that a process cancels).
+///
+/// background() never does.
+template<class T>
+bool cancelOnClosing(Process *process, QFuture<T> future)
+{
+    return Private::cancelFutureOnClosing(process, QFuture<void>(future));
+}
+
+#ifdef __cpp_lib_jthread
+
+namespace Private {
+
+/// Closes a process when stop is requested.
+class CloseOnStop final : public Binding
+{
+public:
+    CloseOnStop(std::stop_token token, const ProcessHandle &process)
+        : m_callback(std::in_place, std::move(token), CloseProcess { process })
+    {
+    }
+    void finishing() override { m_callback.reset(); }
+
+private:
+    // Made before others know the binding, and ended once, by a step of the process.
+    std::optional<std::stop_callback<CloseProcess>> m_callback;
+};
+
+/// Requests stop when a process is closing.
+class StopOnClosing final : public Binding
+{
+public:
+    std::stop_token token() const { return m_source.get_token(); }
+    void stop() { m_source.request_stop(); }
+    void closing() override { stop(); }
+
+private:
+    std::stop_source m_source;
+};
+
+} // namespace Private
+
+/// Closes \a process when stop is requested of \a token (C++20). A token that is not associated with
+/// a stop state, or of which nobody can request it any more, never does.
+inline bool closeOn(Process *process, std::stop_token token)
+{
+    const auto handle = Private::ProcessHandle::toClose(process, "closeOn()");
+    if (!handle)
+        return false;
+    if (token.stop_requested())
+        handle.close();
+    if (token.stop_possible() && !handle.isClosing()) {
+        const auto binding = std::make_shared<Private::CloseOnStop>(std::move(token), handle);
+        handle.bind(binding);
+    }
+    return true;
+}
+
+/// A token of which stop is requested when \a process is closing: after it has emitted closing(), or
+/// at once if it is Closing already (C++20; upstream: `WithProcessClosing`).
+///
+/// Stop callbacks run as the steps of the process do, never inside of close(). For null, which is
+/// refused, and for background() the token is one that nobody ever stops.
+inline std::stop_token stopToken(Process *process)
+{
+    const auto handle = Private::ProcessHandle::of(process, "stopToken()");
+    if (!handle || handle.isBackground())
+        return {};
+    // All tokens of a process are of one source, so that any number of them costs nothing.
+    const auto fresh = std::make_shared<Private::StopOnClosing>();
+    if (const auto bound = handle.bindOnce(fresh))
+        return std::static_pointer_cast<Private::StopOnClosing>(bound)->token();
+    fresh->stop();
+    return fresh->token();
+}
+
+#endif // __cpp_lib_jthread
+
+} // namespace GoProcess
+
+#endif

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: MIT
+// Periodic: processes that run a work again and again, on a beat or on a signal.
+
+#ifndef GOPROCESS_PERIODIC_H
+#define GOPROCESS_PERIODIC_H
+
+#include <GoProcess/callable.h>
+#include <GoProcess/global.h>
+#include <GoProcess/handle.h>
+#include <GoProcess/process.h>
+
+#include <QObject>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <type_traits>
+#include <utility>
+
+namespace GoProcess {
+
+namespace Private {
+
+enum class Beats : std::uint8_t {
+    Every, ///< The interval begins when a run has closed.
+    EveryGo, ///< The interval begins when a run was started.
+    Tick, ///< On the beat; those during a run are dropped.
+    TickGo, ///< On the beat, whatever still runs.
+    OnSignal, ///< One after another.
+    OnSignalGo ///< At once.
+};
+
+/// Fires the runs of a process that runs on a signal. When it goes nobody can fire any more, and the
+/// process closes after what it was fired for.
+class GOPROCESS_EXPORT Trigger
+{
+public:
+    Trigger() = default;
+    Q_DISABLE_COPY_MOVE(Trigger)
+    virtual ~Trigger();
+    virtual void fire() = 0;
+};
+
+/// An \a interval that is not positive is refused, and so is a null \a work.
+GOPROCESS_EXPORT ProcessPtr startBeat(Beats beats, const char *what,
+                                      std::chrono::nanoseconds interval, std::unique_ptr<Work> work,
+                                      Process *parent);
+GOPROCESS_EXPORT ProcessPtr startTriggered(Beats beats, const char *what,
+                                           std::unique_ptr<Work> work, Process *parent,
+                                           std::shared_ptr<Trigger> *trigger);
+/// Says why, with the path of the \a parent, which may be null.
+GOPROCESS_EXPORT void refusePeriodic(const char *what, const char *why, const Process *parent);
+
+/// In nanoseconds, within what a clock can count; zero for what is not positive, or no number.
+template<class Rep, class Period>
+std::chrono::nanoseconds toInterval(std::chrono::duration<Rep, Period> interval)
+{
+    using Seconds = std::chrono::duration<double>;
+    constexpr std::chrono::nanoseconds longest = std::chrono::hours(24 * 365 * 10);
+    constexpr std::chrono::nanoseconds shortest { 1 };
+    if (!(interval > interval.zero()))
+        return std::chrono::nanoseconds::zero();
+    if (std::chrono::duration_cast<Seconds>(interval) >= Seconds(longest))
+        return longest;
+    return std::max(shortest, std::chrono::duration_cast<std::chrono::nanoseconds>(interval));
+}
+
+template<class Rep, class Period, class F>
+ProcessPtr startBeat(Beats beats, const char *what, std::chrono::duration<Rep, Period> interval,
+                     F &&work, Process *parent)
+{
+    static_assert(isWork<F>,
+                  "A work takes GoProcess::Process& or nothing and returns void or "
+                  "GoProcess::Error");
+    return startBeat(beats, what, toInterval(interval), makeWork(std::forward<F>(work)), parent);
+}
+
+template<class Sender, class Signal, class F>
+ProcessPtr startOnSignal(Beats beats, const char *what, const Sender *sender, Signal signal,
+                         F &&work, Process *parent)
+{
+    static_assert(isWork<F>,
+                  "A work takes GoProcess::Process& or nothing and returns void or "
+                  "GoProcess::Error");
+    if (!sender) {
+        refusePeriodic(what, "the sender is null", parent);
+        return nullptr;
+    }
+    std::shared_ptr<Trigger> trigger;
+    ProcessPtr process =
+            startTriggered(beats, what, makeWork(std::forward<F>(work)), parent, &trigger);
+    if (!process)
+        return nullptr;
+    const QMetaObject::Connection connection =
+            QObject::connect(sender, signal, [trigger = std::move(trigger)] { trigger->fire(); });
+    if (!connection) {
+        refusePeriodic(what, "the signal cannot be connected", parent);
+        return nullptr;
+    }
+    ProcessHandle(*process).bindConnection(connection);
+    return process;
+}
+
+} // namespace Private
+
+// What all of these have in common. They return a process that is open until somebody closes it, and
+// that the library keeps alive until it is Closed; dropping the pointer neither closes nor waits. Each run
+// of the work is a child of it, made as by go(): on the library's thread pool or that of the parent
+// or of the process, with the run as argument (`Process &`) or none, returning void or Error (R33).
+// The errors of runs are in treeErrors() of the process (R27).
+//
+// Closing it stops the beat at once: no work begins after close() has returned. It waits for runs in
+// flight, as for any child, and destroys the work before it is Closed. Between runs it holds no
+// thread, and it needs no event loop: like a process that go() made it has no home (R34), and its
+// thread() is its parent's, or the caller's. A run has no thread(): queued connections to its slots
+// do not arrive.
+//
+// The work is one object that all runs share. Where runs may overlap (the Go forms) it is called by
+// several threads at once; else by one after another, each of which sees what the one before did.
+//
+// With a \a parent the process is its child (R8). Refused, with an empty pointer and a warning
+// (R15), are a parent whose teardown has begun, a null work, a null sender, and an interval of zero or
+// less. May be called in any thread.
+
+/// Runs \a work every time that \a interval has passed since the previous run has Closed, its own
+/// children included; first when \a interval has passed from now (upstream: `periodic.Every`).
+template<class Rep, class Period, class F>
+ProcessPtr every(std::chrono::duration<Rep, Period> interval, F &&work, Process *parent = nullptr)
+{
+    return Private::startBeat(Private::Beats::Every, "every()", interval, std::forward<F>(work),
+                              parent);
+}
+
+/// Runs \a work every time that \a interval has passed since the previous run was started, whether
+/// that has closed or not (upstream: `periodic.EveryGo`).
+template<class Rep, class Period, class F>
+ProcessPtr everyGo(std::chrono::duration<Rep, Period> interval, F &&work, Process *parent = nullptr)
+{
+    return Private::startBeat(Private::Beats::EveryGo, "everyGo()", interval, std::forward<F>(work),
+                              parent);
+}
+
+/// Runs \a work on a steady beat: at multiples of \a interval from now. Beats that come while a run is
+/// in flight are dropped, not made up for (upstream: `periodic.Tick`).
+template<class Rep, class Period, class F>
+ProcessPtr tick(std::chrono::duration<Rep, Period> interval, F &&work, Process *parent = nullptr)
+{
+    return Private::startBeat(Private::Beats::Tick, "tick()", interval, std::forward<F>(work),
+                              parent);
+}
+
+/// Runs \a work on a steady beat, at multiples of \a interval from now, whether the previous runs
+/// have closed or not (upstream: `periodic.TickGo`).
+template<class Rep, class Period, class F>
+ProcessPtr tickGo(std::chrono::duration<Rep, Period> interval, F &&work, Process *parent = nullptr)
+{
+    return Private::startBeat(Private::Beats::TickGo, "tickGo()", interval, std::forward<F>(work),
+                              parent);
+}
+
+/// Runs \a work once for each time that \a sender emits \a signal, one run after another (upstream:
+/// `periodic.OnSignal`, and `periodic.Ticker` with QTimer::timeout).
+///
+/// Signals that come during a run are counted, each gets its run when the one before has Closed; only
+/// closing drops them. The arguments of the signal do not matter, nor does the thread that emits it,
+/// which does not wait. When \a sender is destroyed the process closes, after the runs that are due.
+template<class Sender, class Signal, class F>
+ProcessPtr onSignal(const Sender *sender, Signal signal, F &&work, Process *parent = nullptr)
+{
+    return Private::startOnSignal(Private::Beats::OnSignal, "onSignal()", sender, signal,
+                                  std::forward<F>(work), parent);
+}
+
+/// The same, but each run starts at once: runs may overlap (upstream: `periodic.OnSignalGo`, and
+/// `periodic.TickerGo`).
+template<class Sender, class Signal, class F>
+ProcessPtr onSignalGo(const Sender *sender, Signal signal, F &&work, Process *parent = nullptr)
+{
+    return Private::startOnSignal(Private::Beats::OnSignalGo, "onSignalGo()", sender, signal,
+                                  std::forward<F>(work), parent);
+}
+
+} // namespace GoProcess
+
+#endif

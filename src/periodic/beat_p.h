@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// The beat of a periodic process: when its next run starts.
+
+#ifndef GOPROCESS_BEAT_P_H
+#define GOPROCESS_BEAT_P_H
+
+#include "clock/clock_p.h"
+#include "core/processdata_p.h"
+
+#include <GoProcess/periodic.h>
+
+#include <atomic>
+#include <memory>
+
+namespace GoProcess::Private {
+
+/// Goes along with a periodic process and starts its runs: in the thread of the clock, in those that
+/// emit its signal, and where the previous run has closed. User code runs in the runs only.
+///
+/// Whoever starts a run or a timer holds the process meanwhile. So neither begins once the process
+/// has begun its teardown, and finishing() finds nobody who uses the work or starts the timer.
+class Beat final : public Binding, public Timer, public std::enable_shared_from_this<Beat>
+{
+public:
+    Beat(Beats beats, std::chrono::nanoseconds interval, std::unique_ptr<Work> work,
+         Process &process);
+
+    /// The first interval begins now.
+    void begin();
+    /// The signal was emitted.
+    void fire();
+    /// The signal will not be emitted any more.
+    void fireNoMore();
+    /// A run has Closed. Called only where runs do not overlap.
+    void runClosed();
+
+    void expired() override;
+    void programEnds() override;
+    void closing() override;
+    void finishing() override;
+
+private:
+    class Holding;
+
+    bool overlaps() const;
+    bool mayStart();
+    void startRun();
+    void startTimer();
+
+    const Beats m_beats;
+    const std::chrono::nanoseconds m_interval;
+    const ProcessHandle m_handle;
+    Process *const m_process; ///< Alive while it is held.
+    /// Set before others know the beat, reset by finishing(); the runs share it.
+    std::shared_ptr<Work> m_work;
+    /// When the timer expires. Touched by one thread at a time: the clock's, or for Every the one
+    /// that starts the timer, and the mutex of the clock is between the two.
+    Clock::Time m_time;
+    /// Runs that are due or in flight, where they do not overlap; a tick adds none to one. Whoever
+    /// takes it from zero, or finds some left when a run has closed, starts the next. Acquire and
+    /// release, so that a run sees what the one before did.
+    std::atomic<std::uint64_t> m_due = 0;
+    /// Written by fireNoMore(). Sequentially consistent like m_due next to it: of the last run and
+    /// that call at least one sees the other.
+    std::atomic<bool> m_noMore = false;
+};
+
+} // namespace GoProcess::Private
+
+#endif

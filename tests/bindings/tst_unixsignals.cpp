@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: MIT
+// closeOnSignals(). What happens in a program with signals is in scenarios.cpp, which checks it and
+// exits with 0; here these programs are run.
+
+#include <QObject>
+#include <QProcess>
+#include <QRegularExpression>
+#include <QString>
+#include <QTest>
+
+#include <csignal>
+
+namespace {
+
+constexpr int patience = 60'000; // milliseconds
+
+/// A scenario that runs as a child process.
+class Scenario
+{
+public:
+    explicit Scenario(const QString &name)
+    {
+        m_process.start(QStringLiteral(GOPROCESS_SCENARIOS), { name });
+    }
+    Q_DISABLE_COPY_MOVE(Scenario)
+    ~Scenario()
+    {
+        m_process.kill();
+        m_process.waitForFinished();
+    }
+
+    /// True when it has printed \a line.
+    bool prints(const QByteArray &line)
+    {
+        while (m_process.waitForReadyRead(patience)) {
+            m_output += m_process.readAllStandardOutput();
+            if (m_output.contains(line + '\n'))
+                return true;
+        }
+        return false;
+    }
+    void raise(int signal) { ::kill(pid_t(m_process.processId()), signal); }
+    /// True if it ends by itself with status 0.
+    bool succeeds()
+    {
+        const bool ended =
+                m_process.waitForFinished(patience) || m_process.state() == QProcess::NotRunning;
+        m_output += m_process.readAllStandardOutput();
+        m_messages += QString::fromUtf8(m_process.readAllStandardError());
+        const bool ok = ended && m_process.exitStatus() == QProcess::NormalExit
+                && m_process.exitCode() == 0;
+        if (!ok)
+            qInfo().noquote() << "status" << m_process.exitCode() << m_output << m_messages;
+        return ok;
+    }
+    QByteArray output() const { return m_output; }
+    QString messages() const { return m_messages; }
+
+private:
+    QProcess m_process;
+    QByteArray m_output;
+    QString m_messages;
+};
+
+} // namespace
+
+class UnixSignals : public QObject
+{
+    Q_OBJECT
+
+private Q_SLOTS:
+    void signalClosesWhileTheMainThreadIsBlocked_data();
+    void signalClosesWhileTheMainThreadIsBlocked();
+    void signalClosesInTheEventLoop();
+    void refusalsWarn();
+    void scenario_data();
+    void scenario();
+};
+
+void UnixSignals::signalClosesWhileTheMainThreadIsBlocked_data()
+{
+    QTest::addColumn<int>("signal");
+    QTest::newRow("SIGINT") << SIGINT;
+    QTest::newRow("SIGTERM") << SIGTERM;
+}
+
+void UnixSignals::signalClosesWhileTheMainThreadIsBlocked()
+{
+    QFETCH(int, signal);
+    Scenario scenario(QStringLiteral("blockedWithoutApplication"));
+    QVERIFY(scenario.prints("ready"));
+    scenario.raise(signal);
+    QVERIFY(scenario.succeeds());
+    QCOMPARE(scenario.output(), QByteArray("ready\nteardown\n"));
+    QCOMPARE(scenario.messages(), QString());
+}
+
+void UnixSignals::signalClosesInTheEventLoop()
+{
+    Scenario scenario(QStringLiteral("eventLoop"));
+    QVERIFY(scenario.prints("ready"));
+    scenario.raise(SIGTERM);
+    QVERIFY(scenario.succeeds());
+    QCOMPARE(scenario.output(), QByteArray("ready\nteardown\n"));
+}
+
+void UnixSignals::refusalsWarn()
+{
+    Scenario scenario(QStringLiteral("refused"));
+    QVERIFY(scenario.succeeds());
+    const QRegularExpression warning(
+            QStringLiteral("goprocess: closeOnSignals\\(\\) of process \"[^\"]*\" refused: "));
+    QCOMPARE(scenario.messages().count(warning), 8);
+    QCOMPARE(scenario.messages().count(QStringLiteral("\"/root\" refused")), 6);
+}
+
+void UnixSignals::scenario_data()
+{
+    QTest::addColumn<QString>("name");
+    for (const char *name :
+         { "withoutAHome", "setsOfSignals", "manyProcesses", "previousHandlerIsRestoredByTheLast",
+           "laterHandlerIsLeftAlone", "secondSignalWhileClosing", "closedProcessIsNotBound",
+           "destroyedProcessRestores", "forkedChild", "errnoIsPreserved", "stormOfSignals",
+           "signalsMeetTheClose", "watchedAtTheEnd" })
+        QTest::newRow(name) << QString::fromLatin1(name);
+}
+
+void UnixSignals::scenario()
+{
+    QFETCH(QString, name);
+    Scenario scenario(name);
+    QVERIFY(scenario.succeeds());
+    QCOMPARE(scenario.messages(), QString());
+}
+
+QTEST_GUILESS_MAIN(UnixSignals)
+
+#include "tst_unixsignals.moc"
