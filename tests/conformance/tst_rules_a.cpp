@@ -345,6 +345,7 @@ private Q_SLOTS:
 
     void r24_allowedOnceWhileRunning();
     void r24_constructorCounts();
+    void r24_constructorUnderAClosingParentInAWork();
     void r24_allowedOnceWhileClosing();
     void r24_allowedInOwnClosing();
     void r24_refusedAfterTeardownHasBegun();
@@ -3664,6 +3665,21 @@ void tst_RulesA::r24_constructorCounts()
     QCOMPARE(refused.count(), 1);
     QVERIFY(!p.closeAndWait());
     QCOMPARE(log.take(), (QStringList { u"teardown first"_s }));
+}
+
+// The steps of a process that is made in a work run in other threads, and may do so at once.
+void tst_RulesA::r24_constructorUnderAClosingParentInAWork()
+{
+    Process parent;
+    const Hold hold = parent.hold();
+    parent.close();
+    Counter teardowns;
+    const ProcessPtr work = GoProcess::go([&] {
+        for (int i = 0; i < 1000; ++i)
+            const Process process([&] { teardowns.add(); }, &parent);
+    });
+    QVERIFY(work->waitForClosed(soon()));
+    QCOMPARE(teardowns.count(), 1000);
 }
 
 void tst_RulesA::r24_allowedOnceWhileClosing()
