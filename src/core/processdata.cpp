@@ -244,7 +244,8 @@ void ProcessData::setPool(QThreadPool *pool)
 
 // --- go ------------------------------------------------------------------------------------------
 
-ProcessPtr ProcessData::go(Process *parent, const QString &name, std::unique_ptr<Work> work)
+ProcessPtr ProcessData::go(Process *parent, const QString &name, std::unique_ptr<Work> work,
+                           std::unique_ptr<Companion> companion)
 {
     constexpr const char *what = "go()";
     ProcessData *upper = parent ? of(parent) : nullptr;
@@ -271,6 +272,9 @@ ProcessPtr ProcessData::go(Process *parent, const QString &name, std::unique_ptr
     data->m_extras->pool = pool;
     data->m_extras->workPool = pool;
     data->m_extras->work = std::move(work);
+    data->m_extras->companion = std::move(companion);
+    if (data->m_extras->companion)
+        data->m_extras->companion->join(*data);
     data->m_extras->self = self;
     Graph::addWork(*data);
 
@@ -279,6 +283,7 @@ ProcessPtr ProcessData::go(Process *parent, const QString &name, std::unique_ptr
         if (result.refusal != Refusal::None) {
             result.change.unlock();
             Graph::abandon(*data);
+            data->m_extras->companion.reset();
             data->m_extras->self.reset();
             refuse(what, upper->path(),
                    upper->state() == NodeState::Closed ? QStringLiteral("it is Closed")
@@ -521,6 +526,8 @@ void ProcessData::finish(Item *next)
         Frame frame(*this, Frame::Kind::Finish);
         m_teardown.reset();
         Graph::setClosed(*this, m_failure);
+        if (m_isWork)
+            m_extras->companion.reset();
         emitSignals(frame, Process::State::Closed);
 
         if (m_isWork)

@@ -19,6 +19,18 @@
 
 namespace GoProcess::Private {
 
+/// Goes along with a process that `go` makes, until that is Closed.
+class Companion
+{
+public:
+    Companion() = default;
+    Q_DISABLE_COPY_MOVE(Companion)
+    /// The process is Closed, closed() was not emitted yet; or it was refused.
+    virtual ~Companion() = default;
+    /// Before anybody knows \a process, and its work can run.
+    virtual void join(Resident &process) = 0;
+};
+
 class ProcessData final : public Resident
 {
 public:
@@ -53,7 +65,8 @@ public:
     void objectDestroyed();
 
     /// Makes and starts what `go` promises; null if refused.
-    static ProcessPtr go(Process *parent, const QString &name, std::unique_ptr<Work> work);
+    static ProcessPtr go(Process *parent, const QString &name, std::unique_ptr<Work> work,
+                         std::unique_ptr<Companion> companion = nullptr);
 
     /// Says what was refused, and why (R15).
     static void refuse(const char *what, const QString &path, const QString &why);
@@ -74,6 +87,7 @@ private:
         QThreadPool *pool = nullptr; ///< For works of this process and below.
         QThreadPool *workPool = nullptr; ///< The own work was given to it.
         std::unique_ptr<Work> work;
+        std::unique_ptr<Companion> companion;
         ProcessPtr self; ///< Keeps what `go` made until after closed().
     };
 
