@@ -230,10 +230,10 @@ void Dispatcher::attach()
 
     const std::lock_guard lock(m_mutex);
     if (lifeLocked() == Life::Fresh) {
-        if (thread == QThread::currentThread())
-            m_life = Life::Live;
-        else if (thread->isFinished())
+        if (thread->isFinished()) // also while it emits finished(), which is too late to be told
             m_life = Life::Ended;
+        else if (thread == QThread::currentThread())
+            m_life = Life::Live;
     }
 }
 

@@ -416,6 +416,7 @@ private Q_SLOTS:
 
     void r38_stepsAreDrainedAtTheEndOfTheirThread();
     void r38_stepsOfAThreadWithoutEventLoopAreDrainedAtItsEnd();
+    void r38_stepsOfAThreadThatBecomesAHomeInItsLastSignalAreNotLost();
     void r38_stepsOfAFinishedThreadRunWhereSomebodyWaits();
     void r38_stepsOfAFinishedThreadRunWhereSomebodyCloses();
     void r38_stepsOfAFinishedThreadRunWhereADependencyCompletes();
@@ -1498,6 +1499,22 @@ void RulesB::r38_stepsOfAThreadWithoutEventLoopAreDrainedAtItsEnd()
     QVERIFY(log.compare({ QStringLiteral("closing process"), QStringLiteral("closed process") }));
     QVERIFY(home != std::thread::id());
     QVERIFY(drainedIn == home);
+}
+
+void RulesB::r38_stepsOfAThreadThatBecomesAHomeInItsLastSignalAreNotLost()
+{
+    QThread thread;
+    Counter torn;
+    Process process([&] { torn.add(); });
+    process.moveToThread(&thread);
+    QObject::connect(
+            &thread, &QThread::finished, &process, [&] { process.close(); }, Qt::DirectConnection);
+    const ExpectWarning warning(QStringLiteral("does not run its steps any more"));
+    thread.start();
+    thread.quit();
+    QVERIFY(thread.wait(soon()));
+    QVERIFY(process.waitForClosed(soon()));
+    QCOMPARE(torn.count(), 1);
 }
 
 void RulesB::r38_stepsOfAFinishedThreadRunWhereSomebodyWaits()
