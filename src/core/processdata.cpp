@@ -459,11 +459,9 @@ std::optional<Error> ProcessData::follow(QFuture<T> future)
     // In whatever thread it finishes: there it only makes the next step due. From here on that may
     // have happened.
     const Ref<ProcessData> self(this);
-    future.then(QtFuture::Launch::Sync, [self](QFuture<T> finished) {
-              self->settle(errorOf(std::move(finished)));
-          }).onCanceled([self] {
-        self->settle(Error(QCoreApplication::translate(
-                "GoProcess::Error", "The future of the teardown was cancelled")));
+    whenFinished(future, [self](QFuture<T> finished) {
+        if (!self->m_settled.load(std::memory_order_acquire))
+            self->settle(errorOf(std::move(finished), true));
     });
     return std::nullopt;
 }
