@@ -40,8 +40,8 @@ public:
     virtual bool isConnected() const { return false; }
     virtual bool waitForDisconnected(int /*msecs*/) { return true; }
     virtual void abort() { }
-    /// Calls \a disconnected when a socket has been, and \a failed on each of its errors but that the
-    /// peer has closed.
+    /// Calls \a disconnected when a socket has been, and \a failed on each of its errors, but those that
+    /// are none: that the peer has closed, and that somebody waited for it in vain.
     virtual void watch(std::function<void()> /*disconnected*/, std::function<void()> /*failed*/) { }
 };
 
@@ -74,8 +74,8 @@ struct IsSocket<T,
                 std::void_t<decltype(std::declval<T &>().waitForDisconnected(0)),
                             decltype(std::declval<T &>().abort()), decltype(T::ConnectedState),
                             decltype(T::ClosingState), decltype(T::UnconnectedState),
-                            decltype(&T::disconnected), decltype(&T::errorOccurred)>>
-    : std::true_type
+                            decltype(T::SocketTimeoutError), decltype(&T::disconnected),
+                            decltype(&T::errorOccurred)>> : std::true_type
 {
 };
 
@@ -148,8 +148,8 @@ public:
         if constexpr (IsSocket<Device>::value) {
             QObject::connect(m_device, &Device::disconnected, m_device, std::move(disconnected));
             QObject::connect(m_device, &Device::errorOccurred, m_device,
-                             [call = std::move(failed)](auto error) {
-                                 if (!isClosedByPeer(error))
+                             [this, call = std::move(failed)](auto error) {
+                                 if (isFailure(error))
                                      call();
                              });
         } else {
@@ -159,12 +159,14 @@ public:
 
 private:
     template<class SocketError>
-    static bool isClosedByPeer(SocketError error)
+    bool isFailure(SocketError error) const
     {
+        if (error == Device::SocketTimeoutError)
+            return !isConnected();
         if constexpr (HasRemoteHostClosedError<Device>::value)
-            return error == Device::RemoteHostClosedError;
+            return error != Device::RemoteHostClosedError;
         else
-            return error == Device::PeerClosedError;
+            return error != Device::PeerClosedError;
     }
 
     Device *const m_device;

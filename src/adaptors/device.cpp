@@ -115,8 +115,9 @@ void DeviceAdoption::finish()
 {
     constexpr int patience = 30000; // ms, as long as Qt's own waits
     while (!hasEnded()) {
-        const bool hasMoved = isWriting() ? m_io->waitForBytesWritten(patience)
-                                          : m_isGone || m_device->waitForDisconnected(patience);
+        const bool hasMoved = isWriting()
+                ? m_io->waitForBytesWritten(patience)
+                : isConnected() && m_device->waitForDisconnected(patience);
         advance();
         if (!hasMoved && !hasEnded())
             giveUp();
@@ -125,13 +126,11 @@ void DeviceAdoption::finish()
 
 void DeviceAdoption::giveUp()
 {
-    if (!m_isGone) {
-        noteLostBytes();
-        fail(Error(QStringLiteral("The device did not close in time: %1")
-                           .arg(m_io ? m_io->errorString() : QString())));
+    noteLostBytes();
+    fail(Error(QStringLiteral("The device did not close")));
+    if (!m_isGone)
         m_device->abort();
-    }
-    if (m_io && m_io->isOpen())
+    if (m_io)
         m_io->close();
     end(m_error);
 }
