@@ -34,7 +34,7 @@ public:
     virtual void closing();
     /// After teardown, before the process is Closed: lets go of everything.
     virtual void finishing();
-    /// The process has closed, and those that waited for it know.
+    /// The process is Closed; nobody was told yet.
     virtual void closed();
     /// There is nothing left to do, so that the process need not keep it. Called under a lock.
     virtual bool isOver() const;

@@ -72,9 +72,9 @@ public:
 
     /// The same with a teardown (upstream: `WithTeardown`); see setTeardown().
     template<class F, std::enable_if_t<Private::isTeardown<F>, int> = 0>
-    explicit Process(F &&teardown, QObject *parent = nullptr) : Process(parent)
+    explicit Process(F &&teardown, QObject *parent = nullptr)
+        : Process(Private::makeTeardown(std::forward<F>(teardown)), parent)
     {
-        setTeardown(std::forward<F>(teardown));
     }
 
     /// Closes the process and waits until it is Closed, as closeAndWait() does (R41).
@@ -251,8 +251,10 @@ private:
     friend ProcessPtr go(const QString &name, F &&work);
 
     explicit Process(Private::ProcessData &data);
+    Process(std::unique_ptr<Private::Teardown> teardown, QObject *parent);
 
     bool setTeardownImpl(std::unique_ptr<Private::Teardown> teardown);
+    void join(QObject *parent);
     static void deleteAtHome(Process *process);
     static ProcessPtr goImpl(Process *parent, const QString &name,
                              std::unique_ptr<Private::Work> work);

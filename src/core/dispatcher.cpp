@@ -266,10 +266,23 @@ void Dispatcher::threadStarted()
     m_life = Life::Live;
 }
 
+void Dispatcher::atEnd(std::function<void()> function)
+{
+    const std::lock_guard lock(m_mutex);
+    m_atEnd.push_back(std::move(function));
+}
+
 void Dispatcher::threadFinished()
 {
     takeOver(this);
     const DispatcherRef self(this);
+    std::vector<std::function<void()>> atEnd;
+    {
+        const std::lock_guard lock(m_mutex);
+        atEnd.swap(m_atEnd);
+    }
+    for (const std::function<void()> &function : atEnd)
+        function();
     while (true) {
         drain();
         const std::lock_guard lock(m_mutex);

@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 
 QT_BEGIN_NAMESPACE
 class QThread;
@@ -178,6 +179,9 @@ public:
         const std::lock_guard lock(m_mutex);
         return flag;
     }
+    /// Calls \a function in the thread when that has finished, before the steps that are left run;
+    /// never if it has finished already.
+    void atEnd(std::function<void()> function);
     void addOpenFuture(Resident &node);
     void removeOpenFuture(const Resident &node);
 
@@ -218,6 +222,7 @@ private:
     std::vector<Item> m_incoming;
     std::vector<Retired> m_retired;
     std::vector<Ref<Resident>> m_openFutures;
+    std::vector<std::function<void()>> m_atEnd;
     Life m_life = Life::Fresh;
     bool m_rung = false; ///< The queued call is on its way.
     int m_sleepers = 0;

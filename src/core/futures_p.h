@@ -38,9 +38,30 @@ bool isDefaultConstructed(QFuture<T> &&future)
     return !hadPromise && !isShared;
 }
 
-/// The error that a finished \a future stands for (R23); uses up the handle.
+/// Calls \a function with the future when that has finished: in the thread that finishes it, or here
+/// at once. It has to bear a second call.
+///
+/// Not by QFuture::then(): when the future finishes just now in another thread, Qt 6.4 runs the
+/// continuation in both, one after the other, and what then() makes of it crashes in the second.
+template<class T, class F>
+void whenFinished(const QFuture<T> &future, F &&function)
+{
+    struct Continued : QFutureInterfaceBase
+    {
+        explicit Continued(const QFuture<T> &other) : QFutureInterfaceBase(get(other)) { }
+        using QFutureInterfaceBase::setContinuation;
+    };
+
+    Continued(future).setContinuation(
+            [call = std::forward<F>(function)](const QFutureInterfaceBase &finished) {
+                call(QFutureInterface<T>(finished).future());
+            });
+}
+
+/// The error that a finished \a future stands for (R23); uses up the handle. \a wasUnfinished: it is
+/// known to be no default-constructed one.
 template<class T>
-Error errorOf(QFuture<T> &&future)
+Error errorOf(QFuture<T> &&future, bool wasUnfinished = false)
 {
     try {
         future.waitForFinished(); // it is finished: this only throws what it holds
@@ -51,7 +72,7 @@ Error errorOf(QFuture<T> &&future)
     } catch (...) {
         return Error::fromException(std::current_exception());
     }
-    if (future.isCanceled() && !isDefaultConstructed(std::move(future))) {
+    if (future.isCanceled() && (wasUnfinished || !isDefaultConstructed(std::move(future)))) {
         return Error(QCoreApplication::translate("GoProcess::Error",
                                                  "The future of the teardown was cancelled"));
     }

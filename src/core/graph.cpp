@@ -475,8 +475,10 @@ void Graph::mark(Node &start, Change &change)
 /// One reason less to wait; the last one out begins the teardown.
 void Graph::countDown(Node &node, Change &change)
 {
-    if (--node.m_pending == 0)
+    if (--node.m_pending == 0) {
+        wake(node, Waiter::Goal::TeardownBegun);
         change.m_steps.append({ &node, Step::Teardown });
+    }
 }
 
 void Graph::closeIfLeft(Node &node, Change &change)
@@ -589,6 +591,8 @@ bool Graph::addWaiter(Node &node, Waiter &waiter)
         switch (waiter.goal) {
         case Waiter::Goal::Closing:
             return node.state() != NodeState::Running;
+        case Waiter::Goal::TeardownBegun:
+            return hasBegunTeardown(node);
         case Waiter::Goal::Closed:
             return node.isFinished();
         case Waiter::Goal::LateTeardown:

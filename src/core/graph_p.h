@@ -116,7 +116,7 @@ struct Edge
 class Waiter
 {
 public:
-    enum class Goal : std::uint8_t { Closing, Closed, LateTeardown };
+    enum class Goal : std::uint8_t { Closing, TeardownBegun, Closed, LateTeardown };
 
     explicit Waiter(Goal awaited) noexcept : goal(awaited) { }
     Q_DISABLE_COPY_MOVE(Waiter)

@@ -36,6 +36,21 @@ static QObject *ownerFor(QObject *parent)
 Process::Process(QObject *parent) : QObject(ownerFor(parent)), d(new ProcessData)
 {
     d->setObject(this);
+    join(parent);
+}
+
+Process::Process(std::unique_ptr<Private::Teardown> teardown, QObject *parent)
+    : QObject(ownerFor(parent)), d(new ProcessData)
+{
+    d->setObject(this);
+    // First: a parent that is closing may close this in another thread before join() has returned.
+    d->setTeardown(std::move(teardown));
+    join(parent);
+}
+
+/// Finds the home, and becomes the child of \a parent if that is a Process.
+void Process::join(QObject *parent)
+{
     auto *upper = qobject_cast<Process *>(parent);
     const bool homeless = ThreadContext::current().isLibraryThread || Frame::isInWork();
     if (homeless && upper && upper->thread() && upper->thread() != thread())

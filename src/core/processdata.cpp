@@ -532,11 +532,10 @@ std::optional<Error> ProcessData::follow(QFuture<T> future)
     // have happened.
     handOver(this);
     const Parcel<Ref<ProcessData>> self { Ref<ProcessData>(this) };
-    future.then(QtFuture::Launch::Sync, [self](QFuture<T> finished) {
-              self.get()->settle(errorOf(std::move(finished)));
-          }).onCanceled([self] {
-        self.get()->settle(Error(QCoreApplication::translate(
-                "GoProcess::Error", "The future of the teardown was cancelled")));
+    whenFinished(future, [self](QFuture<T> finished) {
+        ProcessData &process = *self.get();
+        if (!process.m_settled.load(std::memory_order_acquire))
+            process.settle(errorOf(std::move(finished), true));
     });
     return std::nullopt;
 }
@@ -609,6 +608,8 @@ void ProcessData::finish(Item *next)
         releaseBindings(bindings);
         Graph::setClosed(*this, m_failure);
         releaseBindings(bindings); // those that came meanwhile
+        for (const auto &binding : bindings)
+            binding->closed();
         emitSignals(frame, Process::State::Closed);
 
         if (m_isKept)
@@ -618,8 +619,6 @@ void ProcessData::finish(Item *next)
             deliverClosedFutures();
         deliver(std::move(*change), next);
     }
-    for (const auto &binding : bindings)
-        binding->closed();
 }
 
 /// Takes the bindings that there are, adds them to \a released, and makes them let go.

@@ -32,6 +32,10 @@ public:
     void setPlaced(bool homeless);
 
     static ProcessData *of(const Process *process) { return process->d; }
+    static Process *make(std::unique_ptr<Teardown> teardown, QObject *parent)
+    {
+        return new Process(std::move(teardown), parent);
+    }
 
     // --- What the QObject asks for
     bool setTeardown(std::unique_ptr<Teardown> teardown);

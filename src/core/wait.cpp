@@ -20,37 +20,6 @@ namespace {
 
 using Clock = Dispatcher::Clock;
 
-/// A blocked thread in the books of the process that it waits for.
-class BlockedThread final : public Waiter
-{
-public:
-    BlockedThread(Resident &node, Goal awaited, Dispatcher &dispatcher)
-        : Waiter(awaited),
-          m_node(node),
-          m_dispatcher(dispatcher),
-          m_registered(Graph::addWaiter(node, *this))
-    {
-        if (!m_registered)
-            reached = true; // and nobody will wake it
-    }
-    Q_DISABLE_COPY_MOVE(BlockedThread)
-    ~BlockedThread()
-    {
-        if (m_registered)
-            Graph::removeWaiter(m_node, *this);
-    }
-
-    void wake() override { m_dispatcher.wake(reached); }
-    bool hasReached() const { return m_dispatcher.read(reached); }
-
-    bool reached = false; ///< Guarded by the lock of the dispatcher.
-
-private:
-    Resident &m_node;
-    Dispatcher &m_dispatcher;
-    const bool m_registered;
-};
-
 Clock::time_point timePoint(QDeadlineTimer deadline)
 {
     // Beyond what a clock can count it is as good as for ever.
@@ -186,22 +155,19 @@ const Node *blockedBy(Node &node)
     return nullptr;
 }
 
-bool waitUntil(Resident &node, Waiter::Goal goal, QDeadlineTimer deadline)
+bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer deadline)
 {
     constexpr auto patience = 5s;
 
-    Dispatcher &here = Dispatcher::current();
-    const BlockedThread blocked(node, goal, here);
-    if (blocked.hasReached())
+    if (wakeUp.isSet())
         return true;
-
+    Dispatcher &here = wakeUp.m_dispatcher;
     const auto end = timePoint(deadline);
     auto warnAt = Clock::now() + patience;
-    const bool forClosed = goal != Waiter::Goal::Closing;
     const bool inWork = Frame::isInWork();
     std::uint64_t irregularities = 0;
     bool reached = false;
-    while (!(reached = blocked.hasReached())) {
+    while (!(reached = wakeUp.isSet())) {
         if (Clock::now() >= end)
             break;
         if (here.runOne())
@@ -212,9 +178,9 @@ bool waitUntil(Resident &node, Waiter::Goal goal, QDeadlineTimer deadline)
             if (rescue(node, here))
                 continue;
         }
-        if (forClosed && endFutures(node, here))
+        if (closes && endFutures(node, here))
             continue;
-        if (forClosed && inWork && deadline.isForever() && runWorkHere(node))
+        if (closes && inWork && deadline.isForever() && runWorkHere(node))
             continue;
 
         if (Clock::now() >= warnAt) {
@@ -222,10 +188,17 @@ bool waitUntil(Resident &node, Waiter::Goal goal, QDeadlineTimer deadline)
             warnOfLongWait(node);
         }
         const WorkPool::Lease lease;
-        here.sleep(blocked.reached, std::min(end, warnAt), irregularities);
+        here.sleep(wakeUp.m_isSet, std::min(end, warnAt), irregularities);
     }
     here.flush(); // what this wait did not run goes to the event loop
     return reached;
+}
+
+bool waitUntil(Resident &node, Waiter::Goal goal, QDeadlineTimer deadline)
+{
+    WakeUp wakeUp;
+    const GoalWaiter waiter(node, goal, wakeUp);
+    return waitUntil(wakeUp, node, goal != Waiter::Goal::Closing, deadline);
 }
 
 void waitInVain(QDeadlineTimer deadline)

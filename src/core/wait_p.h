@@ -14,6 +14,59 @@ namespace GoProcess::Private {
 /// stack and would have to end first. Null: it can.
 const Node *blockedBy(Node &node);
 
+/// What a blocked thread waits for: that somebody sets it. Made, and waited for, in one thread.
+class WakeUp
+{
+public:
+    WakeUp() : m_dispatcher(Dispatcher::current()) { }
+    Q_DISABLE_COPY_MOVE(WakeUp)
+
+    /// From any thread. Whoever calls it keeps the waiting thread from destroying it meanwhile, with
+    /// a lock that this thread takes before it does.
+    void set() { m_dispatcher.wake(m_isSet); }
+    bool isSet() const { return m_dispatcher.read(m_isSet); }
+
+private:
+    friend bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes,
+                          QDeadlineTimer deadline);
+    Dispatcher &m_dispatcher;
+    bool m_isSet = false; ///< Guarded by the lock of the dispatcher.
+};
+
+/// Sets a WakeUp when a process has come somewhere; at once if it has.
+class GoalWaiter final : public Waiter
+{
+public:
+    GoalWaiter(Node &node, Goal awaited, WakeUp &wakeUp)
+        : Waiter(awaited),
+          m_node(node),
+          m_wakeUp(wakeUp),
+          m_registered(Graph::addWaiter(node, *this))
+    {
+        if (!m_registered)
+            m_wakeUp.set(); // nobody else will
+    }
+    Q_DISABLE_COPY_MOVE(GoalWaiter)
+    ~GoalWaiter()
+    {
+        if (m_registered)
+            Graph::removeWaiter(m_node, *this);
+    }
+
+    void wake() override { m_wakeUp.set(); }
+
+private:
+    Node &m_node;
+    WakeUp &m_wakeUp;
+    const bool m_registered;
+};
+
+/// Blocks until \a wakeUp is set; false if \a deadline passed first.
+///
+/// Runs the steps at home meanwhile, and does what the calling thread can do for \a node and what it
+/// waits for to close; not the futures of teardowns and the own work unless \a closes.
+bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer deadline);
+
 /// Blocks until \a goal is reached; false if \a deadline passed first. Does not ask blockedBy().
 bool waitUntil(Resident &node, Waiter::Goal goal, QDeadlineTimer deadline);
 

@@ -347,8 +347,10 @@ private Q_SLOTS:
     void r23_waitAtHomeWithoutFinishWarnsAtOnce();
     void r23_waitElsewhereWithoutFinishDoesNotWarn();
 
+    void r23_futureFinishesInAnotherThreadJustNow();
     void r24_allowedOnceWhileRunning();
     void r24_constructorCounts();
+    void r24_constructorUnderAClosingParentInAWork();
     void r24_allowedOnceWhileClosing();
     void r24_allowedInOwnClosing();
     void r24_refusedAfterTeardownHasBegun();
@@ -3666,6 +3668,32 @@ void tst_RulesA::r23_waitElsewhereWithoutFinishDoesNotWarn()
 
 // R24 — setTeardown is allowed once, while Running or Closing.
 
+// Qt 6.4 may run a continuation twice that is attached while the future finishes.
+void tst_RulesA::r23_futureFinishesInAnotherThreadJustNow()
+{
+    constexpr int rounds = 20000;
+    std::vector<QPromise<Error>> promises(rounds);
+    std::atomic<int> due = 0;
+    Thread finisher([&] {
+        for (int i = 0; i < rounds; ++i) {
+            while (due <= i) { }
+            promises[std::size_t(i)].finish();
+        }
+    });
+    for (QPromise<Error> &promise : promises) {
+        promise.start();
+        Process process;
+        process.setTeardown(
+                [&] {
+                    QFuture<Error> future = promise.future();
+                    ++due;
+                    return future;
+                },
+                [] {});
+        QVERIFY(!process.closeAndWait());
+    }
+}
+
 void tst_RulesA::r24_allowedOnceWhileRunning()
 {
     EventLog log;
@@ -3689,6 +3717,21 @@ void tst_RulesA::r24_constructorCounts()
     QCOMPARE(refused.count(), 1);
     QVERIFY(!p.closeAndWait());
     QCOMPARE(log.take(), (QStringList { u"teardown first"_s }));
+}
+
+// The steps of a process that is made in a work run in other threads, and may do so at once.
+void tst_RulesA::r24_constructorUnderAClosingParentInAWork()
+{
+    Process parent;
+    const Hold hold = parent.hold();
+    parent.close();
+    Counter teardowns;
+    const ProcessPtr work = GoProcess::go([&] {
+        for (int i = 0; i < 1000; ++i)
+            const Process process([&] { teardowns.add(); }, &parent);
+    });
+    QVERIFY(work->waitForClosed(soon()));
+    QCOMPARE(teardowns.count(), 1000);
 }
 
 void tst_RulesA::r24_allowedOnceWhileClosing()

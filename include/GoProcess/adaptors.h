@@ -1,0 +1,135 @@
+// SPDX-License-Identifier: MIT
+// Adaptors: a process for a thing that a Qt application has to shut down.
+
+#ifndef GOPROCESS_ADAPTORS_H
+#define GOPROCESS_ADAPTORS_H
+
+#include <GoProcess/closable.h>
+#include <GoProcess/error.h>
+#include <GoProcess/global.h>
+#include <GoProcess/process.h>
+
+#include <QFuture>
+#include <QObject>
+#include <QProcess>
+#include <QThread>
+#include <QThreadPool>
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <type_traits>
+
+namespace GoProcess {
+
+namespace Private {
+GOPROCESS_EXPORT Process *adoptFuture(const QFuture<void> &future, std::function<Error()> result,
+                                      QObject *parent);
+GOPROCESS_EXPORT Process *adoptClosable(std::unique_ptr<Closable> thing, QObject *parent);
+GOPROCESS_EXPORT Process *refuseNull(const char *type, const QObject *parent);
+} // namespace Private
+
+/// \name Adaptors
+///
+/// adopt() makes a process that stands for a thing: closing the process ends the thing, after all that
+/// the process waits for, and the process is Closed when the thing has ended. A thing that ends by
+/// itself closes its process. One that fails is the Error of its process.
+///
+/// The thing is not owned, and may be destroyed before or after the process, in any order. The process
+/// is owned by \a parent as Process::Process() says (R44), else by the caller; destroying it ends the
+/// thing and waits (R41). Its home is the calling thread, or there is none inside a work (R34). It can
+/// be used as any process, but its teardown is taken.
+///
+/// While the thing ends no thread is blocked, and if the home is blocked in a wait of this library
+/// the thing ends all the same (R23). Null is refused: a warning, and an empty pointer (R15).
+/// @{
+
+/// A process for \a thread: after the processes that it waits for, it quits the thread's event loop,
+/// and is Closed when the thread has finished.
+///
+/// What was queued to the thread before still runs. Processes that live in the thread become children
+/// of this one, so that they close while it still runs: `Process worker(process)` and
+/// `worker.moveToThread(thread)`.
+///
+/// Called in another thread than \a thread, else refused. A thread that does not run an event loop is
+/// not ended, only waited for; a connection of closing() can tell it. A thread that was never started
+/// has nothing to end; destroyed before its process was closed it is an Error. The process stands for
+/// one run of the thread, the present or the next one.
+GOPROCESS_EXPORT Process *adopt(QThread *thread, QObject *parent = nullptr);
+
+/// A process for \a program: it asks the program to end (`QProcess::terminate()`), kills it if it has
+/// not ended after \a grace, which is an Error, and is Closed when the program has finished.
+///
+/// Called in the thread of \a program, not inside a work, else refused. A program that cannot be
+/// started, crashes, or ends with another exit code than 0 is an Error; one that ends by the SIGTERM
+/// that it got from here, or with the code 143 that shells make of that, is not. A program that was not
+/// started has nothing to end. A home that is blocked in a wait of this library waits in
+/// `QProcess::waitForFinished()`, and runs no steps meanwhile.
+///
+/// No program outlives the application: one that still runs in static destruction, because neither
+/// its process nor its QProcess was destroyed, is killed, with a warning.
+GOPROCESS_EXPORT Process *adopt(QProcess *program, QObject *parent = nullptr,
+                                std::chrono::milliseconds grace = std::chrono::milliseconds(5000));
+
+/// A process for \a pool: it throws away what has not started (`QThreadPool::clear()`), and is Closed
+/// when all that runs in the pool is done.
+///
+/// Works of processes that are thrown away close with an Error (R30); to let them run first, make
+/// them children: `adopt(&pool)->setThreadPool(&pool)`, and `go` under that process. A pool that is
+/// destroyed before its process was closed is an Error. One thread of the library's own pool waits
+/// for the pool while it ends. What is started in it afterwards is nobody's: `QThreadPool::globalInstance()`
+/// may be adopted, but then everybody's queued work is thrown away.
+GOPROCESS_EXPORT Process *adopt(QThreadPool *pool, QObject *parent = nullptr);
+
+/// A process for \a future: it cancels it, and is Closed when the future has finished.
+///
+/// An exception in the future is the Error, as is the result of a `QFuture<Error>`; that it was
+/// cancelled, here or elsewhere, is none. Other continuations and watchers of the future stay as
+/// they are. That the future has finished by itself is noticed in the event loop of the home; inside a
+/// work, and in a blocked wait after the close, one thread of the library's own pool waits for it.
+template<class T>
+Process *adopt(const QFuture<T> &future, QObject *parent = nullptr)
+{
+    auto result = [future]() -> Error {
+        QFuture<T> finished = future;
+        try {
+            finished.waitForFinished(); // it is finished: this only throws what it holds
+            if constexpr (std::is_same_v<T, Error>) {
+                if (finished.isResultReadyAt(0))
+                    return finished.resultAt(0);
+            }
+        } catch (...) {
+            return Error::fromException(std::current_exception());
+        }
+        return {};
+    };
+    return Private::adoptFuture(QFuture<void>(future), std::move(result), parent);
+}
+
+/// A process for a \a device with `close()`: a QTcpServer, a QLocalServer, a QIODevice, or a class of
+/// yours. It closes the device, and is Closed when that has ended.
+///
+/// A QFileDevice is flushed and closed; what could not be written is an Error. A sequential device
+/// (a socket, a serial port) first waits until its bytes are written, and a socket then until it is
+/// disconnected; one that is still connecting with nothing to write is aborted. An error of a
+/// socket is an Error of the process unless the peer has just closed the connection with nothing left
+/// to write. A `close()` that returns false is an Error. A device that somebody closes, a socket that is
+/// disconnected, and a device that is destroyed closes its process.
+///
+/// Called in the thread of \a device, not inside a work, else refused. If the home is blocked in a
+/// wait of this library, a device that takes no byte for 30 s is given up, which is an Error. A
+/// device that is no QObject must outlive its process.
+template<class Device, std::enable_if_t<Private::isClosable<Device>, int> = 0>
+Process *adopt(Device *device, QObject *parent = nullptr)
+{
+    if (!device)
+        return Private::refuseNull("device", parent);
+    return Private::adoptClosable(std::make_unique<Private::ClosableDevice<Device>>(device),
+                                  parent);
+}
+
+/// @}
+
+} // namespace GoProcess
+
+#endif

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: MIT
+// What ties a process to the thing that it stands for.
+
+#include "adoption_p.h"
+
+#include "core/logging_p.h"
+#include "core/workpool_p.h"
+
+#include <GoProcess/adaptors.h>
+
+namespace GoProcess::Private {
+
+Process *Adoption::makeProcess(QObject *parent)
+{
+    const auto self = shared_from_this();
+    auto teardown = [self] {
+        if (!self->hasEnded())
+            self->stop();
+        return self->m_promise.future();
+    };
+    Process *process = ProcessData::make(
+            makeTeardown(std::move(teardown), [self] { self->finish(); }), parent);
+    bool ended = false;
+    {
+        const std::lock_guard lock(m_mutex);
+        m_process = Ref<ProcessData>(ProcessData::of(process));
+        ended = m_ended;
+    }
+    if (ended)
+        closeProcess();
+    return process;
+}
+
+void Adoption::end(const Error &error)
+{
+    {
+        const std::lock_guard lock(m_mutex);
+        if (std::exchange(m_ended, true))
+            return;
+    }
+    if (error)
+        m_promise.addResult(error);
+    m_promise.finish();
+    closeProcess();
+}
+
+bool Adoption::hasEnded() const
+{
+    const std::lock_guard lock(m_mutex);
+    return m_ended;
+}
+
+void Adoption::closeProcess()
+{
+    Ref<ProcessData> process;
+    {
+        const std::lock_guard lock(m_mutex);
+        process = m_process;
+    }
+    if (process)
+        process->close("close()");
+}
+
+bool isHomelessHere()
+{
+    return ThreadContext::current().isLibraryThread || Frame::isInWork();
+}
+
+Process *refuseAdoption(const QString &why, const QObject *parent)
+{
+    const auto *process = qobject_cast<const Process *>(parent);
+    qCWarning(lcProcess).noquote()
+            << (process ? QStringLiteral("adopt() with the parent \"%1\" refused: %2")
+                                  .arg(process->path(), why)
+                        : QStringLiteral("adopt() refused: %1").arg(why));
+    return nullptr;
+}
+
+Process *refuseNull(const char *type, const QObject *parent)
+{
+    return refuseAdoption(QStringLiteral("the %1 is null").arg(QLatin1String(type)), parent);
+}
+
+void runBlocking(const QString &name, std::function<void()> function)
+{
+    ProcessData::go(nullptr, name, makeWork([call = std::move(function)] {
+                        const WorkPool::Lease lease;
+                        call();
+                    }));
+}
+
+} // namespace GoProcess::Private

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: MIT
+// What ties a process to the thing that it stands for.
+
+#ifndef GOPROCESS_ADOPTION_P_H
+#define GOPROCESS_ADOPTION_P_H
+
+#include "core/processdata_p.h"
+
+#include <QFuture>
+#include <QPromise>
+#include <QString>
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <utility>
+
+namespace GoProcess::Private {
+
+/// The end of a thing, and of the process that stands for it, whichever of the two comes first.
+///
+/// Shared by the teardown of the process and the connections to the thing; so it may outlive both.
+/// It refers to the process by its shared state, and so never to a QObject that may be gone.
+class Adoption : public std::enable_shared_from_this<Adoption>
+{
+public:
+    Adoption() { m_promise.start(); }
+    Q_DISABLE_COPY_MOVE(Adoption)
+    virtual ~Adoption() = default;
+
+    /// Makes the process.
+    Process *makeProcess(QObject *parent);
+
+    /// The thing has ended, with \a error: closes the process, and lets its teardown complete. The first
+    /// call counts. From any thread.
+    void end(const Error &error = {});
+    bool hasEnded() const;
+    /// The thing is about to end: closes the process, whose teardown waits for end().
+    void closeProcess();
+
+protected:
+    /// The teardown, unless the thing has ended: makes it end, without blocking.
+    virtual void stop() = 0;
+    /// The home is blocked in a wait: ends what would need its event loop.
+    virtual void finish() { }
+
+private:
+    // m_ended and m_process are written once, by those who end and who make the process, under the
+    // mutex, which also orders them for their readers. The promise is touched by who has set
+    // m_ended, and hands its result over by itself.
+    mutable std::mutex m_mutex;
+    bool m_ended = false;
+    Ref<ProcessData> m_process;
+    QPromise<Error> m_promise;
+};
+
+/// A thing that another thread may destroy while it is used.
+template<class Thing>
+class Shaky
+{
+public:
+    explicit Shaky(Thing *thing) : m_thing(thing) { }
+
+    /// Calls \a function with the thing, unless that is gone; false then. Its destruction waits meanwhile.
+    template<class F>
+    bool use(F &&function)
+    {
+        const std::lock_guard lock(m_mutex);
+        if (m_thing)
+            function(*m_thing);
+        return m_thing != nullptr;
+    }
+    /// Called when it is being destroyed.
+    void forget()
+    {
+        const std::lock_guard lock(m_mutex);
+        m_thing = nullptr;
+    }
+
+private:
+    // Taken by users of the thing and by its destruction, and by nothing else. Recursive: what is
+    // called may destroy it.
+    std::recursive_mutex m_mutex;
+    Thing *m_thing;
+};
+
+/// True if what is made here has no home (R34).
+bool isHomelessHere();
+
+/// Says why adopt() was refused; returns null.
+Process *refuseAdoption(const QString &why, const QObject *parent);
+
+/// Runs \a function in a thread of the library's own pool, where it may block.
+void runBlocking(const QString &name, std::function<void()> function);
+
+} // namespace GoProcess::Private
+
+#endif

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: MIT
+// RateLimiter: a process that runs only so many works at once.
+
+#include <GoProcess/ratelimiter.h>
+
+#include "core/logging_p.h"
+#include "core/processdata_p.h"
+#include "places_p.h"
+
+namespace GoProcess {
+
+using Private::Frame;
+using Private::Graph;
+using Private::Places;
+using Private::ProcessData;
+
+static int checkedLimit(int limit)
+{
+    if (limit >= 1)
+        return limit;
+    qCWarning(Private::lcProcess) << "A RateLimiter with a limit of" << limit
+                                  << "refused: the limit is 1, the least";
+    return 1;
+}
+
+RateLimiter::RateLimiter(int limit, QObject *parent)
+    : Process(parent), m_places(std::make_shared<Places>(checkedLimit(limit)))
+{
+}
+
+RateLimiter::~RateLimiter()
+{
+    // In a slot of its own closing() it cannot wait here, but ~Process completes the close.
+    const Frame *own = Frame::find(*ProcessData::of(this));
+    if (!own || own->kind != Frame::Kind::Announce)
+        closeAndWait();
+}
+
+int RateLimiter::limit() const
+{
+    return m_places->limit();
+}
+
+ProcessPtr RateLimiter::limitedGoImpl(std::unique_ptr<Private::Work> work, QDeadlineTimer deadline)
+{
+    constexpr const char *what = "limitedGo()";
+    // Shared state only: when the teardown has begun another thread may destroy this object while
+    // the call is blocked.
+    const Private::Ref<ProcessData> data(ProcessData::of(this));
+    const std::shared_ptr<Places> places = m_places;
+    if (!work) {
+        ProcessData::refuse(what, data->path(), QStringLiteral("the work is null"));
+        return nullptr;
+    }
+
+    QString refusal;
+    const std::shared_ptr<Places::Place> place = places->take(*data, deadline, &refusal);
+    // As a hold it keeps the teardown from beginning, and so this object alive.
+    const bool held = Graph::hold(*data);
+    if (!held)
+        refusal = QStringLiteral("its teardown has begun");
+    ProcessPtr child;
+    if (held && place) {
+        child = ProcessData::make(ProcessData::threadBelow(this), QString());
+        ProcessData *const node = ProcessData::of(child.get());
+        place->occupy(*node);
+        node->bind(place, Private::NodeState::Running);
+        if (!node->start(this, std::move(work), what))
+            child.reset();
+    }
+    if (held)
+        Private::deliver(Graph::release(*data));
+    if (!refusal.isEmpty())
+        ProcessData::refuse(what, data->path(), refusal);
+    return child;
+}
+
+} // namespace GoProcess

@@ -1,0 +1,751 @@
+// SPDX-License-Identifier: MIT
+// RateLimiter: how many works run at once, who gets the next place, and what ends the wait for one.
+
+#include "testsupport.h"
+
+#include <GoProcess/GoProcess>
+
+#include <QDeadlineTimer>
+#include <QTest>
+#include <QThreadPool>
+
+#include <atomic>
+#include <chrono>
+#include <memory>
+#include <type_traits>
+#include <vector>
+
+using namespace Qt::StringLiterals;
+using namespace TestSupport;
+using namespace std::chrono_literals;
+using GoProcess::Error;
+using GoProcess::Hold;
+using GoProcess::Process;
+using GoProcess::ProcessPtr;
+using GoProcess::RateLimiter;
+
+static_assert(!std::is_copy_constructible_v<RateLimiter>);
+static_assert(!std::is_move_constructible_v<RateLimiter>);
+static_assert(!std::is_convertible_v<int, RateLimiter>);
+
+namespace {
+
+/// A deadline that has passed: asks for a place without blocking.
+QDeadlineTimer now()
+{
+    return QDeadlineTimer(0);
+}
+
+/// How many works are running, and how many there were at most.
+class Running
+{
+public:
+    void begin()
+    {
+        const int count = ++m_count;
+        int most = m_most;
+        while (most < count && !m_most.compare_exchange_weak(most, count)) { }
+    }
+    void end() { --m_count; }
+    int most() const { return m_most; }
+
+private:
+    std::atomic<int> m_count = 0;
+    std::atomic<int> m_most = 0;
+};
+
+} // namespace
+
+class tst_RateLimiter : public QObject
+{
+    Q_OBJECT
+
+private Q_SLOTS:
+    void initTestCase() { begin(); }
+    void cleanup() { verify(); }
+
+    // What upstream's tests assert.
+    void neverMoreThanTheLimitAtOnce();
+    void asManyAsTheLimitAtOnce();
+    void blocksAtTheLimit();
+    void aPlaceIsFreeAsSoonAsOneCloses();
+    void grandchildrenHoldThePlace();
+
+    void limitBelowOneIsRefused_data();
+    void limitBelowOneIsRefused();
+    void goStaysUnlimited();
+    void goOccupiesNoPlace();
+    void theWorkGetsTheChild();
+    void theChildIsAChildOfTheLimiter();
+    void errorsAndExceptionsFreeThePlace();
+    void aDroppedWorkFreesThePlace();
+    void aPlaceIsFreeInClosedOfTheChild();
+    void aPlaceIsFreeWhenAWaitForTheChildReturns();
+    void nullWorkIsRefused();
+
+    void firstComeFirstServed();
+    void aNewcomerDoesNotOvertake();
+    void whoGaveUpIsPassedBy();
+    void deadline();
+    void aPassedDeadlineTakesAFreePlace();
+
+    void closingTakesWorksBeforeTeardown();
+    void teardownWakesThoseThatWait();
+    void aBlockedCallDoesNotKeepTheLimiterFromClosing();
+    void refusedOnceClosed();
+    void theParentClosesALimiterWithBlockedCalls();
+    void theLimiterIsDestroyedWhileCallsAreBlocked();
+    void destroyedInASlotOfItsOwnClosing();
+
+    void r32_aWorkLendsItsPlaceInThePool();
+    void r37_runsStepsAtHomeAndNothingElse();
+    void r37_endsFuturesOfTeardownsAtHome();
+    void r37_warnsAfterFiveSeconds();
+    void r39_aWorkThatOccupiesTheOnlyPlaceIsRefused();
+    void r39_aWorkOfAWorkThatOccupiesTheOnlyPlaceIsRefused();
+    void r39_notRefusedWhileAnotherPlaceMayComeFree();
+    void r39_aStepBehindACallOfTheSameThreadIsRefused();
+
+    void callersFromManyThreads();
+    void closedWhileManyThreadsCall();
+};
+
+// --- Upstream's tests ----------------------------------------------------------------------------
+
+void tst_RateLimiter::neverMoreThanTheLimitAtOnce()
+{
+    for (const int limit : { 1, 2, 5 }) {
+        RateLimiter limiter(limit);
+        Running running;
+        Counter done;
+        for (int i = 0; i < 100; ++i) {
+            QVERIFY(limiter.limitedGo(
+                    [&] {
+                        running.begin();
+                        std::this_thread::yield();
+                        running.end();
+                        done.add();
+                    },
+                    soon()));
+        }
+        QVERIFY(done.waitFor(100));
+        QVERIFY2(running.most() <= limit, qPrintable(QString::number(running.most())));
+        QVERIFY(!limiter.closeAndWait());
+    }
+}
+
+void tst_RateLimiter::asManyAsTheLimitAtOnce()
+{
+    RateLimiter limiter(7);
+    Gate gate;
+    for (int i = 0; i < 7; ++i)
+        QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
+    QVERIFY(gate.waitForArrivals(7));
+    gate.open();
+}
+
+void tst_RateLimiter::blocksAtTheLimit()
+{
+    RateLimiter limiter(3);
+    Gate gate;
+    for (int i = 0; i < 3; ++i)
+        QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
+    QVERIFY(!limiter.limitedGo([] { fail(u"There was no place"_s); }, now()));
+    QVERIFY(!limiter.limitedGo([] { fail(u"There was no place"_s); }, QDeadlineTimer(20ms)));
+    gate.open();
+}
+
+void tst_RateLimiter::aPlaceIsFreeAsSoonAsOneCloses()
+{
+    RateLimiter limiter(2);
+    Gate first;
+    Gate second;
+    Gate third;
+    QVERIFY(limiter.limitedGo([&] { first.pass(); }, now()));
+    QVERIFY(limiter.limitedGo([&] { second.pass(); }, now()));
+    ProcessPtr blocked;
+    Thread thread([&] { blocked = limiter.limitedGo([&] { third.pass(); }, soon()); });
+    QVERIFY(first.waitForArrivals());
+    QVERIFY(!third.isOpen());
+    first.open();
+    QVERIFY(third.waitForArrivals()); // while the second still runs
+    thread.join();
+    QVERIFY(blocked);
+    second.open();
+    third.open();
+}
+
+void tst_RateLimiter::grandchildrenHoldThePlace()
+{
+    RateLimiter limiter(1);
+    Gate gate;
+    Counter returned;
+    const ProcessPtr child = limiter.limitedGo(
+            [&](Process &self) {
+                self.go([&](Process &below) { below.go([&] { gate.pass(); }); });
+                returned.add();
+            },
+            now());
+    QVERIFY(child);
+    QVERIFY(returned.waitFor(1));
+    QVERIFY(gate.waitForArrivals());
+    QVERIFY(!limiter.limitedGo([] {}, now()));
+    gate.open();
+    QVERIFY(child->waitForClosed(soon()));
+    QVERIFY(limiter.limitedGo([] {}, now()));
+}
+
+// --- Places --------------------------------------------------------------------------------------
+
+void tst_RateLimiter::limitBelowOneIsRefused_data()
+{
+    QTest::addColumn<int>("limit");
+    QTest::newRow("0") << 0;
+    QTest::newRow("-1") << -1;
+}
+
+void tst_RateLimiter::limitBelowOneIsRefused()
+{
+    QFETCH(const int, limit);
+    const ExpectWarning refused(u"limit of %1 refused"_s.arg(limit));
+    RateLimiter limiter(limit);
+    QCOMPARE(limiter.limit(), 1);
+    Gate gate;
+    QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
+    QVERIFY(!limiter.limitedGo([] {}, now()));
+    gate.open();
+}
+
+void tst_RateLimiter::goStaysUnlimited()
+{
+    RateLimiter limiter(1);
+    Gate gate;
+    QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
+    for (int i = 0; i < 5; ++i)
+        QVERIFY(limiter.go([&] { gate.pass(); }));
+    QVERIFY(gate.waitForArrivals(6));
+    gate.open();
+}
+
+void tst_RateLimiter::goOccupiesNoPlace()
+{
+    RateLimiter limiter(1);
+    Gate gate;
+    QVERIFY(limiter.go([&] { gate.pass(); }));
+    QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
+    QVERIFY(gate.waitForArrivals(2));
+    gate.open();
+}
+
+void tst_RateLimiter::theWorkGetsTheChild()
+{
+    RateLimiter limiter(1);
+    std::atomic<Process *> seen = nullptr;
+    const ProcessPtr child = limiter.limitedGo([&](Process &self) { seen = &self; });
+    QVERIFY(child->waitForClosed(soon()));
+    QCOMPARE(seen.load(), child.get());
+}
+
+void tst_RateLimiter::theChildIsAChildOfTheLimiter()
+{
+    RateLimiter limiter(2);
+    Counter closing;
+    QVERIFY(limiter.limitedGo([&](Process &self) {
+        self.waitForClosing(soon());
+        closing.add();
+    }));
+    QVERIFY(!limiter.closeAndWait());
+    QCOMPARE(closing.count(), 1); // closed with the limiter, and waited for
+}
+
+void tst_RateLimiter::errorsAndExceptionsFreeThePlace()
+{
+    RateLimiter limiter(1);
+    QVERIFY(limiter.limitedGo([] { return Error(u"one"_s); }, soon()));
+    QVERIFY(limiter.limitedGo([] { throw 2; }, soon()));
+    const ProcessPtr last = limiter.limitedGo([] {}, soon());
+    QVERIFY(last);
+    QVERIFY(last->waitForClosed(soon()));
+    QCOMPARE(limiter.treeErrorCount(), 2);
+}
+
+void tst_RateLimiter::aDroppedWorkFreesThePlace()
+{
+    QThreadPool pool;
+    pool.setMaxThreadCount(1);
+    Gate gate;
+    pool.start([&] { gate.pass(); });
+    QVERIFY(gate.waitForArrivals());
+    RateLimiter limiter(1);
+    limiter.setThreadPool(&pool);
+    QVERIFY(limiter.limitedGo([] { fail(u"The pool drops it"_s); }, now()));
+    QVERIFY(!limiter.limitedGo([] {}, now()));
+    pool.clear();
+    QVERIFY(limiter.limitedGo([] {}, soon()));
+    gate.open();
+    QVERIFY(!limiter.closeAndWait());
+    pool.waitForDone();
+}
+
+void tst_RateLimiter::aPlaceIsFreeInClosedOfTheChild()
+{
+    RateLimiter limiter(1);
+    Gate gate;
+    std::atomic<bool> wasFree = false;
+    const ProcessPtr child = limiter.limitedGo([&] { gate.pass(); });
+    connect(
+            child.get(), &Process::closed, child.get(),
+            [&] { wasFree = bool(limiter.limitedGo([] {}, now())); }, Qt::DirectConnection);
+    gate.open();
+    QVERIFY(child->waitForClosed(soon()));
+    QVERIFY(wasFree);
+}
+
+void tst_RateLimiter::aPlaceIsFreeWhenAWaitForTheChildReturns()
+{
+    RateLimiter limiter(1);
+    for (int i = 0; i < 200; ++i) {
+        const ProcessPtr child = limiter.limitedGo([] {}, now());
+        QVERIFY(child);
+        QVERIFY(child->waitForClosed(soon()));
+    }
+}
+
+void tst_RateLimiter::nullWorkIsRefused()
+{
+    RateLimiter limiter(1);
+    limiter.setName(u"limiter"_s);
+    {
+        const ExpectWarning refused(u"limitedGo\\(\\).*/limiter.*null"_s);
+        QVERIFY(!limiter.limitedGo(std::function<void()>()));
+    }
+    QVERIFY(limiter.limitedGo([] {}, now())); // the place was not taken
+}
+
+// --- The wait for a place ------------------------------------------------------------------------
+
+namespace {
+
+/// Threads that call limitedGo() one after another: each is known to wait before the next one calls.
+class Queue
+{
+public:
+    explicit Queue(RateLimiter &limiter) : m_limiter(limiter) { }
+
+    /// Lets one more thread call; returns when it waits for a place.
+    template<class F>
+    void add(F &&work, QDeadlineTimer deadline = soon())
+    {
+        // A step that is at home in the thread runs only once its wait has begun to run steps, which is
+        // after it has queued up.
+        auto home = std::make_shared<std::unique_ptr<Process>>();
+        auto ready = std::make_shared<Counter>();
+        auto waits = std::make_shared<Counter>();
+        m_threads.emplace_back([this, home, ready, waits, deadline, work] {
+            *home = std::make_unique<Process>([waits] { waits->add(); });
+            (*home)->close(); // its steps stand in the queue of this thread
+            ready->add();
+            if (m_limiter.limitedGo(work, deadline))
+                m_started.add();
+            home->reset();
+        });
+        ready->waitFor(1);
+        waits->waitFor(1);
+    }
+    void join() { m_threads.clear(); }
+    int started() const { return m_started.count(); }
+
+private:
+    RateLimiter &m_limiter;
+    Counter m_started;
+    std::vector<Thread> m_threads;
+};
+
+} // namespace
+
+void tst_RateLimiter::firstComeFirstServed()
+{
+    RateLimiter limiter(1);
+    Gate gate;
+    EventLog log;
+    QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
+    Queue queue(limiter);
+    QStringList expected;
+    for (int i = 0; i < 10; ++i) {
+        const QString name = QString::number(i);
+        expected << name;
+        queue.add([&log, name] { log.add(name); });
+    }
+    gate.open();
+    queue.join();
+    QVERIFY(log.waitForCount(10));
+    QVERIFY(log.compare(expected));
+}
+
+void tst_RateLimiter::aNewcomerDoesNotOvertake()
+{
+    RateLimiter limiter(1);
+    Gate first;
+    Gate second;
+    QVERIFY(limiter.limitedGo([&] { first.pass(); }, now()));
+    Queue queue(limiter);
+    queue.add([&] { second.pass(); });
+    // The place goes from the first to the second without ever being free.
+    std::atomic<bool> stop = false;
+    Thread newcomer([&] {
+        while (!stop)
+            CHECK(!limiter.limitedGo([] {}, now()));
+    });
+    first.open();
+    QVERIFY(second.waitForArrivals());
+    stop = true;
+    newcomer.join();
+    queue.join();
+    QCOMPARE(queue.started(), 1);
+    second.open();
+}
+
+void tst_RateLimiter::whoGaveUpIsPassedBy()
+{
+    RateLimiter limiter(1);
+    Gate gate;
+    Counter ran;
+    QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
+    {
+        Queue impatient(limiter);
+        impatient.add([] { fail(u"It had given up"_s); }, QDeadlineTimer(50ms));
+        Queue patient(limiter);
+        patient.add([&] { ran.add(); });
+        impatient.join();
+        QCOMPARE(impatient.started(), 0);
+        gate.open();
+        patient.join();
+        QCOMPARE(patient.started(), 1);
+    }
+    QVERIFY(ran.waitFor(1));
+}
+
+void tst_RateLimiter::deadline()
+{
+    RateLimiter limiter(1);
+    Gate gate;
+    QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
+    const QDeadlineTimer end(30ms);
+    QVERIFY(!limiter.limitedGo([] {}, end));
+    QVERIFY(end.hasExpired());
+    gate.open();
+}
+
+void tst_RateLimiter::aPassedDeadlineTakesAFreePlace()
+{
+    RateLimiter limiter(1);
+    Counter ran;
+    QVERIFY(limiter.limitedGo([&] { ran.add(); }, now()));
+    QVERIFY(ran.waitFor(1));
+}
+
+// --- Closing -------------------------------------------------------------------------------------
+
+void tst_RateLimiter::closingTakesWorksBeforeTeardown()
+{
+    RateLimiter limiter(1);
+    Hold hold = limiter.hold();
+    limiter.close();
+    std::atomic<bool> wasClosing = false;
+    const ProcessPtr child =
+            limiter.limitedGo([&](Process &self) { wasClosing = self.isClosing(); }, soon());
+    QVERIFY(child);
+    QVERIFY(child->waitForClosed(soon()));
+    QVERIFY(wasClosing);
+    hold.release();
+    QVERIFY(!limiter.closeAndWait());
+}
+
+void tst_RateLimiter::teardownWakesThoseThatWait()
+{
+    RateLimiter limiter(1);
+    limiter.setName(u"limiter"_s);
+    // A place that never comes free while it is waited for: the teardown begins all the same, as it
+    // waits for children and not for places.
+    Gate teardown;
+    Counter closed;
+    limiter.setTeardown([&] {
+        teardown.pass();
+        closed.add();
+    });
+    EventLoopThread home;
+    limiter.moveToThread(&home);
+    const ExpectWarning refused(u"limitedGo\\(\\).*/limiter.*teardown has begun"_s, 0, 3);
+    Gate gate;
+    QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
+    std::atomic<int> started = 0;
+    Queue queue(limiter);
+    for (int i = 0; i < 3; ++i)
+        queue.add([&](Process &self) { started += self.isClosing() ? 1 : 1000; });
+    limiter.close();
+    gate.open();
+    queue.join(); // each has either got the place of the work before, or was refused
+    QCOMPARE(queue.started() + refused.count(), 3);
+    QCOMPARE(closed.count(), 0);
+    teardown.open();
+    QVERIFY(limiter.waitForClosed(soon()));
+    QCOMPARE(started.load(), queue.started());
+    home.stop();
+}
+
+void tst_RateLimiter::aBlockedCallDoesNotKeepTheLimiterFromClosing()
+{
+    // The work closes with the place still occupied for those who wait: they are refused, or find
+    // themselves closing; in no case does the close hang.
+    for (int i = 0; i < 50; ++i) {
+        RateLimiter limiter(1);
+        const ExpectWarning refused(u"teardown has begun"_s, 0, 2);
+        QVERIFY(limiter.limitedGo([&](Process &self) { self.waitForClosing(soon()); }, now()));
+        Queue queue(limiter);
+        queue.add([] {});
+        queue.add([] {});
+        limiter.close();
+        QVERIFY(limiter.waitForClosed(soon()));
+        queue.join();
+        QCOMPARE(queue.started() + refused.count(), 2);
+    }
+}
+
+void tst_RateLimiter::refusedOnceClosed()
+{
+    RateLimiter limiter(1);
+    limiter.setName(u"limiter"_s);
+    QVERIFY(!limiter.closeAndWait());
+    const ExpectWarning refused(u"limitedGo\\(\\).*/limiter.*teardown has begun"_s, 2);
+    QVERIFY(!limiter.limitedGo([] { fail(u"It is Closed"_s); }));
+    QVERIFY(!limiter.limitedGo([] { fail(u"It is Closed"_s); }, now()));
+}
+
+void tst_RateLimiter::theParentClosesALimiterWithBlockedCalls()
+{
+    Process parent;
+    RateLimiter limiter(1, &parent);
+    const ExpectWarning refused(u"teardown has begun"_s, 0, 1);
+    QVERIFY(limiter.limitedGo([](Process &self) { self.waitForClosing(soon()); }, now()));
+    Queue queue(limiter);
+    queue.add([] {});
+    QVERIFY(!parent.closeAndWait());
+    QVERIFY(limiter.isClosed());
+    queue.join();
+}
+
+void tst_RateLimiter::theLimiterIsDestroyedWhileCallsAreBlocked()
+{
+    for (int i = 0; i < 50; ++i) {
+        auto limiter = std::make_unique<RateLimiter>(1);
+        const ExpectWarning refused(u"teardown has begun"_s, 0, 2);
+        QVERIFY(limiter->limitedGo([](Process &self) { self.waitForClosing(soon()); }, now()));
+        Queue queue(*limiter);
+        queue.add([] {});
+        queue.add([] {});
+        limiter.reset();
+        queue.join();
+    }
+}
+
+void tst_RateLimiter::destroyedInASlotOfItsOwnClosing()
+{
+    auto *limiter = new RateLimiter(2);
+    Counter closing;
+    QVERIFY(limiter->limitedGo([&](Process &self) {
+        self.waitForClosing(soon());
+        closing.add();
+    }));
+    QPointer<RateLimiter> gone = limiter;
+    connect(limiter, &Process::closing, limiter, [limiter] { delete limiter; });
+    limiter->close();
+    QTRY_VERIFY(!gone);
+    QCOMPARE(closing.count(), 1);
+}
+
+// --- What the blocked thread does ----------------------------------------------------------------
+
+void tst_RateLimiter::r32_aWorkLendsItsPlaceInThePool()
+{
+    QThreadPool pool;
+    pool.setMaxThreadCount(1);
+    RateLimiter limiter(1);
+    limiter.setThreadPool(&pool);
+    Process caller;
+    caller.setThreadPool(&pool);
+    std::atomic<int> started = 0;
+    const ProcessPtr work = caller.go([&] {
+        for (int i = 0; i < 20; ++i)
+            started += limiter.limitedGo([] {}, soon()) ? 1 : 0;
+    });
+    QVERIFY(work->waitForClosed(soon()));
+    QCOMPARE(started.load(), 20);
+    QVERIFY(!limiter.closeAndWait());
+    pool.waitForDone();
+}
+
+void tst_RateLimiter::r37_runsStepsAtHomeAndNothingElse()
+{
+    RateLimiter limiter(1);
+    Gate gate;
+    QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
+    int events = 0;
+    QMetaObject::invokeMethod(
+            this, [&] { ++events; }, Qt::QueuedConnection);
+    QThread *stepThread = nullptr;
+    Process process([&] {
+        stepThread = QThread::currentThread();
+        gate.open();
+    });
+    process.close();
+    QVERIFY(limiter.limitedGo([] {}, soon())); // it comes free by a step of this thread only
+    QCOMPARE(stepThread, thread());
+    QCOMPARE(events, 0);
+    QTRY_COMPARE(events, 1);
+}
+
+void tst_RateLimiter::r37_endsFuturesOfTeardownsAtHome()
+{
+    RateLimiter limiter(1);
+    Gate gate;
+    const ProcessPtr child = limiter.limitedGo([&] { gate.pass(); }, now());
+    QPromise<void> promise;
+    promise.start();
+    Counter finished;
+    Process below;
+    below.setTeardown([&] { return promise.future(); },
+                      [&] {
+                          finished.add();
+                          promise.finish();
+                      });
+    QVERIFY(child->addChild(&below));
+    below.close();
+    gate.open();
+    QVERIFY(limiter.limitedGo([] {}, soon())); // as if an event loop would have to end the future
+    QCOMPARE(finished.count(), 1);
+}
+
+void tst_RateLimiter::r37_warnsAfterFiveSeconds()
+{
+    RateLimiter limiter(1);
+    limiter.setName(u"limiter"_s);
+    Gate gate;
+    const ProcessPtr child = limiter.limitedGo([&] { gate.pass(); }, now());
+    child->setName(u"child"_s);
+    const ExpectWarning warning(u"5 s.*/limiter/child"_s);
+    QVERIFY(!limiter.limitedGo([] {}, QDeadlineTimer(5500ms)));
+    QCOMPARE(warning.count(), 1);
+    gate.open();
+}
+
+void tst_RateLimiter::r39_aWorkThatOccupiesTheOnlyPlaceIsRefused()
+{
+    RateLimiter limiter(1);
+    limiter.setName(u"limiter"_s);
+    const ExpectWarning refused(u"limitedGo\\(\\).*/limiter.*calling thread"_s);
+    std::atomic<bool> wasRefused = false;
+    const ProcessPtr child = limiter.limitedGo([&] { wasRefused = !limiter.limitedGo([] {}); });
+    QVERIFY(child->waitForClosed(soon()));
+    QVERIFY(wasRefused);
+    QVERIFY(limiter.limitedGo([] {}, now())); // and nothing has changed
+}
+
+void tst_RateLimiter::r39_aWorkOfAWorkThatOccupiesTheOnlyPlaceIsRefused()
+{
+    RateLimiter limiter(1);
+    const ExpectWarning refused(u"limitedGo\\(\\).*calling thread"_s);
+    std::atomic<bool> wasRefused = false;
+    const ProcessPtr child = limiter.limitedGo(
+            [&](Process &self) { self.go([&] { wasRefused = !limiter.limitedGo([] {}); }); });
+    QVERIFY(child->waitForClosed(soon()));
+    QVERIFY(wasRefused);
+}
+
+void tst_RateLimiter::r39_notRefusedWhileAnotherPlaceMayComeFree()
+{
+    RateLimiter limiter(2);
+    Gate other;
+    Counter begun;
+    QVERIFY(limiter.limitedGo([&] { other.pass(); }, now()));
+    std::atomic<bool> started = false;
+    const ProcessPtr child = limiter.limitedGo([&] {
+        Process opener([&] { other.open(); }); // homeless: its steps run elsewhere
+        opener.close();
+        started = bool(limiter.limitedGo([] {}, soon()));
+    });
+    QVERIFY(child->waitForClosed(soon()));
+    QVERIFY(started);
+}
+
+void tst_RateLimiter::r39_aStepBehindACallOfTheSameThreadIsRefused()
+{
+    RateLimiter limiter(1);
+    limiter.setName(u"limiter"_s);
+    const ExpectWarning refused(u"limitedGo\\(\\).*/limiter.*same thread"_s);
+    Gate gate;
+    QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
+    bool wasRefused = false;
+    Process process([&] {
+        wasRefused = !limiter.limitedGo([] {});
+        gate.open();
+    });
+    process.close();
+    QVERIFY(limiter.limitedGo([] {}, soon()));
+    QVERIFY(wasRefused);
+}
+
+// --- Many threads --------------------------------------------------------------------------------
+
+void tst_RateLimiter::callersFromManyThreads()
+{
+    constexpr int threads = 8;
+    constexpr int works = 200;
+    RateLimiter limiter(3);
+    Running running;
+    std::atomic<int> ran = 0;
+    std::vector<Thread> callers;
+    for (int i = 0; i < threads; ++i) {
+        callers.emplace_back([&] {
+            for (int j = 0; j < works; ++j) {
+                CHECK(limiter.limitedGo(
+                        [&] {
+                            running.begin();
+                            ++ran;
+                            running.end();
+                        },
+                        soon()));
+            }
+        });
+    }
+    callers.clear();
+    limiter.closeAndWait();
+    QCOMPARE(ran.load(), threads * works);
+    QVERIFY(running.most() <= 3);
+}
+
+void tst_RateLimiter::closedWhileManyThreadsCall()
+{
+    for (int round = 0; round < 20; ++round) {
+        RateLimiter limiter(2);
+        std::atomic<int> started = 0;
+        std::atomic<int> ran = 0;
+        const ExpectWarning refused(u"teardown has begun"_s, 4, 4);
+        std::vector<Thread> callers;
+        Counter calls;
+        for (int i = 0; i < 4; ++i) {
+            callers.emplace_back([&] {
+                while (limiter.limitedGo([&] { ++ran; })) {
+                    ++started;
+                    calls.add();
+                }
+            });
+        }
+        QVERIFY(calls.waitFor(20));
+        QVERIFY(!limiter.closeAndWait());
+        callers.clear();
+        QCOMPARE(ran.load(), started.load());
+    }
+}
+
+QTEST_MAIN(tst_RateLimiter)
+#include "tst_ratelimiter.moc"
