@@ -82,13 +82,11 @@ void ContextGuard::aboutToDestroy(Process *process)
 /// not; such an object, like one that JavaScript destroys, is deleted by the event loop.
 bool ContextGuard::isLeftToDeferredDelete() const
 {
-    for (const ContextGuard *guard = this; guard; guard = guard->m_above) {
-        QObject *root = guard->context()->contextObject();
-        if (root && !root->parent()
-            && QQmlEngine::objectOwnership(root) == QQmlEngine::JavaScriptOwnership)
-            return true;
-    }
-    return false;
+    if (m_above && m_above->m_isLeft)
+        return true;
+    QObject *root = context()->contextObject();
+    return root && !root->parent()
+            && QQmlEngine::objectOwnership(root) == QQmlEngine::JavaScriptOwnership;
 }
 
 bool ContextGuard::eventFilter(QObject *watched, QEvent *event)
@@ -100,7 +98,8 @@ bool ContextGuard::eventFilter(QObject *watched, QEvent *event)
 
 void ContextGuard::contextGoes()
 {
-    if (!isLeftToDeferredDelete())
+    m_isLeft = isLeftToDeferredDelete();
+    if (!m_isLeft)
         closeProcesses();
 }
 

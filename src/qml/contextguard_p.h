@@ -55,6 +55,7 @@ private:
     QSet<Process *> m_processes;
     QSet<ContextGuard *> m_below;
     ContextGuard *m_above = nullptr;
+    bool m_isLeft = false; ///< It has announced its end, and the event loop will delete its root.
 };
 
 } // namespace Private
