@@ -20,7 +20,8 @@ ContextGuard::ContextGuard(QQmlContext *context) : QObject(context)
     QQmlEngine::setContextForObject(this, context);
     const QObject *component = qmlAttachedPropertiesObject<QQmlComponent>(this);
     connect(component, SIGNAL(destruction()), this, SLOT(contextGoes()));
-    if (QObject *root = context->contextObject())
+    // A process tells of its end itself.
+    if (QObject *root = context->contextObject(); root && !qobject_cast<Process *>(root))
         root->installEventFilter(this);
 
     if (QQmlContext *outer = context->parentContext()) {
@@ -66,6 +67,14 @@ void ContextGuard::add(Process *process)
     guard->m_processes.insert(process);
     connect(process, &QObject::destroyed, guard,
             [guard, process] { guard->m_processes.remove(process); });
+}
+
+void ContextGuard::aboutToMove(Process *process)
+{
+    if (ContextGuard *guard = find(qmlContext(process))) {
+        guard->m_processes.remove(process);
+        process->disconnect(guard);
+    }
 }
 
 void ContextGuard::aboutToDestroy(Process *process)

@@ -34,6 +34,8 @@ public:
 
     /// Makes \a process close with the context that QML made it in; nothing for one that C++ made.
     static void add(Process *process);
+    /// \a process leaves the thread of the engine, which thereby gives it away.
+    static void aboutToMove(Process *process);
     /// \a process is about to be destroyed, and with it what it is the root of.
     static void aboutToDestroy(Process *process);
 

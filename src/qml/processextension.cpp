@@ -23,6 +23,8 @@ ProcessExtension::ProcessExtension(QObject *process) : QObject(process)
     ContextGuard::add(this->process());
 }
 
+ProcessExtension::~ProcessExtension() = default;
+
 Process *ProcessExtension::process() const
 {
     return static_cast<Process *>(parent());
@@ -180,13 +182,13 @@ void ProcessExtension::setTeardown(const QJSValue &teardown)
         return;
     }
 
-    auto *call = new TeardownCall(process(), teardown, this);
-    if (!process()->setTeardown([call] { return call->run(); }, [call] { call->giveUp(); })) {
-        delete call;
+    auto call = std::make_unique<TeardownCall>(process(), teardown);
+    if (!process()->setTeardown([call = call.get()] { return call->run(); },
+                                [call = call.get()] { call->giveUp(); })) {
         warn(QStringLiteral("teardown: the process takes none any more"));
         return;
     }
-    m_teardown = call;
+    m_teardown = std::move(call);
     Q_EMIT teardownChanged();
 }
 

@@ -13,6 +13,8 @@
 #include <QtQml/qqml.h>
 #include <QtQml/qqmllist.h>
 
+#include <memory>
+
 namespace GoProcess::Private {
 
 class TeardownCall;
@@ -40,6 +42,7 @@ class ProcessExtension final : public QObject
 
 public:
     explicit ProcessExtension(QObject *process);
+    ~ProcessExtension() override;
 
     QQmlListProperty<QObject> data();
     QQmlListProperty<Process> waitsFor();
@@ -74,7 +77,7 @@ private:
     WaitsFor m_waitsForState = WaitsFor::Unwritten;
     QPointer<Process> m_parentProcess;
     bool m_hasParentProcess = false; ///< There was one, even if it is gone.
-    TeardownCall *m_teardown = nullptr; ///< A child of this; null until written.
+    std::unique_ptr<TeardownCall> m_teardown; ///< Null until written.
 };
 
 } // namespace GoProcess::Private

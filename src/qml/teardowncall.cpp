@@ -11,6 +11,8 @@
 #include <QQmlExpression>
 #include <QThread>
 
+#include <utility>
+
 namespace GoProcess::Private {
 
 static QString located(const QString &file, int line, const QString &text)
@@ -18,67 +20,47 @@ static QString located(const QString &file, int line, const QString &text)
     return QStringLiteral("%1:%2: %3").arg(file).arg(line).arg(text);
 }
 
-TeardownCall::TeardownCall(Process *process, const QJSValue &function, QObject *parent)
-    : QObject(parent),
-      m_process(process),
-      m_function(function),
-      m_engineThread(QThread::currentThread())
+void TeardownEnd::settle(const Error &error)
 {
-    m_promise.start();
-}
-
-QFuture<Error> TeardownCall::run()
-{
-    if (QThread::currentThread() == m_engineThread)
-        call();
-    else
-        settle(Error(QStringLiteral(
-                "The teardown is JavaScript, which cannot run outside of the thread of its engine")));
-    return m_promise.future();
-}
-
-void TeardownCall::call()
-{
-    const QQmlContext *context = qmlContext(m_process);
-    QQmlEngine *engine = context && context->isValid() ? context->engine() : nullptr;
-    if (!engine) {
-        settle(Error(QStringLiteral("The QML context of the process was gone before its teardown")));
+    // Acquire and release: those that come later leave the promise alone.
+    if (m_isSettled.exchange(true, std::memory_order_acq_rel))
         return;
-    }
-
-    // An expression, since it tells the place of whatever is thrown.
-    QQmlContext scope(engine->rootContext());
-    QQmlExpression expression(&scope, this, QStringLiteral("follow(teardown())"));
-    expression.evaluate();
-    if (expression.hasError()) {
-        const QQmlError error = expression.error();
-        settle(Error(located(error.url().toString(), error.line(), error.description())));
-    }
+    m_promise.addResult(error);
+    m_promise.finish();
 }
 
-void TeardownCall::follow(const QJSValue &value)
+// --- TeardownListener ----------------------------------------------------------------------------
+
+TeardownListener::TeardownListener(std::shared_ptr<TeardownEnd> end) : m_end(std::move(end)) { }
+
+TeardownListener::~TeardownListener()
+{
+    // Even in the garbage collector: this makes a step due and runs nothing.
+    m_end->settle(Error(QStringLiteral("The promise of the teardown was dropped before it settled")));
+}
+
+void TeardownListener::follow(const QJSValue &value)
 {
     const QJSValue then = value.isObject() ? value.property(QStringLiteral("then")) : QJSValue();
     if (!then.isCallable()) {
-        settle(value.isString() && !value.toString().isEmpty() ? Error(value.toString()) : Error());
+        const QString text = value.isString() ? value.toString() : QString();
+        m_end->settle(text.isEmpty() ? Error() : Error(text));
         return;
     }
+
+    // Functions that keep this object: methods of it would not, and Qt 6.4 crashes when it calls one
+    // of an object that is gone.
     QJSEngine *engine = qjsEngine(this);
-    const QJSValue self = engine->newQObject(this);
+    const QJSValue makeCallbacks = engine->evaluate(QStringLiteral(
+            "(listener => [value => listener.follow(value), reason => listener.fail(reason)])"));
+    const QJSValue callbacks = makeCallbacks.call({ engine->newQObject(this) });
     const QJSValue result =
-            then.callWithInstance(value,
-                                  { self.property(QStringLiteral("fulfilled")),
-                                    self.property(QStringLiteral("rejected")) });
+            then.callWithInstance(value, { callbacks.property(0), callbacks.property(1) });
     if (result.isError())
-        rejected(result);
+        fail(result);
 }
 
-void TeardownCall::fulfilled(const QJSValue &value)
-{
-    follow(value);
-}
-
-void TeardownCall::rejected(const QJSValue &reason)
+void TeardownListener::fail(const QJSValue &reason)
 {
     QString text = reason.isUndefined() || reason.isNull() ? QString() : reason.toString();
     if (text.isEmpty())
@@ -86,24 +68,56 @@ void TeardownCall::rejected(const QJSValue &reason)
     if (reason.isError()) {
         text = located(reason.property(QStringLiteral("fileName")).toString(),
                        reason.property(QStringLiteral("lineNumber")).toInt(), text);
-    } 
-    settle(Error(text));
+    }
+    m_end->settle(Error(text));
+}
+
+// --- TeardownCall --------------------------------------------------------------------------------
+
+TeardownCall::TeardownCall(Process *process, const QJSValue &function)
+    : m_process(process), m_function(function), m_engineThread(QThread::currentThread())
+{
+}
+
+QFuture<Error> TeardownCall::run()
+{
+    if (QThread::currentThread() == m_engineThread) {
+        call();
+    } else {
+        m_end->settle(Error(QStringLiteral("The teardown is JavaScript, which cannot run outside of "
+                                           "the thread of its engine")));
+    }
+    return m_end->future();
+}
+
+void TeardownCall::call()
+{
+    const QQmlContext *context = qmlContext(m_process);
+    QQmlEngine *engine = context && context->isValid() ? context->engine() : nullptr;
+    if (!engine) {
+        m_end->settle(
+                Error(QStringLiteral("The QML context of the process was gone before its teardown")));
+        return;
+    }
+
+    // An expression, since it tells the place of whatever is thrown.
+    QQmlContext scope(engine->rootContext());
+    scope.setContextProperty(QStringLiteral("teardown"), QVariant::fromValue(m_function));
+    scope.setContextProperty(
+            QStringLiteral("listener"),
+            QVariant::fromValue(engine->newQObject(new TeardownListener(m_end))));
+    QQmlExpression expression(&scope, nullptr, QStringLiteral("listener.follow(teardown())"));
+    expression.evaluate();
+    if (expression.hasError()) {
+        const QQmlError error = expression.error();
+        m_end->settle(Error(located(error.url().toString(), error.line(), error.description())));
+    }
 }
 
 void TeardownCall::giveUp()
 {
-    settle(Error(QStringLiteral(
-            "The promise of the teardown was still open when its thread had to wait for the close")));
-}
-
-void TeardownCall::settle(const Error &error)
-{
-    // Acquire and release: what the first one has done to the promise is not seen by the others,
-    // which leave it alone.
-    if (m_isSettled.exchange(true, std::memory_order_acq_rel))
-        return;
-    m_promise.addResult(error);
-    m_promise.finish();
+    m_end->settle(Error(QStringLiteral("The promise of the teardown was still open when its thread "
+                                       "had to wait for the close")));
 }
 
 } // namespace GoProcess::Private

@@ -6,14 +6,15 @@
 
 #include <GoProcess/error.h>
 
+#include <QFuture>
 #include <QJSValue>
 #include <QObject>
 #include <QPromise>
 
 #include <atomic>
+#include <memory>
 
 QT_BEGIN_NAMESPACE
-class QJSEngine;
 class QThread;
 QT_END_NAMESPACE
 
@@ -23,43 +24,66 @@ class Process;
 
 namespace Private {
 
-/// Calls the function once and follows the thenable that it may return.
-///
-/// It is destroyed with the process, which is Closed by then, so that the steps of the process may
-/// use it without a reference. JavaScript is touched in the thread of its engine only.
-class TeardownCall final : public QObject
+/// How the teardown ended; the first one who says so decides.
+class TeardownEnd
+{
+public:
+    TeardownEnd() { m_promise.start(); }
+
+    QFuture<Error> future() const { return m_promise.future(); }
+    void settle(const Error &error);
+
+private:
+    QPromise<Error> m_promise;
+    /// JavaScript settles in the thread of its engine, TeardownCall in the home of the process: the
+    /// first one that exchanges it alone uses the promise.
+    std::atomic<bool> m_isSettled = false;
+};
+
+/// What JavaScript calls with the end of a teardown. It belongs to the engine and lives as long as
+/// the thenable can settle, whatever has become of the process.
+class TeardownListener final : public QObject
 {
     Q_OBJECT
-    /// For the expression that calls it.
-    Q_PROPERTY(QJSValue teardown READ function CONSTANT FINAL)
 
 public:
-    TeardownCall(Process *process, const QJSValue &function, QObject *parent);
+    explicit TeardownListener(std::shared_ptr<TeardownEnd> end);
+    /// With the engine, or taken by the garbage collector: nobody can settle the thenable any more.
+    ~TeardownListener() override;
+
+    /// The function, or its thenable, has returned \a value.
+    Q_INVOKABLE void follow(const QJSValue &value);
+    /// The thenable was rejected.
+    Q_INVOKABLE void fail(const QJSValue &reason);
+
+private:
+    const std::shared_ptr<TeardownEnd> m_end;
+};
+
+/// Calls the function once and follows the thenable that it may return.
+///
+/// It lives until the process is destroyed, which is Closed by then, so that the steps of the process
+/// use it without a reference. JavaScript is touched in the thread of its engine only.
+class TeardownCall
+{
+public:
+    /// Called by JavaScript.
+    TeardownCall(Process *process, const QJSValue &function);
 
     QJSValue function() const { return m_function; }
 
     /// The teardown of the process.
     QFuture<Error> run();
-    /// The thread of the process is blocked, or its context goes: what is open stays so.
+    /// The thread of the process is blocked in a wait: what is open now stays so.
     void giveUp();
-
-    /// The thenable has settled. Called by JavaScript.
-    Q_INVOKABLE void fulfilled(const QJSValue &value);
-    Q_INVOKABLE void rejected(const QJSValue &reason);
-    /// What the function returned.
-    Q_INVOKABLE void follow(const QJSValue &value);
 
 private:
     void call();
-    void settle(const Error &error);
 
     Process *const m_process;
     const QJSValue m_function;
-    QThread *const m_engineThread; ///< Only compared.
-    QPromise<Error> m_promise;
-    /// JavaScript settles in the thread of the engine, giveUp() in the home of the process: the
-    /// first one that exchanges it alone uses the promise.
-    std::atomic<bool> m_isSettled = false;
+    const QThread *const m_engineThread; ///< Only compared.
+    const std::shared_ptr<TeardownEnd> m_end = std::make_shared<TeardownEnd>();
 };
 
 } // namespace Private

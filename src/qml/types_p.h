@@ -10,7 +10,11 @@
 #include <GoProcess/error.h>
 #include <GoProcess/process.h>
 
+#include <QEvent>
+#include <QThread>
 #include <QtQml/qqml.h>
+
+#include <new>
 
 /// What QML makes where a file says `Process {}`: the class itself, with a destructor that runs
 /// while QML still knows the object.
@@ -33,6 +37,13 @@ public:
 #ifdef Q_CC_MSVC
     static void operator delete(void *, void *) { }
 #endif
+
+    bool event(QEvent *event) override
+    {
+        if (event->type() == QEvent::ThreadChange)
+            GoProcess::Private::ContextGuard::aboutToMove(this);
+        return Process::event(event);
+    }
 
 protected:
     /// Somebody listens, who is to hear of the close while his context is whole.

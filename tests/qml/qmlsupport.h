@@ -29,6 +29,8 @@ class Log : public QObject
 public:
     Q_INVOKABLE void add(const QString &event) { events << event; }
 
+    QStringList take() { return std::exchange(events, {}); }
+
     QStringList events;
 };
 
