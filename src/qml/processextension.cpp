@@ -48,7 +48,8 @@ void ProcessExtension::warn(const QString &text) const
 QQmlListProperty<QObject> ProcessExtension::data()
 {
     using List = QQmlListProperty<QObject>;
-    return { process(), this,
+    return { process(),
+             this,
              [](List *list, QObject *object) { self(list)->addData(object); },
              [](List *list) { return self(list)->m_data.size(); },
              [](List *list, qsizetype index) { return self(list)->m_data.value(index).data(); },
@@ -79,7 +80,8 @@ void ProcessExtension::addData(QObject *object)
 QQmlListProperty<Process> ProcessExtension::waitsFor()
 {
     using List = QQmlListProperty<Process>;
-    return { process(), this,
+    return { process(),
+             this,
              [](List *list, Process *other) { self(list)->addWaitsFor(other); },
              [](List *list) { return self(list)->m_waitsFor.size(); },
              [](List *list, qsizetype index) { return self(list)->m_waitsFor.value(index).data(); },

@@ -10,6 +10,7 @@
 #include <QQmlError>
 #include <QQmlExpression>
 #include <QThread>
+#include <QtQml/qqmlinfo.h>
 
 #include <utility>
 
@@ -18,6 +19,27 @@ namespace GoProcess::Private {
 static QString located(const QString &file, int line, const QString &text)
 {
     return QStringLiteral("%1:%2: %3").arg(file).arg(line).arg(text);
+}
+
+/// \a text with the place of \a process, which Qt tells in warnings only: it is one to those who
+/// listen to the warnings of the engine, but is not printed.
+static QString locatedAt(const QObject *process, const QString &text)
+{
+    QQmlEngine *engine = qmlEngine(process);
+    if (!engine)
+        return text;
+    QString result = text;
+    const auto connection = QObject::connect(
+            engine, &QQmlEngine::warnings, engine, [&](const QList<QQmlError> &warnings) {
+                const QQmlError &warning = warnings.constFirst();
+                result = located(warning.url().toString(), warning.line(), text);
+            });
+    const bool prints = engine->outputWarningsToStandardError();
+    engine->setOutputWarningsToStandardError(false);
+    qmlWarning(process) << text;
+    engine->setOutputWarningsToStandardError(prints);
+    QObject::disconnect(connection);
+    return result;
 }
 
 void TeardownEnd::settle(const Error &error)
@@ -31,12 +53,16 @@ void TeardownEnd::settle(const Error &error)
 
 // --- TeardownListener ----------------------------------------------------------------------------
 
-TeardownListener::TeardownListener(std::shared_ptr<TeardownEnd> end) : m_end(std::move(end)) { }
+TeardownListener::TeardownListener(Process *process, std::shared_ptr<TeardownEnd> end)
+    : m_process(process), m_end(std::move(end))
+{
+}
 
 TeardownListener::~TeardownListener()
 {
     // Even in the garbage collector: this makes a step due and runs nothing.
-    m_end->settle(Error(QStringLiteral("The promise of the teardown was dropped before it settled")));
+    m_end->settle(
+            Error(QStringLiteral("The promise of the teardown was dropped before it settled")));
 }
 
 void TeardownListener::follow(const QJSValue &value)
@@ -68,6 +94,8 @@ void TeardownListener::fail(const QJSValue &reason)
     if (reason.isError()) {
         text = located(reason.property(QStringLiteral("fileName")).toString(),
                        reason.property(QStringLiteral("lineNumber")).toInt(), text);
+    } else if (!m_end->isSettled() && m_process->thread() == thread()) { // so the process is there
+        text = locatedAt(m_process, text);
     }
     m_end->settle(Error(text));
 }
@@ -84,8 +112,9 @@ QFuture<Error> TeardownCall::run()
     if (QThread::currentThread() == m_engineThread) {
         call();
     } else {
-        m_end->settle(Error(QStringLiteral("The teardown is JavaScript, which cannot run outside of "
-                                           "the thread of its engine")));
+        m_end->settle(
+                Error(QStringLiteral("The teardown is JavaScript, which cannot run outside of "
+                                     "the thread of its engine")));
     }
     return m_end->future();
 }
@@ -95,8 +124,8 @@ void TeardownCall::call()
     const QQmlContext *context = qmlContext(m_process);
     QQmlEngine *engine = context && context->isValid() ? context->engine() : nullptr;
     if (!engine) {
-        m_end->settle(
-                Error(QStringLiteral("The QML context of the process was gone before its teardown")));
+        m_end->settle(Error(
+                QStringLiteral("The QML context of the process was gone before its teardown")));
         return;
     }
 
@@ -105,7 +134,7 @@ void TeardownCall::call()
     scope.setContextProperty(QStringLiteral("teardown"), QVariant::fromValue(m_function));
     scope.setContextProperty(
             QStringLiteral("listener"),
-            QVariant::fromValue(engine->newQObject(new TeardownListener(m_end))));
+            QVariant::fromValue(engine->newQObject(new TeardownListener(m_process, m_end))));
     QQmlExpression expression(&scope, nullptr, QStringLiteral("listener.follow(teardown())"));
     expression.evaluate();
     if (expression.hasError()) {

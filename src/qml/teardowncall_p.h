@@ -31,6 +31,8 @@ public:
     TeardownEnd() { m_promise.start(); }
 
     QFuture<Error> future() const { return m_promise.future(); }
+    /// Acquire: what the first one has done comes before.
+    bool isSettled() const { return m_isSettled.load(std::memory_order_acquire); }
     void settle(const Error &error);
 
 private:
@@ -47,7 +49,7 @@ class TeardownListener final : public QObject
     Q_OBJECT
 
 public:
-    explicit TeardownListener(std::shared_ptr<TeardownEnd> end);
+    TeardownListener(Process *process, std::shared_ptr<TeardownEnd> end);
     /// With the engine, or taken by the garbage collector: nobody can settle the thenable any more.
     ~TeardownListener() override;
 
@@ -57,6 +59,7 @@ public:
     Q_INVOKABLE void fail(const QJSValue &reason);
 
 private:
+    Process *const m_process; ///< It is there until the end, and maybe no longer.
     const std::shared_ptr<TeardownEnd> m_end;
 };
 

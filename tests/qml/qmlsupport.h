@@ -18,6 +18,7 @@
 #include <QUrl>
 
 #include <memory>
+#include <utility>
 
 namespace QmlSupport {
 
@@ -51,10 +52,10 @@ public:
     std::unique_ptr<QObject> make(const QString &qml)
     {
         QQmlComponent component(engine.get());
-        component.setData((QStringLiteral("import QtQml; import QtQuick; import GoProcess; ") + qml)
-                                  .toUtf8(),
-                          QUrl(QStringLiteral("file:///test.qml")));
-        std::unique_ptr<QObject> object(component.create());
+        component.setData(
+                (QStringLiteral("import QtQml; import QtQuick; import GoProcess; ") + qml).toUtf8(),
+                QUrl(QStringLiteral("file:///test.qml")));
+        std::unique_ptr<QObject> object(component.isReady() ? component.create() : nullptr);
         errors = component.errorString();
         return object;
     }

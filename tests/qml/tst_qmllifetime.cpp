@@ -103,8 +103,9 @@ void tst_QmlLifetime::theContextIsWholeWhenALoaderUnloads()
     Log log;
     Scene scene(log);
     const std::unique_ptr<QObject> root = scene.make(
-            QStringLiteral("Item { Loader { objectName: \"loader\"; sourceComponent: Component { %1 } "
-                           "} function unload() { children[0].active = false } }")
+            QStringLiteral(
+                    "Item { Loader { objectName: \"loader\"; sourceComponent: Component { %1 } "
+                    "} function unload() { children[0].active = false } }")
                     .arg(subsystems));
     QVERIFY2(root, qPrintable(scene.errors));
     QMetaObject::invokeMethod(root.get(), "unload");
@@ -132,8 +133,9 @@ void tst_QmlLifetime::theContextIsWholeWhenARepeaterShrinks()
     root->setProperty("count", 0);
     QTRY_COMPARE(log.events.size(), 3);
     log.events.sort();
-    QCOMPARE(log.events, QStringList({ QStringLiteral("teardown item 0"), QStringLiteral("teardown item 1"),
-                                          QStringLiteral("teardown item 2") }));
+    QCOMPARE(log.events,
+             QStringList({ QStringLiteral("teardown item 0"), QStringLiteral("teardown item 1"),
+                           QStringLiteral("teardown item 2") }));
 }
 
 void tst_QmlLifetime::theContextIsWholeWhenDestroyed()
@@ -141,9 +143,10 @@ void tst_QmlLifetime::theContextIsWholeWhenDestroyed()
     Log log;
     Scene scene(log);
     const std::unique_ptr<QObject> root = scene.make(
-            QStringLiteral("QtObject { property Component component: Component { %1 }\n"
-                           "property var object; function make() { object = component.createObject() }"
-                           "function destroyIt() { object.destroy() } }")
+            QStringLiteral(
+                    "QtObject { property Component component: Component { %1 }\n"
+                    "property var object; function make() { object = component.createObject() }"
+                    "function destroyIt() { object.destroy() } }")
                     .arg(subsystems));
     QVERIFY2(root, qPrintable(scene.errors));
     QMetaObject::invokeMethod(root.get(), "make");
@@ -155,10 +158,10 @@ void tst_QmlLifetime::theContextIsWholeWhenCollected()
 {
     Log log;
     Scene scene(log);
-    const std::unique_ptr<QObject> root = scene.make(
-            QStringLiteral("QtObject { property Component component: Component { %1 }\n"
-                           "function make() { component.createObject() } }")
-                    .arg(subsystems));
+    const std::unique_ptr<QObject> root =
+            scene.make(QStringLiteral("QtObject { property Component component: Component { %1 }\n"
+                                      "function make() { component.createObject() } }")
+                               .arg(subsystems));
     QVERIFY2(root, qPrintable(scene.errors));
     QMetaObject::invokeMethod(root.get(), "make");
     scene.engine->collectGarbage();
@@ -171,11 +174,12 @@ void tst_QmlLifetime::theContextIsWholeInAComponentOfWhatMayBeCollected()
     Log log;
     Scene scene(log);
     const std::unique_ptr<QObject> root = scene.make(
-            QStringLiteral("QtObject { property Component component: Component { Item { id: window\n"
-                           "function unload() { loader.active = false }\n"
-                           "Loader { id: loader; sourceComponent: Component { %1 } } } }\n"
-                           "property var window; function make() { window = component.createObject() }"
-                           "function unload() { window.unload() } }")
+            QStringLiteral(
+                    "QtObject { property Component component: Component { Item { id: window\n"
+                    "function unload() { loader.active = false }\n"
+                    "Loader { id: loader; sourceComponent: Component { %1 } } } }\n"
+                    "property var window; function make() { window = component.createObject() }"
+                    "function unload() { window.unload() } }")
                     .arg(subsystems));
     QVERIFY2(root, qPrintable(scene.errors));
     QMetaObject::invokeMethod(root.get(), "make");
@@ -267,7 +271,9 @@ void tst_QmlLifetime::processesThatWaitForEachOtherGoTogether()
         })"));
     QVERIFY2(root, qPrintable(scene.errors));
     root.reset();
-    QCOMPARE(log.events, QStringList({ QStringLiteral("inner"), QStringLiteral("second"), QStringLiteral("first") }));
+    QCOMPARE(log.events,
+             QStringList({ QStringLiteral("inner"), QStringLiteral("second"),
+                           QStringLiteral("first") }));
 }
 
 // A wait that could only end after itself is refused; the process goes on when its step has returned.
@@ -400,8 +406,8 @@ void tst_QmlLifetime::anOpenThenableIsAnErrorWhenTheProcessIsDestroyed()
     Log log;
     Process app;
     Scene scene(log, &app);
-    std::unique_ptr<Process> process = scene.makeProcess(
-            QStringLiteral("Process { parentProcess: app; teardown: () => new Promise(() => {}) }"));
+    std::unique_ptr<Process> process = scene.makeProcess(QStringLiteral(
+            "Process { parentProcess: app; teardown: () => new Promise(() => {}) }"));
     process.reset();
     app.closeAndWait();
     QCOMPARE(app.treeErrorCount(), 1);
@@ -457,8 +463,8 @@ void tst_QmlLifetime::processesOfCppAreNotCollected()
     Log log;
     Process app;
     Scene scene(log, &app);
-    const std::unique_ptr<QObject> root = scene.make(
-            QStringLiteral("QtObject { property var text: app.name; property Process process: app }"));
+    const std::unique_ptr<QObject> root = scene.make(QStringLiteral(
+            "QtObject { property var text: app.name; property Process process: app }"));
     QVERIFY2(root, qPrintable(scene.errors));
     root->setProperty("process", QVariant::fromValue<Process *>(nullptr));
     scene.engine->collectGarbage();

@@ -68,7 +68,7 @@ void tst_QmlProcess::nameIsReadWrittenAndNotified()
     Log log;
     Scene scene(log);
     const auto process = scene.makeProcess(
-            QStringLiteral("Process { name: \"a\"; onNameChanged: log.add(name) }"));
+            QStringLiteral("Process { name: \"a\"; onNameChanged: (name) => log.add(name) }"));
     QCOMPARE(process->name(), QStringLiteral("a"));
     run(process.get(), QStringLiteral("name = 'b'"));
     process->setName(QStringLiteral("c"));
@@ -155,8 +155,8 @@ void tst_QmlProcess::aPropertyTakesAProcessOfCpp()
     Process app;
     app.setName(QStringLiteral("app"));
     Scene scene(log, &app);
-    const auto object = scene.make(
-            QStringLiteral("QtObject { property Process process: app; property string n: process.name }"));
+    const auto object = scene.make(QStringLiteral(
+            "QtObject { property Process process: app; property string n: process.name }"));
     QVERIFY2(object, qPrintable(scene.errors));
     QCOMPARE(processOf(object.get(), "process"), &app);
     QCOMPARE(object->property("n").toString(), QStringLiteral("app"));
@@ -253,7 +253,7 @@ void tst_QmlProcess::aChildThatIsRefusedIsNoneAndWarns()
                            "function add() { data.push(late); log.add(data.length) } }"));
     process->closeAndWait();
     const ExpectWarning core(QStringLiteral("addChild.*refused"));
-    const ExpectWarning qml(QStringLiteral("^file:///test.qml:1:[0-9]+: QML Process: .*child"), 1,
+    const ExpectWarning qml(QStringLiteral("^file:///test.qml:1:[0-9]+: QML [^ ]+: .*child"), 1,
                             qmlCategory);
     QMetaObject::invokeMethod(process.get(), "add");
     QCOMPARE(log.events, QStringList { QStringLiteral("0") });
@@ -297,9 +297,9 @@ void tst_QmlProcess::waitsForMayBeWrittenLate()
 {
     Log log;
     Scene scene(log);
-    const auto process = scene.makeProcess(
-            QStringLiteral("Process { property Process a: Process { teardown: () => log.add('a') }\n"
-                           "teardown: () => log.add('root') }"));
+    const auto process = scene.makeProcess(QStringLiteral(
+            "Process { property Process a: Process { teardown: () => log.add('a') }\n"
+            "teardown: () => log.add('root') }"));
     run(process.get(), QStringLiteral("waitsFor = [a]"));
     process->close();
     QCOMPARE(log.events, QStringList());
@@ -325,7 +325,7 @@ void tst_QmlProcess::aChangeOfWaitsForWarns()
     QCoreApplication::processEvents(); // the write is over
     for (int i = 0; i < 2; ++i) {
         const ExpectWarning qml(
-                QStringLiteral("^file:///test.qml:4:[0-9]+: QML Process: waitsFor is written once"),
+                QStringLiteral("^file:///test.qml:4:[0-9]+: QML [^ ]+: waitsFor is written once"),
                 1, qmlCategory);
         run(process.get(), change);
         run(process.get(), QStringLiteral("log.add(third.waitsFor.length)"));
@@ -338,6 +338,7 @@ void tst_QmlProcess::aChangeOfWaitsForWarns()
 
 void tst_QmlProcess::aChangedBindingOfWaitsForWarns()
 {
+    Process other;
     Log log;
     Scene scene(log);
     const auto process = scene.makeProcess(QStringLiteral(R"(
@@ -346,9 +347,8 @@ void tst_QmlProcess::aChangedBindingOfWaitsForWarns()
             waitsFor: [first]
         })"));
     const ExpectWarning qml(
-            QStringLiteral("^file:///test.qml:2:[0-9]+: QML Process: waitsFor is written once"), 1,
+            QStringLiteral("^file:///test.qml:2:[0-9]+: QML [^ ]+: waitsFor is written once"), 1,
             qmlCategory);
-    Process other;
     process->setProperty("first", QVariant::fromValue(&other));
 }
 
@@ -360,9 +360,9 @@ void tst_QmlProcess::parentProcessMayBeOfCpp()
     Process app;
     app.setName(QStringLiteral("app"));
     Scene scene(log, &app);
-    const auto process = scene.makeProcess(
-            QStringLiteral("Process { name: \"child\"; parentProcess: app; onClosed: log.add(\"x\")\n"
-                           "property bool same: parentProcess === app }"));
+    const auto process = scene.makeProcess(QStringLiteral(
+            "Process { name: \"child\"; parentProcess: app; onClosed: log.add(\"x\")\n"
+            "property bool same: parentProcess === app }"));
     QCOMPARE(process->path(), QStringLiteral("/app/child"));
     QCOMPARE(process->property("same").toBool(), true);
     app.close();
@@ -388,9 +388,9 @@ void tst_QmlProcess::parentProcessMayBeNullUntilItIsThere()
     Log log;
     Process app;
     Scene scene(log, &app);
-    const auto process = scene.makeProcess(QStringLiteral(
-            "Process { property Process target: null; parentProcess: target\n"
-            "onParentProcessChanged: log.add(\"changed\") }"));
+    const auto process = scene.makeProcess(
+            QStringLiteral("Process { property Process target: null; parentProcess: target\n"
+                           "onParentProcessChanged: log.add(\"changed\") }"));
     QCOMPARE(log.events, QStringList());
     process->setProperty("target", QVariant::fromValue(&app));
     QCOMPARE(log.events, QStringList { QStringLiteral("changed") });
@@ -407,7 +407,7 @@ void tst_QmlProcess::aChangeOfParentProcessWarns()
             QStringLiteral("Process { parentProcess: app; property Process other: Process { } }"));
     for (const QString &change :
          { QStringLiteral("parentProcess = other"), QStringLiteral("parentProcess = null") }) {
-        const ExpectWarning qml(QStringLiteral("^file:///test.qml:1:[0-9]+: QML Process: "
+        const ExpectWarning qml(QStringLiteral("^file:///test.qml:1:[0-9]+: QML [^ ]+: "
                                                "parentProcess is written once"),
                                 1, qmlCategory);
         run(process.get(), change);
@@ -426,31 +426,28 @@ void tst_QmlProcess::aWrongValueWarnsAndChangesNothing_data()
     QTest::addColumn<QString>("warning");
     QTest::addColumn<QString>("coreWarning");
     const QString none;
-    QTest::newRow("waits for itself") << QStringLiteral("waitsFor: [root]")
-                                      << QStringLiteral("waitsFor: .* cannot wait")
-                                      << QStringLiteral("it would wait for itself: /root -> /root");
+    QTest::newRow("waits for itself")
+            << QStringLiteral("waitsFor: [root]") << QStringLiteral("waitsFor: .* cannot wait")
+            << QStringLiteral("it would wait for itself: /root -> /root");
     QTest::newRow("waits for its parent")
             << QStringLiteral("Process { name: \"child\"; waitsFor: [root] }")
             << QStringLiteral("waitsFor: .* cannot wait")
             << QStringLiteral("/root/child -> /root -> /root/child|/root -> /root/child -> /root");
-    QTest::newRow("waits for null") << QStringLiteral("waitsFor: [null]")
-                                    << QStringLiteral("waitsFor: .*null") << none;
-    QTest::newRow("waits for an item")
-            << QStringLiteral("Item { id: item }\nwaitsFor: [item]")
-            << QStringLiteral("waitsFor: .*no process") << none;
+    QTest::newRow("waits for null")
+            << QStringLiteral("waitsFor: [null]") << QStringLiteral("waitsFor: .*null") << none;
+    QTest::newRow("waits for an item") << QStringLiteral("Item { id: item }\nwaitsFor: [item]")
+                                       << QStringLiteral("waitsFor: .*no process") << none;
     QTest::newRow("is its own parent") << QStringLiteral("parentProcess: root")
                                        << QStringLiteral("parentProcess: .*cannot be a child")
                                        << QStringLiteral("it would wait for itself");
     QTest::newRow("the parent is an item")
             << QStringLiteral("Item { id: item }\nparentProcess: item")
             << QStringLiteral("Unable to assign QQuickItem to GoProcess::Process") << none;
-    QTest::newRow("teardown is a number") << QStringLiteral("teardown: 5")
-                                          << QStringLiteral("teardown: this is no function: 5")
-                                          << none;
+    QTest::newRow("teardown is a number")
+            << QStringLiteral("teardown: 5") << QStringLiteral("teardown: this is no function: 5")
+            << none;
     QTest::newRow("teardown is null") << QStringLiteral("teardown: null")
                                       << QStringLiteral("teardown: this is no function") << none;
-    QTest::newRow("name is an object")
-            << QStringLiteral("name: root") << QStringLiteral("Unable to assign .* to QString") << none;
 }
 
 void tst_QmlProcess::aWrongValueWarnsAndChangesNothing()
@@ -464,8 +461,7 @@ void tst_QmlProcess::aWrongValueWarnsAndChangesNothing()
     const ExpectWarning qml(QStringLiteral("^file:///test.qml:[0-9]+:[0-9]+: .*") + warning, 1,
                             qmlCategory);
     const auto process = scene.makeProcess(
-            QStringLiteral("Process { id: root; Component.onCompleted: name = \"root\"\n%1 }")
-                    .arg(wrong));
+            QStringLiteral("Process { id: root; name: \"root\"\n%1 }").arg(wrong));
     QVERIFY(process);
     run(process.get(),
         QStringLiteral("log.add(waitsFor.length + ' ' + parentProcess + ' ' + typeof teardown)"));
