@@ -62,13 +62,15 @@ endif()
 run(${CMAKE_COMMAND} --build ${work}/build --parallel)
 run(${work}/build/consumer ${KIND})
 
-# The QML module is found where it was installed, and finds its libraries from there.
+# The QML module is found where it was installed, and finds its libraries from there; a static one is
+# part of the program.
 if(QML AND WAY STREQUAL find_package)
-    execute_process(
-        COMMAND ${CMAKE_COMMAND} -E env QML_IMPORT_PATH=${work}/moved/${QML_DIR}
-            ${work}/build/qml_consumer
-        COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY ERROR_VARIABLE output
-    )
+    set(import_path)
+    if(KIND STREQUAL shared)
+        set(import_path QML_IMPORT_PATH=${work}/moved/${QML_DIR})
+    endif()
+    execute_process(COMMAND ${CMAKE_COMMAND} -E env ${import_path} ${work}/build/qml_consumer
+        COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY ERROR_VARIABLE output)
     if(NOT output STREQUAL "qml: child\nqml: saved\n")
         message(FATAL_ERROR "The program that imports the QML module printed: ${output}")
     endif()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A small program that imports the QML module as a user of it does. With a static library it links
-// the plugin; else the engine finds it, and this program knows nothing of GoProcess.
+// A small program that imports the QML module as a user of it does. It knows nothing of GoProcess: the
+// engine finds the plugin, or a static one is linked.
 
 #include <QCoreApplication>
 #include <QQmlComponent>
@@ -10,12 +10,6 @@
 
 #include <cstdio>
 #include <memory>
-
-#ifdef GOPROCESS_STATIC
-#  include <QtPlugin>
-#  include <QtQml/qqmlextensionplugin.h>
-Q_IMPORT_QML_PLUGIN(GoProcess)
-#endif
 
 int main(int argc, char **argv)
 {
