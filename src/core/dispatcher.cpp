@@ -513,12 +513,14 @@ bool Bell::event(QEvent *event)
 
 // --- Blocking waits ------------------------------------------------------------------------------
 
-void Dispatcher::sleep(const bool &reached, Clock::time_point until, std::uint64_t irregularities)
+void Dispatcher::sleep(const std::atomic<bool> &reached, Clock::time_point until,
+                       std::uint64_t irregularities)
 {
     std::unique_lock lock(m_mutex);
     ++m_sleepers;
     const auto awake = [&] {
-        return reached || !m_incoming.empty() || Dispatcher::irregularities() != irregularities;
+        return reached.load(std::memory_order_relaxed) || !m_incoming.empty()
+                || Dispatcher::irregularities() != irregularities;
     };
     if (until == Clock::time_point::max())
         m_wake.wait(lock, awake);
@@ -527,10 +529,10 @@ void Dispatcher::sleep(const bool &reached, Clock::time_point until, std::uint64
     --m_sleepers;
 }
 
-void Dispatcher::wake(bool &flag)
+void Dispatcher::wake(std::atomic<bool> &flag)
 {
     const std::lock_guard lock(m_mutex);
-    flag = true;
+    flag.store(true, std::memory_order_release);
     m_wake.notify_all();
 }
 

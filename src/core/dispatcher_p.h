@@ -161,7 +161,8 @@ public:
     /// Runs and deletes all there is.
     void drain();
     /// Sleeps until there is a step, \a reached, or something irregular happened elsewhere.
-    void sleep(const bool &reached, Clock::time_point until, std::uint64_t irregularities);
+    void sleep(const std::atomic<bool> &reached, Clock::time_point until,
+               std::uint64_t irregularities);
     /// Steps that a wait left behind go to the event loop.
     void flush();
     /// Processes at home here whose teardown waits for a future.
@@ -172,13 +173,7 @@ public:
 
     // From any thread:
     /// Sets \a flag under the lock of this dispatcher, and wakes its thread.
-    void wake(bool &flag);
-    /// Reads a flag that wake() sets.
-    bool read(const bool &flag) const
-    {
-        const std::lock_guard lock(m_mutex);
-        return flag;
-    }
+    void wake(std::atomic<bool> &flag);
     /// Calls \a function in the thread when that has finished, before the steps that are left run;
     /// never if it has finished already.
     void atEnd(std::function<void()> function);

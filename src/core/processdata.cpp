@@ -211,6 +211,7 @@ QFuture<void> ProcessData::whenClosing()
     promise.start();
     QFuture<void> future = promise.future();
     extras().closingPromises.push_back(std::move(promise));
+    Graph::setHasClosingListeners(*this, true);
     return future;
 }
 
@@ -223,7 +224,7 @@ QFuture<Error> ProcessData::whenClosed()
     promise.start();
     QFuture<Error> future = promise.future();
     extras().closedPromises.push_back(std::move(promise));
-    Graph::setHasFutures(*this, true);
+    Graph::setHasClosedListeners(*this, true);
     return future;
 }
 
@@ -266,6 +267,9 @@ void ProcessData::addBinding(std::shared_ptr<Binding> binding, Bindings &over)
         all.reserve(2 * all.size() + 1);
     }
     all.push_back(std::move(binding));
+    if (state() == NodeState::Running)
+        Graph::setHasClosingListeners(*this, true);
+    Graph::setHasClosedListeners(*this, true);
     m_isBound.store(true, std::memory_order_release);
 }
 
@@ -399,7 +403,8 @@ void ProcessData::workDropped()
 
 void ProcessData::workDone(const Error &error, Item *next)
 {
-    m_failure = error;
+    if (error)
+        Graph::fail(*this, error);
     deliver(Graph::workReturned(*this), next);
 }
 
@@ -451,10 +456,11 @@ void ProcessData::announce(Item *next)
 {
     Frame frame(*this, Frame::Kind::Announce);
     emitSignals(frame, Process::State::Closing);
-    if (!frame.completed)
-        tellOfClosing();
-    if (!frame.completed)
-        deliver(Graph::announced(*this), next);
+    std::optional<Change> change;
+    while (!frame.completed && !(change = Graph::announced(*this)))
+        tellOfClosing(); // which may destroy the object, and then the destructor has completed this
+    if (change)
+        deliver(std::move(*change), next);
 }
 
 /// Delivers the futures, and tells the bindings.
@@ -464,10 +470,9 @@ void ProcessData::tellOfClosing()
     Bindings bindings; // a copy: user code may destroy the object, which releases them
     {
         const NodeLock lock(*this);
-        if (!m_extras)
-            return;
         promises.swap(m_extras->closingPromises);
         bindings = m_extras->bindings;
+        Graph::setHasClosingListeners(*this, false);
     }
     for (QPromise<void> &promise : promises)
         promise.finish();
@@ -477,17 +482,16 @@ void ProcessData::tellOfClosing()
 
 void ProcessData::tearDown(Item *next)
 {
+    // Nobody sets a teardown any more, and whoever did was ordered before by the lock.
+    if (!m_teardown) {
+        finish(next);
+        return;
+    }
     const QThread *here = thread();
     if (const std::optional<Error> error = runTeardown(Frame::Kind::Teardown)) {
-        fail(*error);
+        Graph::fail(*this, *error);
         goOn(here, next);
     }
-}
-
-void ProcessData::fail(const Error &error)
-{
-    if (!m_failure)
-        m_failure = error;
 }
 
 /// Finishes here, or where the home is now if the teardown has moved it.
@@ -501,9 +505,6 @@ void ProcessData::goOn(const QThread *here, Item *next)
 
 std::optional<Error> ProcessData::runTeardown(Frame::Kind kind)
 {
-    // Nobody sets it any more, and whoever did was ordered before by the lock.
-    if (!m_teardown)
-        return Error();
     const Frame frame(*this, kind);
     try {
         TeardownResult result = m_teardown->run();
@@ -525,8 +526,11 @@ std::optional<Error> ProcessData::follow(QFuture<T> future)
         return errorOf(std::move(future));
 
     if (!isHomeless()) {
-        m_futureHome = DispatcherRef(&Dispatcher::current());
-        m_futureHome->addOpenFuture(*this);
+        {
+            const NodeLock lock(*this);
+            extras().futureHome = DispatcherRef(&Dispatcher::current());
+        }
+        Dispatcher::current().addOpenFuture(*this);
     }
     // In whatever thread it finishes: there it only makes the next step due. From here on that may
     // have happened.
@@ -546,12 +550,18 @@ void ProcessData::settle(const Error &error)
     // Acquire and release: the first one hands its error on, the second only leaves.
     if (m_settled.exchange(true, std::memory_order_acq_rel))
         return;
-    if (m_futureHome)
-        m_futureHome->removeOpenFuture(*this);
+    DispatcherRef home;
+    {
+        const NodeLock lock(*this);
+        if (m_extras)
+            home = std::move(m_extras->futureHome);
+    }
+    if (home)
+        home->removeOpenFuture(*this);
     if (hasLateTeardown()) {
         lateTeardownDone(error);
     } else {
-        fail(error);
+        Graph::fail(*this, error);
         deliver(*this, Step::Finish);
     }
 }
@@ -601,13 +611,13 @@ void ProcessData::lateTeardownDone(const Error &error)
 void ProcessData::finish(Item *next)
 {
     ProcessPtr self; // goes last: the object may go with it
-    Bindings bindings;
     {
         Frame frame(*this, Frame::Kind::Finish);
         m_teardown.reset();
-        releaseBindings(bindings);
-        Graph::setClosed(*this, m_failure);
-        releaseBindings(bindings); // those that came meanwhile
+        // Acquire: see its declaration; most processes have none.
+        const Bindings bindings =
+                m_isBound.load(std::memory_order_acquire) ? releaseBindings() : Bindings();
+        Graph::setClosed(*this);
         for (const auto &binding : bindings)
             binding->closed();
         emitSignals(frame, Process::State::Closed);
@@ -616,37 +626,36 @@ void ProcessData::finish(Item *next)
             self = std::move(m_extras->self);
         std::optional<Change> change;
         while (!(change = Graph::finish(*this)))
-            deliverClosedFutures();
+            tellOfClosed();
         deliver(std::move(*change), next);
     }
 }
 
-/// Takes the bindings that there are, adds them to \a released, and makes them let go.
-void ProcessData::releaseBindings(Bindings &released)
+/// Makes the bindings that there are let go, and takes them.
+ProcessData::Bindings ProcessData::releaseBindings()
 {
-    // Acquire and release: see its declaration; most processes have none.
-    if (!m_isBound.load(std::memory_order_acquire))
-        return;
     Bindings taken;
     {
         const NodeLock lock(*this);
         m_isBound.store(false, std::memory_order_release);
         taken.swap(m_extras->bindings);
     }
-    for (auto &binding : taken) {
+    for (const auto &binding : taken)
         binding->finishing();
-        released.push_back(std::move(binding));
-    }
+    return taken;
 }
 
-void ProcessData::deliverClosedFutures()
+/// Delivers the futures, and releases the bindings that came while the process was finishing.
+void ProcessData::tellOfClosed()
 {
     std::vector<QPromise<Error>> promises;
     {
         const NodeLock lock(*this);
         promises.swap(m_extras->closedPromises);
-        Graph::setHasFutures(*this, false);
+        Graph::setHasClosedListeners(*this, false);
     }
+    for (const auto &binding : releaseBindings())
+        binding->closed();
     for (QPromise<Error> &promise : promises) {
         promise.addResult(error());
         promise.finish();
@@ -723,9 +732,11 @@ void ProcessData::closeInDestructor()
             own->inSecondSignal = true;
             emitSignals(*own, Process::State::Closing);
         }
-        tellOfClosing();
+        std::optional<Change> change;
+        while (!(change = Graph::announced(*this)))
+            tellOfClosing();
         own->completed = true;
-        deliver(Graph::announced(*this));
+        deliver(std::move(*change));
     }
     if (const Node *blocker = blockedBy(*this)) {
         qFatal("GoProcess: process \"%s\" is destroyed in the step or work of process \"%s\", after "
