@@ -53,6 +53,10 @@ bool isHomelessPlace()
 class Delivery
 {
 public:
+    /// \a isTail: it is the last thing that a step does, so that whoever runs it in this thread looks
+    /// for more by itself.
+    explicit Delivery(bool isTail = false) : m_isTail(isTail) { }
+
     void add(Resident &node, Step step, Item *next);
     void finish();
 
@@ -63,16 +67,18 @@ private:
         node.setDue(step);
     }
     void addStray(Resident &node, Step step, Dispatcher *home);
-    bool push(const DispatcherRef &dispatcher, Item item);
+    bool push(Dispatcher &dispatcher, Item item);
+    void touch(Dispatcher &dispatcher);
 
+    const bool m_isTail;
+    bool m_irregular = false;
     QThread *m_lastThread = nullptr;
-    DispatcherRef m_last;
+    DispatcherRef m_last; ///< Of m_lastThread.
     Dispatcher *m_open = nullptr; ///< Whose lock is m_lock.
     std::unique_lock<std::mutex> m_lock;
-    std::vector<DispatcherRef> m_touched; ///< Each once.
+    QVarLengthArray<DispatcherRef, 4> m_touched; ///< Each once.
     std::vector<Item> m_pool;
     QStringList m_warnings;
-    bool m_irregular = false;
 };
 
 void Delivery::add(Resident &node, Step step, Item *next)
@@ -94,33 +100,48 @@ void Delivery::add(Resident &node, Step step, Item *next)
         addStray(node, step, nullptr);
         return;
     }
+    if (Dispatcher *own = Dispatcher::currentIfAny(); own && own->isFor(thread)) {
+        if (own->takesHere()) {
+            node.setDue(step);
+            own->m_batch.push_back({ Ref<Resident>(&node), step, false });
+            if (!m_isTail)
+                touch(*own);
+            return;
+        }
+    }
     if (thread != m_lastThread) {
         m_lock = {};
         m_lastThread = thread;
         m_last = node.m_firstHome && node.m_firstHome->isFor(thread) ? node.m_firstHome
                                                                      : Dispatcher::of(thread);
     }
-    if (!push(m_last, { Ref<Resident>(&node), step, false }))
+    if (!push(*m_last, { Ref<Resident>(&node), step, false }))
         addStray(node, step, m_last.get());
 }
 
-bool Delivery::push(const DispatcherRef &dispatcher, Item item)
+void Delivery::touch(Dispatcher &dispatcher)
 {
-    if (!m_lock || m_open != dispatcher.get()) {
+    const bool known = std::any_of(m_touched.cbegin(), m_touched.cend(),
+                                   [&](const auto &other) { return other.get() == &dispatcher; });
+    if (!known)
+        m_touched.push_back(DispatcherRef(&dispatcher));
+}
+
+bool Delivery::push(Dispatcher &dispatcher, Item item)
+{
+    if (!m_lock || m_open != &dispatcher) {
         m_lock = {};
-        m_open = dispatcher.get();
-        const bool known = std::any_of(m_touched.cbegin(), m_touched.cend(),
-                                       [&](const auto &other) { return other.get() == m_open; });
-        if (!known)
-            m_touched.push_back(dispatcher);
-        m_lock = std::unique_lock(dispatcher->m_mutex);
+        m_open = &dispatcher;
+        touch(dispatcher);
+        m_lock = std::unique_lock(dispatcher.m_mutex);
     }
-    const Dispatcher::Life life = dispatcher->lifeLocked();
+    const Dispatcher::Life life = dispatcher.lifeLocked();
     if (life == Dispatcher::Life::Ended)
         return false;
     m_irregular = m_irregular || life == Dispatcher::Life::Fresh;
     item.node->setDue(item.step); // under the lock, so that it is due when it is found
-    dispatcher->m_incoming.push_back(std::move(item));
+    dispatcher.m_incoming.push_back(std::move(item));
+    dispatcher.m_hasIncoming.store(true, std::memory_order_relaxed);
     return true;
 }
 
@@ -138,8 +159,7 @@ void Delivery::addStray(Resident &node, Step step, Dispatcher *home)
     m_irregular = true;
     m_lock = {};
     m_lastThread = nullptr;
-    if (isHomelessPlace()
-        || !push(DispatcherRef(&Dispatcher::current()), { Ref<Resident>(&node), step, true }))
+    if (isHomelessPlace() || !push(Dispatcher::current(), { Ref<Resident>(&node), step, true }))
         addToPool(node, step);
 }
 
@@ -156,17 +176,27 @@ void Delivery::finish()
         qCWarning(lcProcess).noquote() << warning;
 }
 
-void deliver(Change &&change, Item *next)
+static void deliver(Change &&change, Item *next, bool isTail)
 {
     if (change.steps().isEmpty()) {
         change.unlock();
         return;
     }
-    Delivery delivery;
+    Delivery delivery(isTail);
     for (const Change::Due &due : change.steps())
         delivery.add(static_cast<Resident &>(*due.node), due.step, next);
     change.unlock();
     delivery.finish();
+}
+
+void deliver(Change &&change)
+{
+    deliver(std::move(change), nullptr, false);
+}
+
+void deliverAtEndOfStep(Change &&change, Item *next)
+{
+    deliver(std::move(change), next, true);
 }
 
 void deliver(Resident &node, Step step, Item *next)
@@ -234,9 +264,9 @@ void Dispatcher::attach()
     // It may have ended between the connections, or be about to and past telling: whatever it has said
     // before, that counts.
     if (thread->isFinished())
-        m_life = Life::Ended;
+        setLifeLocked(Life::Ended);
     else if (thread == QThread::currentThread())
-        m_life = Life::Live;
+        setLifeLocked(Life::Live);
 }
 
 Dispatcher::~Dispatcher()
@@ -255,15 +285,22 @@ Dispatcher::Life Dispatcher::lifeLocked()
     // A thread that was told to start is a home at once, before it gets to say so.
     QThread *thread = m_thread.load(std::memory_order_relaxed);
     if (m_life != Life::Live && thread && thread->isRunning())
-        m_life = Life::Live;
+        setLifeLocked(Life::Live);
     return m_life;
+}
+
+void Dispatcher::setLifeLocked(Life life)
+{
+    m_life = life;
+    // Relaxed: only the thread itself acts on it, which alone makes it end.
+    m_isLive.store(life == Life::Live, std::memory_order_relaxed);
 }
 
 void Dispatcher::threadStarted()
 {
     takeOver(this);
     const std::lock_guard lock(m_mutex);
-    m_life = Life::Live;
+    setLifeLocked(Life::Live);
 }
 
 void Dispatcher::atEnd(std::function<void()> function)
@@ -287,7 +324,7 @@ void Dispatcher::threadFinished()
         drain();
         const std::lock_guard lock(m_mutex);
         if (m_incoming.empty() && m_retired.empty()) {
-            m_life = Life::Ended;
+            setLifeLocked(Life::Ended);
             break;
         }
     }
@@ -312,7 +349,7 @@ void Dispatcher::threadDestroyed()
     Bell *bell = nullptr;
     {
         const std::lock_guard lock(m_mutex);
-        m_life = Life::Ended;
+        setLifeLocked(Life::Ended);
         left.swap(m_incoming);
         retired.swap(m_retired);
         bell = std::exchange(m_bell, nullptr);
@@ -349,17 +386,21 @@ void Dispatcher::addIrregularity()
 
 bool Dispatcher::take(Item &item)
 {
+    if (m_batch.empty()) {
+        const std::lock_guard lock(m_mutex);
+        m_batch.swap(m_incoming);
+        m_hasIncoming.store(false, std::memory_order_relaxed);
+        if (m_batch.empty())
+            return false;
+    }
+    item = std::move(m_batch[m_next++]);
     if (m_next == m_batch.size()) {
+        // At once, as the next step may be added before the next one is taken.
         m_batch.clear();
         m_next = 0;
         if (m_batch.capacity() > 4096)
             m_batch.shrink_to_fit(); // a large close is over
-        const std::lock_guard lock(m_mutex);
-        m_batch.swap(m_incoming);
     }
-    if (m_next == m_batch.size())
-        return false;
-    item = std::move(m_batch[m_next++]);
     return true;
 }
 
@@ -449,7 +490,7 @@ void Dispatcher::flush()
 {
     const bool isOwner = currentDispatcher == this;
     const std::lock_guard lock(m_mutex);
-    if (m_incoming.empty() && m_retired.empty() && (!isOwner || m_next == m_batch.size()))
+    if (m_incoming.empty() && m_retired.empty() && (!isOwner || m_batch.empty()))
         return;
     if (m_sleepers > 0)
         m_wake.notify_all();

@@ -100,10 +100,13 @@ protected:
     DispatcherRef m_firstHome; ///< Of the thread that made it; saves the search for it.
 };
 
-/// Brings the steps of a change on their way, and lets go of the graph's lock. A step without a home
-/// that can run right behind the caller goes to \a next, if it is not null and still empty.
-void deliver(Change &&change, Item *next = nullptr);
-/// The same for a single step of a process whose next step is in the caller's hands.
+/// Brings the steps of a change on their way, and lets go of the graph's lock.
+void deliver(Change &&change);
+/// The same as the last thing that a step does. A step without a home that can run right behind the
+/// caller goes to \a next, if it is not null and still empty.
+void deliverAtEndOfStep(Change &&change, Item *next);
+/// Brings a single step of a process on its way whose next step is in the caller's hands; to \a next
+/// as above.
 void deliver(Resident &node, Step step, Item *next = nullptr);
 /// Brings the step of a process that is due on its way once more, when moveToThread() is over.
 void deliverAfterMove(Resident &node);
@@ -201,6 +204,15 @@ private:
     bool take(Item &item);
     void runItem(Item &item);
     Life lifeLocked();
+    void setLifeLocked(Life life);
+    /// Only in its own thread: a step for it may go to the batch without the lock. Not while others
+    /// have sent steps that the batch has not got: whoever made one due under the same lock of the
+    /// graph that the caller holds is seen here, and that step comes first.
+    bool takesHere() const
+    {
+        return m_isLive.load(std::memory_order_relaxed)
+                && !m_hasIncoming.load(std::memory_order_relaxed);
+    }
     void ringLocked();
     Bell *bellLocked();
     void threadStarted();
@@ -211,6 +223,9 @@ private:
     std::atomic<int> m_refs = 1;
     std::atomic<QThread *> m_thread; ///< Null once destroyed.
     std::atomic<bool> m_warned = false;
+    // Written under m_mutex; the thread itself reads them without, see takesHere().
+    std::atomic<bool> m_isLive = false;
+    std::atomic<bool> m_hasIncoming = false;
 
     mutable std::mutex m_mutex; // guards what follows
     std::condition_variable m_wake;

@@ -391,21 +391,17 @@ void ProcessData::runWork(Item *next)
         // What the user captured goes here, where the work ran, and before the process is Closed.
         work.reset();
     }
-    workDone(error, next);
+    if (error)
+        Graph::fail(*this, error);
+    deliverAtEndOfStep(Graph::workReturned(*this), next);
 }
 
 void ProcessData::workDropped()
 {
     m_extras->work.reset();
-    workDone(Error(QStringLiteral("The work was dropped by its thread pool before it started")),
-             nullptr);
-}
-
-void ProcessData::workDone(const Error &error, Item *next)
-{
-    if (error)
-        Graph::fail(*this, error);
-    deliver(Graph::workReturned(*this), next);
+    Graph::fail(*this,
+                Error(QStringLiteral("The work was dropped by its thread pool before it started")));
+    deliver(Graph::workReturned(*this));
 }
 
 // --- Steps ---------------------------------------------------------------------------------------
@@ -460,7 +456,7 @@ void ProcessData::announce(Item *next)
     while (!frame.completed && !(change = Graph::announced(*this)))
         tellOfClosing(); // which may destroy the object, and then the destructor has completed this
     if (change)
-        deliver(std::move(*change), next);
+        deliverAtEndOfStep(std::move(*change), next);
 }
 
 /// Delivers the futures, and tells the bindings.
@@ -627,7 +623,7 @@ void ProcessData::finish(Item *next)
         std::optional<Change> change;
         while (!(change = Graph::finish(*this)))
             tellOfClosed();
-        deliver(std::move(*change), next);
+        deliverAtEndOfStep(std::move(*change), next);
     }
 }
 

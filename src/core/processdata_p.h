@@ -106,7 +106,6 @@ private:
     void finish(Item *next);
     void runWork(Item *next);
     void rehome();
-    void workDone(const Error &error, Item *next);
     void goOn(const QThread *here, Item *next);
 
     /// Nothing if a future will tell.
