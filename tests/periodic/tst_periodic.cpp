@@ -26,9 +26,6 @@
 #include <utility>
 #include <vector>
 
-#ifdef Q_OS_LINUX
-#  include <QFile>
-#endif
 #ifdef __GLIBC__
 #  include <malloc.h>
 #endif
@@ -143,21 +140,6 @@ Make beat(int which)
     return all[which];
 }
 
-/// Threads of this program; zero where it cannot be told.
-int threadCount()
-{
-#ifdef Q_OS_LINUX
-    QFile status(QStringLiteral("/proc/self/status"));
-    if (status.open(QFile::ReadOnly)) {
-        for (const QByteArray &line : status.readAll().split('\n')) {
-            if (line.startsWith("Threads:"))
-                return line.mid(8).trimmed().toInt();
-        }
-    }
-#endif
-    return 0;
-}
-
 /// Allocated bytes; zero where it cannot be told, as with a sanitizer.
 qsizetype heapSize()
 {
@@ -234,11 +216,10 @@ private Q_SLOTS:
     void nullIsRefused();
     void anyDurationIsAnInterval();
 
-    void programMayEndMeanwhile_data();
-    void programMayEndMeanwhile();
+    void scenario_data();
+    void scenario();
 
     void tenThousandAtOnce();
-    void tenThousandHoldNoThreadBetweenBeats();
     void memoryStaysFlat();
 };
 
@@ -939,16 +920,17 @@ void Periodic::anyDurationIsAnInterval()
     QVERIFY(closes(forEver));
 }
 
-// The end of the program
+// What a program can do only once
 
-void Periodic::programMayEndMeanwhile_data()
+void Periodic::scenario_data()
 {
     QTest::addColumn<QString>("name");
-    for (const char *name : { "beatsAtTheEnd", "waitingAtTheEnd", "deadlineAtTheEnd" })
+    for (const char *name :
+         { "tenThousandHoldNoThread", "beatsAtTheEnd", "waitingAtTheEnd", "deadlineAtTheEnd" })
         QTest::newRow(name) << QString::fromLatin1(name);
 }
 
-void Periodic::programMayEndMeanwhile()
+void Periodic::scenario()
 {
     QFETCH(QString, name);
     QProcess program;
@@ -977,18 +959,6 @@ void Periodic::tenThousandAtOnce()
     }
     QVERIFY(all.waitFor(count));
     QVERIFY(!root.closeAndWait());
-}
-
-void Periodic::tenThousandHoldNoThreadBetweenBeats()
-{
-    const int threadsBefore = threadCount();
-    Process root;
-    for (int i = 0; i < 10'000; ++i)
-        QVERIFY(every(
-                24h, [] {}, &root));
-    const int threadsMeanwhile = threadCount();
-    QVERIFY(!root.closeAndWait());
-    QVERIFY(threadsMeanwhile <= threadsBefore + 1); // the clock
 }
 
 void Periodic::memoryStaysFlat()
