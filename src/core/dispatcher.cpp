@@ -235,6 +235,10 @@ void Dispatcher::attach()
         else if (thread->isFinished())
             m_life = Life::Ended;
     }
+    // Made by its own thread where that can be: Qt hands the calls to it over, but not the object, in
+    // any way that a thread sanitizer sees.
+    if (thread == QThread::currentThread())
+        bellLocked();
 }
 
 Dispatcher::~Dispatcher()
