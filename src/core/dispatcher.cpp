@@ -37,6 +37,9 @@ Registry &registry()
 // at its very end, and which resets it then. A destructor would run too early at the end of main.
 thread_local Dispatcher *currentDispatcher = nullptr;
 
+/// How many objects make it worth to wake a thread, or to hold it up, for their deletion.
+constexpr std::size_t enoughToReap = 64;
+
 // Counts only; those who look at it lock what they look for.
 std::atomic<std::uint64_t> irregularityCount = 0;
 
@@ -85,8 +88,8 @@ void Delivery::add(Resident &node, Step step, Item *next)
 {
     // Once the step is due somebody else may run it, and the rest of the close, and the object may be
     // gone: so that comes last, when it is known where the step goes.
-    if (step == Step::Work || node.isHomeless()) {
-        if (next && !next->node && step != Step::Work) {
+    if (node.isHomeless()) {
+        if (next && !next->node) {
             *next = { Ref<Resident>(&node), step, true };
             node.setDue(step);
         } else {
@@ -201,6 +204,12 @@ void deliverAtEndOfStep(Change &&change, Item *next)
 
 void deliver(Resident &node, Step step, Item *next)
 {
+    if (step == Step::Work) {
+        Item item { Ref<Resident>(&node), step, true };
+        node.setDue(step);
+        WorkPool::instance().submit(std::move(item));
+        return;
+    }
     Delivery delivery;
     delivery.add(node, step, next);
     delivery.finish();
@@ -208,9 +217,7 @@ void deliver(Resident &node, Step step, Item *next)
 
 void deliverAfterMove(Resident &node)
 {
-    std::vector<Item> items;
-    items.push_back({ Ref<Resident>(&node), Step::Rehome, true });
-    WorkPool::instance().submit(std::move(items));
+    WorkPool::instance().submit({ Ref<Resident>(&node), Step::Rehome, true });
 }
 
 void runItem(Item item)
@@ -323,7 +330,7 @@ void Dispatcher::threadFinished()
     while (true) {
         drain();
         const std::lock_guard lock(m_mutex);
-        if (m_incoming.empty() && m_retired.empty()) {
+        if (m_incoming.empty() && m_retired.empty() && m_silentlyRetired.empty()) {
             setLifeLocked(Life::Ended);
             break;
         }
@@ -345,13 +352,15 @@ void Dispatcher::threadDestroyed()
         currentDispatcher = nullptr;
 
     std::vector<Item> left;
-    std::vector<Retired> retired;
+    std::vector<QObject *> retired;
     Bell *bell = nullptr;
     {
         const std::lock_guard lock(m_mutex);
         setLifeLocked(Life::Ended);
         left.swap(m_incoming);
         retired.swap(m_retired);
+        retired.insert(retired.end(), m_silentlyRetired.begin(), m_silentlyRetired.end());
+        m_silentlyRetired.clear();
         bell = std::exchange(m_bell, nullptr);
     }
     delete bell;
@@ -360,8 +369,7 @@ void Dispatcher::threadDestroyed()
         if (item.node->claim(item.step))
             deliver(*item.node, item.step);
     }
-    for (const Retired &object : retired)
-        delete object.object;
+    qDeleteAll(retired);
     addIrregularity();
 }
 
@@ -459,7 +467,7 @@ void Dispatcher::runSlice()
         if (take(item)) {
             flush(); // before user code: a nested event loop goes on with the rest
             runItem(item);
-        } else if (QObject *object = takeRetired(false)) {
+        } else if (QObject *object = takeRetired()) {
             flush();
             delete object;
         } else {
@@ -479,7 +487,7 @@ void Dispatcher::drain()
     const DispatcherRef self(this);
     while (true) {
         while (runOne()) { }
-        QObject *object = takeRetired(false);
+        QObject *object = takeRetired();
         if (!object)
             return;
         delete object;
@@ -490,7 +498,8 @@ void Dispatcher::flush()
 {
     const bool isOwner = currentDispatcher == this;
     const std::lock_guard lock(m_mutex);
-    if (m_incoming.empty() && m_retired.empty() && (!isOwner || m_batch.empty()))
+    if (m_incoming.empty() && m_retired.empty() && m_silentlyRetired.empty()
+        && (!isOwner || m_batch.empty()))
         return;
     if (m_sleepers > 0)
         m_wake.notify_all();
@@ -561,6 +570,7 @@ void Dispatcher::sleep(const std::atomic<bool> &reached, Clock::time_point until
     ++m_sleepers;
     const auto awake = [&] {
         return reached.load(std::memory_order_relaxed) || !m_incoming.empty()
+                || m_silentlyRetired.size() >= enoughToReap
                 || Dispatcher::irregularities() != irregularities;
     };
     if (until == Clock::time_point::max())
@@ -605,36 +615,61 @@ void Dispatcher::removeOpenFuture(const Resident &node)
 
 // --- Objects to delete ---------------------------------------------------------------------------
 
-void Dispatcher::retire(QObject *object, bool silently)
+void Dispatcher::retire(QObject *object, bool silently, const DispatcherRef &likely)
 {
     QThread *thread = object->thread();
     if (thread && thread != QThread::currentThread()) {
-        const DispatcherRef dispatcher = of(thread);
-        std::unique_lock lock(dispatcher->m_mutex);
+        const DispatcherRef dispatcher = likely && likely->isFor(thread) ? likely : of(thread);
+        const std::lock_guard lock(dispatcher->m_mutex);
         if (dispatcher->m_life != Life::Ended) {
-            dispatcher->m_retired.push_back({ object, silently });
-            lock.unlock();
-            dispatcher->flush();
+            dispatcher->retireLocked(object, silently);
             return;
         }
     }
     delete object;
 }
 
-QObject *Dispatcher::takeRetired(bool silentlyOnly)
+void Dispatcher::retireLocked(QObject *object, bool silently)
+{
+    (silently ? m_silentlyRetired : m_retired).push_back(object);
+    if (silently)
+        m_hasSilentlyRetired.store(true, std::memory_order_relaxed);
+
+    if (m_sleepers == 0)
+        ringLocked();
+    else if (m_silentlyRetired.size() == enoughToReap)
+        m_wake.notify_all(); // a wait deletes no others, and not each by itself
+}
+
+QObject *Dispatcher::takeRetired()
 {
     const std::lock_guard lock(m_mutex);
-    if (m_retired.empty() || (silentlyOnly && !m_retired.back().silently))
+    std::vector<QObject *> &retired = m_retired.empty() ? m_silentlyRetired : m_retired;
+    if (retired.empty())
         return nullptr;
-    QObject *object = m_retired.back().object;
-    m_retired.pop_back();
+    QObject *object = retired.back();
+    retired.pop_back();
     return object;
 }
 
-void Dispatcher::reap()
+bool Dispatcher::reap()
 {
-    while (QObject *object = takeRetired(true))
-        delete object;
+    // Relaxed: what is not seen now is seen the next time.
+    if (!m_hasSilentlyRetired.load(std::memory_order_relaxed))
+        return false;
+    // As many as cost little: the caller is in a hurry, and comes again.
+    QVarLengthArray<QObject *, enoughToReap> objects;
+    {
+        const std::lock_guard lock(m_mutex);
+        const std::size_t count = std::min(m_silentlyRetired.size(), enoughToReap);
+        const auto first = m_silentlyRetired.end() - std::ptrdiff_t(count);
+        objects.append(m_silentlyRetired.data() + m_silentlyRetired.size() - count,
+                       qsizetype(count));
+        m_silentlyRetired.erase(first, m_silentlyRetired.end());
+        m_hasSilentlyRetired.store(!m_silentlyRetired.empty(), std::memory_order_relaxed);
+    }
+    qDeleteAll(objects);
+    return !objects.isEmpty();
 }
 
 } // namespace GoProcess::Private

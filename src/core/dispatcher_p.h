@@ -142,8 +142,9 @@ public:
     static Dispatcher *currentIfAny();
     /// Of \a thread, which must exist; made on demand.
     static DispatcherRef of(QThread *thread);
-    /// Deletes \a object in its thread, or here if that will not run anything.
-    static void retire(QObject *object, bool silently);
+    /// Deletes \a object in its thread, or here if that will not run anything. \a silently: that runs
+    /// no user code. \a likely is where it probably is, or null.
+    static void retire(QObject *object, bool silently, const DispatcherRef &likely);
 
     bool isFor(const QThread *thread) const
     {
@@ -159,8 +160,8 @@ public:
     bool runOne();
     /// Runs a step that the caller has claimed.
     void runClaimed(Resident &node, Step step);
-    /// Deletes objects whose deletion runs no user code.
-    void reap();
+    /// Deletes some objects whose deletion runs no user code; false if there was none.
+    bool reap();
     /// Runs and deletes all there is.
     void drain();
     /// Sleeps until there is a step, \a reached, or something irregular happened elsewhere.
@@ -192,12 +193,6 @@ private:
     friend class Bell;
     friend class Delivery;
 
-    struct Retired
-    {
-        QObject *object;
-        bool silently;
-    };
-
     ~Dispatcher();
     void attach();
     void runSlice();
@@ -218,19 +213,22 @@ private:
     void threadStarted();
     void threadFinished();
     void threadDestroyed();
-    QObject *takeRetired(bool silentlyOnly);
+    void retireLocked(QObject *object, bool silently);
+    QObject *takeRetired();
 
     std::atomic<int> m_refs = 1;
     std::atomic<QThread *> m_thread; ///< Null once destroyed.
     std::atomic<bool> m_warned = false;
-    // Written under m_mutex; the thread itself reads them without, see takesHere().
+    // Written under m_mutex; the thread itself reads them without, see takesHere() and reap().
     std::atomic<bool> m_isLive = false;
     std::atomic<bool> m_hasIncoming = false;
+    std::atomic<bool> m_hasSilentlyRetired = false;
 
     mutable std::mutex m_mutex; // guards what follows
     std::condition_variable m_wake;
     std::vector<Item> m_incoming;
-    std::vector<Retired> m_retired;
+    std::vector<QObject *> m_retired;
+    std::vector<QObject *> m_silentlyRetired;
     std::vector<Ref<Resident>> m_openFutures;
     std::vector<std::function<void()>> m_atEnd;
     Life m_life = Life::Fresh;

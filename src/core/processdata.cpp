@@ -59,10 +59,13 @@ void ProcessData::refuse(const char *what, const QString &path, const QString &w
 
 void ProcessData::noteClass()
 {
-    // Only for its name in a message; relaxed, as all who write it write the same.
     const std::type_info &type = typeid(*m_object);
-    if (type != typeid(Process))
-        m_class.store(&type, std::memory_order_relaxed);
+    // Relaxed: it is set once more at worst.
+    if (type == typeid(Process) || m_isSubclass.load(std::memory_order_relaxed))
+        return;
+    const NodeLock lock(*this);
+    extras().type = &type;
+    m_isSubclass.store(true, std::memory_order_relaxed);
 }
 
 QThread *ProcessData::thread() const
@@ -275,6 +278,9 @@ void ProcessData::addBinding(std::shared_ptr<Binding> binding, Bindings &over)
 
 QThreadPool *ProcessData::pool() const
 {
+    // Relaxed: a pool that is being set counts for works that come after that.
+    if (!m_hasPool.load(std::memory_order_relaxed))
+        return nullptr;
     const NodeLock lock(*this);
     return m_extras ? m_extras->pool : nullptr;
 }
@@ -289,6 +295,7 @@ void ProcessData::setPool(QThreadPool *pool)
     const NodeLock lock(*this);
     if (pool || m_extras)
         extras().pool = pool;
+    m_hasPool.store(pool, std::memory_order_relaxed);
 }
 
 // --- go ------------------------------------------------------------------------------------------
@@ -320,7 +327,8 @@ ProcessPtr ProcessData::make(QThread *thread, const QString &name)
 
     auto *data = new ProcessData;
     auto *process = new Process(*data);
-    process->setName(name);
+    if (!name.isEmpty())
+        process->setName(name);
     if (thread != process->thread())
         process->moveToThread(thread);
     data->setPlaced(true);
@@ -339,6 +347,7 @@ bool ProcessData::join(Process *parent, const char *what)
     ProcessData *upper = of(parent);
     upper->noteClass();
     m_extras->pool = upper->pool();
+    m_hasPool.store(m_extras->pool, std::memory_order_relaxed);
     EdgeChange result = Graph::addChild(*upper, *this);
     if (result.refusal == Refusal::None) {
         deliver(std::move(result.change));
@@ -712,13 +721,12 @@ void ProcessData::closeInDestructor()
         return;
     }
 
-    const std::type_info *type = m_class.load(std::memory_order_relaxed);
-    if (type && m_hasTeardown) {
+    if (m_isSubclass.load(std::memory_order_relaxed) && m_hasTeardown) {
         qCCritical(lcProcess).noquote()
                 << QStringLiteral("Process \"%1\" was left open by its class %2: its teardown runs "
                                   "when the members of this class are gone. Call closeAndWait() "
                                   "first in the destructor of the class, or use Closing<%2>")
-                           .arg(path(), className(*type));
+                           .arg(path(), className(*m_extras->type));
     }
 
     deliver(Graph::close(*this));

@@ -71,6 +71,9 @@ public:
     /// The same while Running, unless one of its class is there; the one that is, or null.
     std::shared_ptr<Binding> bindOnce(const std::shared_ptr<Binding> &binding);
 
+    /// The dispatcher of the thread that made it.
+    const DispatcherRef &likelyHome() const { return m_firstHome; }
+
     /// Says what was refused, and why (R15).
     static void refuse(const char *what, const QString &path, const QString &why);
 
@@ -94,6 +97,7 @@ private:
         std::unique_ptr<Work> work;
         ProcessPtr self; ///< Keeps what make() made until after closed().
         Bindings bindings;
+        const std::type_info *type = nullptr; ///< The class of the object if it is a subclass.
         DispatcherRef futureHome; ///< Where the teardown ran whose future is open.
     };
 
@@ -126,14 +130,14 @@ private:
     Process *m_object = nullptr;
     std::unique_ptr<Teardown> m_teardown; ///< Set under the lock; taken by the teardown step.
     std::unique_ptr<Extras> m_extras; ///< Made under the lock.
-    /// The class of the object if it is a subclass.
-    std::atomic<const std::type_info *> m_class = nullptr;
     bool m_hasTeardown = false; ///< One was set. Under the lock.
     bool m_isKept = false; ///< Made by make(); set before others know the process.
     bool m_isPlaced = false; ///< In the object's thread only.
     /// There are bindings. Written under the lock; the finish looks without it first, and under it
     /// before the end.
     std::atomic<bool> m_isBound = false;
+    std::atomic<bool> m_hasPool = false; ///< Written under the lock; see pool().
+    std::atomic<bool> m_isSubclass = false; ///< Written under the lock; see noteClass().
     std::atomic<QThread *> m_leaving = nullptr; ///< The thread that the last move left.
     std::atomic<bool> m_settled =
             false; ///< The future of the teardown has finished; first one wins.

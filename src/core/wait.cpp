@@ -170,9 +170,8 @@ bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer
     while (!(reached = wakeUp.isSet())) {
         if (end != Clock::time_point::max() && Clock::now() >= end)
             break;
-        if (here.runOne())
+        if (here.runOne() || here.reap())
             continue;
-        here.reap();
         if (const auto seen = Dispatcher::irregularities(); seen != irregularities) {
             irregularities = seen;
             if (rescue(node, here))

@@ -129,18 +129,28 @@ bool WorkPool::takePlace()
     return true;
 }
 
+void WorkPool::submit(Item item)
+{
+    submit(&item, &item + 1);
+}
+
 void WorkPool::submit(std::vector<Item> items)
+{
+    submit(items.data(), items.data() + items.size());
+}
+
+void WorkPool::submit(Item *begin, Item *end)
 {
     int pumps = 0;
     bool watch = false;
     {
         const std::lock_guard lock(m_mutex);
-        for (Item &item : items) {
-            m_queue.push_back(std::move(item));
+        for (Item *item = begin; item != end; ++item) {
+            m_queue.push_back(std::move(*item));
             if (takePlace())
                 ++pumps;
         }
-        if (pumps < int(items.size()) && !m_watching)
+        if (pumps < end - begin && !m_watching)
             watch = m_watching = true;
     }
     for (; pumps > 0; --pumps)
