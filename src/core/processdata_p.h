@@ -138,9 +138,9 @@ private:
     std::atomic<bool> m_isBound = false;
     std::atomic<bool> m_hasPool = false; ///< Written under the lock; see pool().
     std::atomic<bool> m_isSubclass = false; ///< Written under the lock; see noteClass().
+    /// The future of the teardown has finished; the first one wins.
+    std::atomic<bool> m_settled = false;
     std::atomic<QThread *> m_leaving = nullptr; ///< The thread that the last move left.
-    std::atomic<bool> m_settled =
-            false; ///< The future of the teardown has finished; first one wins.
 };
 
 } // namespace GoProcess::Private
