@@ -5,6 +5,7 @@
 
 #include "frame_p.h"
 #include "logging_p.h"
+#include "tsan_p.h"
 #include "workpool_p.h"
 
 #include <QCoreApplication>
@@ -222,6 +223,7 @@ void Dispatcher::attach()
 {
     QThread *thread = m_thread.load(std::memory_order_relaxed);
     const DispatcherRef self(this);
+    handOver(this);
     // Without a context object these run where they are emitted: in the thread itself, and the last
     // one in the thread that destroys it.
     QObject::connect(thread, &QThread::started, [self] { self->threadStarted(); });
@@ -259,6 +261,7 @@ Dispatcher::Life Dispatcher::lifeLocked()
 
 void Dispatcher::threadStarted()
 {
+    takeOver(this);
     const std::lock_guard lock(m_mutex);
     m_life = Life::Live;
 }
@@ -271,6 +274,7 @@ void Dispatcher::atEnd(std::function<void()> function)
 
 void Dispatcher::threadFinished()
 {
+    takeOver(this);
     const DispatcherRef self(this);
     std::vector<std::function<void()>> atEnd;
     {
@@ -292,6 +296,7 @@ void Dispatcher::threadFinished()
 
 void Dispatcher::threadDestroyed()
 {
+    takeOver(this);
     const DispatcherRef self(this);
     {
         Registry &all = registry();
