@@ -5,7 +5,6 @@
 
 #include "futures_p.h"
 #include "logging_p.h"
-#include "tsan_p.h"
 #include "wait_p.h"
 #include "workpool_p.h"
 
@@ -539,19 +538,16 @@ std::optional<Error> ProcessData::follow(QFuture<T> future)
     }
     // In whatever thread it finishes: there it only makes the next step due. From here on that may
     // have happened.
-    handOver(this);
-    const Parcel<Ref<ProcessData>> self { Ref<ProcessData>(this) };
+    const Ref<ProcessData> self(this);
     whenFinished(future, [self](QFuture<T> finished) {
-        ProcessData &process = *self.get();
-        if (!process.m_settled.load(std::memory_order_acquire))
-            process.settle(errorOf(std::move(finished), true));
+        if (!self->m_settled.load(std::memory_order_acquire))
+            self->settle(errorOf(std::move(finished), true));
     });
     return std::nullopt;
 }
 
 void ProcessData::settle(const Error &error)
 {
-    takeOver(this);
     // Acquire and release: the first one hands its error on, the second only leaves.
     if (m_settled.exchange(true, std::memory_order_acq_rel))
         return;
