@@ -22,13 +22,6 @@ Writer::Writer(Journal &journal, Report &report, Counts &counts, Console &consol
     m_thread.start();
 }
 
-Writer::~Writer()
-{
-    m_process.closeAndWait(); // while its home still runs
-    m_thread.quit();
-    m_thread.wait();
-}
-
 void Writer::append(const Record &record, Backlog::Place place)
 {
     bool isFirst = false;

@@ -7,12 +7,14 @@
 #include "backlog.h"
 #include "record.h"
 
+#include <GoProcess/Adaptors>
 #include <GoProcess/Process>
 
 #include <QList>
 #include <QObject>
 #include <QThread>
 
+#include <memory>
 #include <mutex>
 #include <vector>
 
@@ -34,7 +36,6 @@ class Writer : public QObject
 public:
     /// All must outlive the writer.
     Writer(Journal &journal, Report &report, Counts &counts, Console &console);
-    ~Writer() override;
 
     GoProcess::Process *process() { return &m_process; }
 
@@ -66,6 +67,7 @@ private:
 
     GoProcess::Error m_error; // of the writer's thread
     QThread m_thread;
+    const std::unique_ptr<GoProcess::Process> m_ofThread { GoProcess::adopt(&m_thread) };
 
     // Last, so that it closes before anything that its teardown uses is gone.
     GoProcess::Process m_process;

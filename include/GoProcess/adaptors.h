@@ -48,7 +48,7 @@ GOPROCESS_EXPORT Process *refuseNull(const char *type, const QObject *parent);
 /// and is Closed when the thread has finished.
 ///
 /// What was queued to the thread before still runs. Processes that live in the thread become children
-/// of this one, so that they close while it still runs: `Process worker(process)` and
+/// of this one, so that they close while it still runs: `process->addChild(&worker)` and
 /// `worker.moveToThread(thread)`.
 ///
 /// Called in another thread than \a thread, else refused. A thread that does not run an event loop is

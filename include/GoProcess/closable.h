@@ -42,7 +42,10 @@ public:
     virtual void abort() { }
     /// Calls \a disconnected when a socket has been, and \a failed on each of its errors, but those that
     /// are none: that the peer has closed, and that somebody waited for it in vain.
-    virtual void watch(std::function<void()> /*disconnected*/, std::function<void()> /*failed*/) { }
+    virtual void watch(const std::function<void()> & /*disconnected*/,
+                       const std::function<void()> & /*failed*/)
+    {
+    }
 };
 
 template<class T, class = void>
@@ -143,17 +146,18 @@ public:
             m_device->abort();
     }
 
-    void watch(std::function<void()> disconnected, std::function<void()> failed) override
+    void watch(const std::function<void()> &disconnected,
+               const std::function<void()> &failed) override
     {
         if constexpr (IsSocket<Device>::value) {
-            QObject::connect(m_device, &Device::disconnected, m_device, std::move(disconnected));
+            QObject::connect(m_device, &Device::disconnected, m_device, disconnected);
             QObject::connect(m_device, &Device::errorOccurred, m_device,
-                             [this, call = std::move(failed)](auto error) {
+                             [this, call = failed](auto error) {
                                  if (isFailure(error))
                                      call();
                              });
         } else {
-            Closable::watch(std::move(disconnected), std::move(failed));
+            Closable::watch(disconnected, failed);
         }
     }
 

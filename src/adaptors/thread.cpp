@@ -3,9 +3,12 @@
 
 #include "adoption_p.h"
 
+#include "../core/tsan_p.h"
+
 #include <GoProcess/adaptors.h>
 
-#include <QMetaMethod>
+#include <QCoreApplication>
+#include <QEvent>
 #include <QThread>
 
 namespace GoProcess {
@@ -14,13 +17,24 @@ namespace Private {
 
 namespace {
 
-/// Lives in the thread, and quits it by a queued call: that loses nothing that was queued before.
+/// Lives in the thread, and quits it when an event comes: that loses nothing that was queued before.
 class Quitter : public QObject
 {
-    Q_OBJECT
-
 public:
-    Q_INVOKABLE void quit() { thread()->quit(); }
+    void post()
+    {
+        handOver(this);
+        QCoreApplication::postEvent(this, new QEvent(QEvent::User));
+    }
+
+    bool event(QEvent *event) override
+    {
+        takeOver(this);
+        if (event->type() != QEvent::User)
+            return QObject::event(event);
+        thread()->quit();
+        return true;
+    }
 };
 
 class ThreadAdoption final : public Adoption
@@ -55,6 +69,7 @@ ThreadAdoption::ThreadAdoption(QThread *thread)
 void ThreadAdoption::watch()
 {
     const auto self = std::static_pointer_cast<ThreadAdoption>(shared_from_this());
+    handOver(this);
     // Without a context object these run where they are emitted, so no event loop is needed.
     QObject::connect(m_observed, &QThread::started, [self] { self->started(); });
     QObject::connect(m_observed, &QObject::destroyed, [self] { self->destroyed(); });
@@ -71,10 +86,8 @@ void ThreadAdoption::stop()
     {
         const std::lock_guard lock(m_mutex);
         isRunning = isRunning || m_started; // not while it emits finished(), but that is to come
-        static const QMetaMethod quit =
-                Quitter::staticMetaObject.method(Quitter::staticMetaObject.indexOfMethod("quit()"));
         if (isRunning && m_quitter)
-            quit.invoke(m_quitter.get(), Qt::QueuedConnection);
+            m_quitter->post();
     }
     if (!isRunning)
         end();
@@ -82,12 +95,14 @@ void ThreadAdoption::stop()
 
 void ThreadAdoption::started()
 {
+    takeOver(this);
     const std::lock_guard lock(m_mutex);
     m_started = true;
 }
 
 void ThreadAdoption::finished()
 {
+    takeOver(this);
     deleteQuitter(); // in its own thread
     end();
 }
@@ -125,5 +140,3 @@ Process *adopt(QThread *thread, QObject *parent)
 }
 
 } // namespace GoProcess
-
-#include "thread.moc"

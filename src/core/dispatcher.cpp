@@ -37,6 +37,9 @@ Registry &registry()
 // at its very end, and which resets it then. A destructor would run too early at the end of main.
 thread_local Dispatcher *currentDispatcher = nullptr;
 
+/// How many objects make it worth to wake a thread, or to hold it up, for their deletion.
+constexpr std::size_t enoughToReap = 64;
+
 // Counts only; those who look at it lock what they look for.
 std::atomic<std::uint64_t> irregularityCount = 0;
 
@@ -53,6 +56,10 @@ bool isHomelessPlace()
 class Delivery
 {
 public:
+    /// \a isTail: it is the last thing that a step does, so that whoever runs it in this thread looks
+    /// for more by itself.
+    explicit Delivery(bool isTail = false) : m_isTail(isTail) { }
+
     void add(Resident &node, Step step, Item *next);
     void finish();
 
@@ -63,24 +70,26 @@ private:
         node.setDue(step);
     }
     void addStray(Resident &node, Step step, Dispatcher *home);
-    bool push(const DispatcherRef &dispatcher, Item item);
+    bool push(Dispatcher &dispatcher, Item item);
+    void touch(Dispatcher &dispatcher);
 
+    const bool m_isTail;
+    bool m_irregular = false;
     QThread *m_lastThread = nullptr;
-    DispatcherRef m_last;
+    DispatcherRef m_last; ///< Of m_lastThread.
     Dispatcher *m_open = nullptr; ///< Whose lock is m_lock.
     std::unique_lock<std::mutex> m_lock;
-    std::vector<DispatcherRef> m_touched; ///< Each once.
+    QVarLengthArray<DispatcherRef, 4> m_touched; ///< Each once.
     std::vector<Item> m_pool;
     QStringList m_warnings;
-    bool m_irregular = false;
 };
 
 void Delivery::add(Resident &node, Step step, Item *next)
 {
     // Once the step is due somebody else may run it, and the rest of the close, and the object may be
     // gone: so that comes last, when it is known where the step goes.
-    if (step == Step::Work || node.isHomeless()) {
-        if (next && !next->node && step != Step::Work) {
+    if (node.isHomeless()) {
+        if (next && !next->node) {
             *next = { Ref<Resident>(&node), step, true };
             node.setDue(step);
         } else {
@@ -94,33 +103,48 @@ void Delivery::add(Resident &node, Step step, Item *next)
         addStray(node, step, nullptr);
         return;
     }
+    if (Dispatcher *own = Dispatcher::currentIfAny(); own && own->isFor(thread)) {
+        if (own->takesHere()) {
+            node.setDue(step);
+            own->m_batch.push_back({ Ref<Resident>(&node), step, false });
+            if (!m_isTail)
+                touch(*own);
+            return;
+        }
+    }
     if (thread != m_lastThread) {
         m_lock = {};
         m_lastThread = thread;
         m_last = node.m_firstHome && node.m_firstHome->isFor(thread) ? node.m_firstHome
                                                                      : Dispatcher::of(thread);
     }
-    if (!push(m_last, { Ref<Resident>(&node), step, false }))
+    if (!push(*m_last, { Ref<Resident>(&node), step, false }))
         addStray(node, step, m_last.get());
 }
 
-bool Delivery::push(const DispatcherRef &dispatcher, Item item)
+void Delivery::touch(Dispatcher &dispatcher)
 {
-    if (!m_lock || m_open != dispatcher.get()) {
+    const bool known = std::any_of(m_touched.cbegin(), m_touched.cend(),
+                                   [&](const auto &other) { return other.get() == &dispatcher; });
+    if (!known)
+        m_touched.push_back(DispatcherRef(&dispatcher));
+}
+
+bool Delivery::push(Dispatcher &dispatcher, Item item)
+{
+    if (!m_lock || m_open != &dispatcher) {
         m_lock = {};
-        m_open = dispatcher.get();
-        const bool known = std::any_of(m_touched.cbegin(), m_touched.cend(),
-                                       [&](const auto &other) { return other.get() == m_open; });
-        if (!known)
-            m_touched.push_back(dispatcher);
-        m_lock = std::unique_lock(dispatcher->m_mutex);
+        m_open = &dispatcher;
+        touch(dispatcher);
+        m_lock = std::unique_lock(dispatcher.m_mutex);
     }
-    const Dispatcher::Life life = dispatcher->lifeLocked();
+    const Dispatcher::Life life = dispatcher.lifeLocked();
     if (life == Dispatcher::Life::Ended)
         return false;
     m_irregular = m_irregular || life == Dispatcher::Life::Fresh;
     item.node->setDue(item.step); // under the lock, so that it is due when it is found
-    dispatcher->m_incoming.push_back(std::move(item));
+    dispatcher.m_incoming.push_back(std::move(item));
+    dispatcher.m_hasIncoming.store(true, std::memory_order_relaxed);
     return true;
 }
 
@@ -138,8 +162,7 @@ void Delivery::addStray(Resident &node, Step step, Dispatcher *home)
     m_irregular = true;
     m_lock = {};
     m_lastThread = nullptr;
-    if (isHomelessPlace()
-        || !push(DispatcherRef(&Dispatcher::current()), { Ref<Resident>(&node), step, true }))
+    if (isHomelessPlace() || !push(Dispatcher::current(), { Ref<Resident>(&node), step, true }))
         addToPool(node, step);
 }
 
@@ -156,21 +179,37 @@ void Delivery::finish()
         qCWarning(lcProcess).noquote() << warning;
 }
 
-void deliver(Change &&change, Item *next)
+static void deliver(Change &&change, Item *next, bool isTail)
 {
     if (change.steps().isEmpty()) {
         change.unlock();
         return;
     }
-    Delivery delivery;
+    Delivery delivery(isTail);
     for (const Change::Due &due : change.steps())
         delivery.add(static_cast<Resident &>(*due.node), due.step, next);
     change.unlock();
     delivery.finish();
 }
 
+void deliver(Change &&change)
+{
+    deliver(std::move(change), nullptr, false);
+}
+
+void deliverAtEndOfStep(Change &&change, Item *next)
+{
+    deliver(std::move(change), next, true);
+}
+
 void deliver(Resident &node, Step step, Item *next)
 {
+    if (step == Step::Work) {
+        Item item { Ref<Resident>(&node), step, true };
+        node.setDue(step);
+        WorkPool::instance().submit(std::move(item));
+        return;
+    }
     Delivery delivery;
     delivery.add(node, step, next);
     delivery.finish();
@@ -178,9 +217,7 @@ void deliver(Resident &node, Step step, Item *next)
 
 void deliverAfterMove(Resident &node)
 {
-    std::vector<Item> items;
-    items.push_back({ Ref<Resident>(&node), Step::Rehome, true });
-    WorkPool::instance().submit(std::move(items));
+    WorkPool::instance().submit({ Ref<Resident>(&node), Step::Rehome, true });
 }
 
 void runItem(Item item)
@@ -234,9 +271,9 @@ void Dispatcher::attach()
     // It may have ended between the connections, or be about to and past telling: whatever it has said
     // before, that counts.
     if (thread->isFinished())
-        m_life = Life::Ended;
+        setLifeLocked(Life::Ended);
     else if (thread == QThread::currentThread())
-        m_life = Life::Live;
+        setLifeLocked(Life::Live);
 }
 
 Dispatcher::~Dispatcher()
@@ -255,15 +292,22 @@ Dispatcher::Life Dispatcher::lifeLocked()
     // A thread that was told to start is a home at once, before it gets to say so.
     QThread *thread = m_thread.load(std::memory_order_relaxed);
     if (m_life != Life::Live && thread && thread->isRunning())
-        m_life = Life::Live;
+        setLifeLocked(Life::Live);
     return m_life;
+}
+
+void Dispatcher::setLifeLocked(Life life)
+{
+    m_life = life;
+    // Relaxed: only the thread itself acts on it, which alone makes it end.
+    m_isLive.store(life == Life::Live, std::memory_order_relaxed);
 }
 
 void Dispatcher::threadStarted()
 {
     takeOver(this);
     const std::lock_guard lock(m_mutex);
-    m_life = Life::Live;
+    setLifeLocked(Life::Live);
 }
 
 void Dispatcher::atEnd(std::function<void()> function)
@@ -286,8 +330,8 @@ void Dispatcher::threadFinished()
     while (true) {
         drain();
         const std::lock_guard lock(m_mutex);
-        if (m_incoming.empty() && m_retired.empty()) {
-            m_life = Life::Ended;
+        if (m_incoming.empty() && m_retired.empty() && m_silentlyRetired.empty()) {
+            setLifeLocked(Life::Ended);
             break;
         }
     }
@@ -308,13 +352,15 @@ void Dispatcher::threadDestroyed()
         currentDispatcher = nullptr;
 
     std::vector<Item> left;
-    std::vector<Retired> retired;
+    std::vector<QObject *> retired;
     Bell *bell = nullptr;
     {
         const std::lock_guard lock(m_mutex);
-        m_life = Life::Ended;
+        setLifeLocked(Life::Ended);
         left.swap(m_incoming);
         retired.swap(m_retired);
+        retired.insert(retired.end(), m_silentlyRetired.begin(), m_silentlyRetired.end());
+        m_silentlyRetired.clear();
         bell = std::exchange(m_bell, nullptr);
     }
     delete bell;
@@ -323,8 +369,7 @@ void Dispatcher::threadDestroyed()
         if (item.node->claim(item.step))
             deliver(*item.node, item.step);
     }
-    for (const Retired &object : retired)
-        delete object.object;
+    qDeleteAll(retired);
     addIrregularity();
 }
 
@@ -349,17 +394,21 @@ void Dispatcher::addIrregularity()
 
 bool Dispatcher::take(Item &item)
 {
+    if (m_batch.empty()) {
+        const std::lock_guard lock(m_mutex);
+        m_batch.swap(m_incoming);
+        m_hasIncoming.store(false, std::memory_order_relaxed);
+        if (m_batch.empty())
+            return false;
+    }
+    item = std::move(m_batch[m_next++]);
     if (m_next == m_batch.size()) {
+        // At once, as the next step may be added before the next one is taken.
         m_batch.clear();
         m_next = 0;
         if (m_batch.capacity() > 4096)
             m_batch.shrink_to_fit(); // a large close is over
-        const std::lock_guard lock(m_mutex);
-        m_batch.swap(m_incoming);
     }
-    if (m_next == m_batch.size())
-        return false;
-    item = std::move(m_batch[m_next++]);
     return true;
 }
 
@@ -418,7 +467,7 @@ void Dispatcher::runSlice()
         if (take(item)) {
             flush(); // before user code: a nested event loop goes on with the rest
             runItem(item);
-        } else if (QObject *object = takeRetired(false)) {
+        } else if (QObject *object = takeRetired()) {
             flush();
             delete object;
         } else {
@@ -438,7 +487,7 @@ void Dispatcher::drain()
     const DispatcherRef self(this);
     while (true) {
         while (runOne()) { }
-        QObject *object = takeRetired(false);
+        QObject *object = takeRetired();
         if (!object)
             return;
         delete object;
@@ -449,7 +498,8 @@ void Dispatcher::flush()
 {
     const bool isOwner = currentDispatcher == this;
     const std::lock_guard lock(m_mutex);
-    if (m_incoming.empty() && m_retired.empty() && (!isOwner || m_next == m_batch.size()))
+    if (m_incoming.empty() && m_retired.empty() && m_silentlyRetired.empty()
+        && (!isOwner || m_batch.empty()))
         return;
     if (m_sleepers > 0)
         m_wake.notify_all();
@@ -513,12 +563,15 @@ bool Bell::event(QEvent *event)
 
 // --- Blocking waits ------------------------------------------------------------------------------
 
-void Dispatcher::sleep(const bool &reached, Clock::time_point until, std::uint64_t irregularities)
+void Dispatcher::sleep(const std::atomic<bool> &reached, Clock::time_point until,
+                       std::uint64_t irregularities)
 {
     std::unique_lock lock(m_mutex);
     ++m_sleepers;
     const auto awake = [&] {
-        return reached || !m_incoming.empty() || Dispatcher::irregularities() != irregularities;
+        return reached.load(std::memory_order_relaxed) || !m_incoming.empty()
+                || m_silentlyRetired.size() >= enoughToReap
+                || Dispatcher::irregularities() != irregularities;
     };
     if (until == Clock::time_point::max())
         m_wake.wait(lock, awake);
@@ -527,10 +580,10 @@ void Dispatcher::sleep(const bool &reached, Clock::time_point until, std::uint64
     --m_sleepers;
 }
 
-void Dispatcher::wake(bool &flag)
+void Dispatcher::wake(std::atomic<bool> &flag)
 {
     const std::lock_guard lock(m_mutex);
-    flag = true;
+    flag.store(true, std::memory_order_release);
     m_wake.notify_all();
 }
 
@@ -562,36 +615,61 @@ void Dispatcher::removeOpenFuture(const Resident &node)
 
 // --- Objects to delete ---------------------------------------------------------------------------
 
-void Dispatcher::retire(QObject *object, bool silently)
+void Dispatcher::retire(QObject *object, bool silently, const DispatcherRef &likely)
 {
     QThread *thread = object->thread();
     if (thread && thread != QThread::currentThread()) {
-        const DispatcherRef dispatcher = of(thread);
-        std::unique_lock lock(dispatcher->m_mutex);
+        const DispatcherRef dispatcher = likely && likely->isFor(thread) ? likely : of(thread);
+        const std::lock_guard lock(dispatcher->m_mutex);
         if (dispatcher->m_life != Life::Ended) {
-            dispatcher->m_retired.push_back({ object, silently });
-            lock.unlock();
-            dispatcher->flush();
+            dispatcher->retireLocked(object, silently);
             return;
         }
     }
     delete object;
 }
 
-QObject *Dispatcher::takeRetired(bool silentlyOnly)
+void Dispatcher::retireLocked(QObject *object, bool silently)
+{
+    (silently ? m_silentlyRetired : m_retired).push_back(object);
+    if (silently)
+        m_hasSilentlyRetired.store(true, std::memory_order_relaxed);
+
+    if (m_sleepers == 0)
+        ringLocked();
+    else if (m_silentlyRetired.size() == enoughToReap)
+        m_wake.notify_all(); // a wait deletes no others, and not each by itself
+}
+
+QObject *Dispatcher::takeRetired()
 {
     const std::lock_guard lock(m_mutex);
-    if (m_retired.empty() || (silentlyOnly && !m_retired.back().silently))
+    std::vector<QObject *> &retired = m_retired.empty() ? m_silentlyRetired : m_retired;
+    if (retired.empty())
         return nullptr;
-    QObject *object = m_retired.back().object;
-    m_retired.pop_back();
+    QObject *object = retired.back();
+    retired.pop_back();
     return object;
 }
 
-void Dispatcher::reap()
+bool Dispatcher::reap()
 {
-    while (QObject *object = takeRetired(true))
-        delete object;
+    // Relaxed: what is not seen now is seen the next time.
+    if (!m_hasSilentlyRetired.load(std::memory_order_relaxed))
+        return false;
+    // As many as cost little: the caller is in a hurry, and comes again.
+    QVarLengthArray<QObject *, enoughToReap> objects;
+    {
+        const std::lock_guard lock(m_mutex);
+        const std::size_t count = std::min(m_silentlyRetired.size(), enoughToReap);
+        const auto first = m_silentlyRetired.end() - std::ptrdiff_t(count);
+        objects.append(m_silentlyRetired.data() + m_silentlyRetired.size() - count,
+                       qsizetype(count));
+        m_silentlyRetired.erase(first, m_silentlyRetired.end());
+        m_hasSilentlyRetired.store(!m_silentlyRetired.empty(), std::memory_order_relaxed);
+    }
+    qDeleteAll(objects);
+    return !objects.isEmpty();
 }
 
 } // namespace GoProcess::Private

@@ -100,10 +100,13 @@ protected:
     DispatcherRef m_firstHome; ///< Of the thread that made it; saves the search for it.
 };
 
-/// Brings the steps of a change on their way, and lets go of the graph's lock. A step without a home
-/// that can run right behind the caller goes to \a next, if it is not null and still empty.
-void deliver(Change &&change, Item *next = nullptr);
-/// The same for a single step of a process whose next step is in the caller's hands.
+/// Brings the steps of a change on their way, and lets go of the graph's lock.
+void deliver(Change &&change);
+/// The same as the last thing that a step does. A step without a home that can run right behind the
+/// caller goes to \a next, if it is not null and still empty.
+void deliverAtEndOfStep(Change &&change, Item *next);
+/// Brings a single step of a process on its way whose next step is in the caller's hands; to \a next
+/// as above.
 void deliver(Resident &node, Step step, Item *next = nullptr);
 /// Brings the step of a process that is due on its way once more, when moveToThread() is over.
 void deliverAfterMove(Resident &node);
@@ -139,8 +142,9 @@ public:
     static Dispatcher *currentIfAny();
     /// Of \a thread, which must exist; made on demand.
     static DispatcherRef of(QThread *thread);
-    /// Deletes \a object in its thread, or here if that will not run anything.
-    static void retire(QObject *object, bool silently);
+    /// Deletes \a object in its thread, or here if that will not run anything. \a silently: that runs
+    /// no user code. \a likely is where it probably is, or null.
+    static void retire(QObject *object, bool silently, const DispatcherRef &likely);
 
     bool isFor(const QThread *thread) const
     {
@@ -156,12 +160,13 @@ public:
     bool runOne();
     /// Runs a step that the caller has claimed.
     void runClaimed(Resident &node, Step step);
-    /// Deletes objects whose deletion runs no user code.
-    void reap();
+    /// Deletes some objects whose deletion runs no user code; false if there was none.
+    bool reap();
     /// Runs and deletes all there is.
     void drain();
     /// Sleeps until there is a step, \a reached, or something irregular happened elsewhere.
-    void sleep(const bool &reached, Clock::time_point until, std::uint64_t irregularities);
+    void sleep(const std::atomic<bool> &reached, Clock::time_point until,
+               std::uint64_t irregularities);
     /// Steps that a wait left behind go to the event loop.
     void flush();
     /// Processes at home here whose teardown waits for a future.
@@ -172,13 +177,7 @@ public:
 
     // From any thread:
     /// Sets \a flag under the lock of this dispatcher, and wakes its thread.
-    void wake(bool &flag);
-    /// Reads a flag that wake() sets.
-    bool read(const bool &flag) const
-    {
-        const std::lock_guard lock(m_mutex);
-        return flag;
-    }
+    void wake(std::atomic<bool> &flag);
     /// Calls \a function in the thread when that has finished, before the steps that are left run;
     /// never if it has finished already.
     void atEnd(std::function<void()> function);
@@ -194,33 +193,42 @@ private:
     friend class Bell;
     friend class Delivery;
 
-    struct Retired
-    {
-        QObject *object;
-        bool silently;
-    };
-
     ~Dispatcher();
     void attach();
     void runSlice();
     bool take(Item &item);
     void runItem(Item &item);
     Life lifeLocked();
+    void setLifeLocked(Life life);
+    /// Only in its own thread: a step for it may go to the batch without the lock. Not while others
+    /// have sent steps that the batch has not got: whoever made one due under the same lock of the
+    /// graph that the caller holds is seen here, and that step comes first.
+    bool takesHere() const
+    {
+        return m_isLive.load(std::memory_order_relaxed)
+                && !m_hasIncoming.load(std::memory_order_relaxed);
+    }
     void ringLocked();
     Bell *bellLocked();
     void threadStarted();
     void threadFinished();
     void threadDestroyed();
-    QObject *takeRetired(bool silentlyOnly);
+    void retireLocked(QObject *object, bool silently);
+    QObject *takeRetired();
 
     std::atomic<int> m_refs = 1;
     std::atomic<QThread *> m_thread; ///< Null once destroyed.
     std::atomic<bool> m_warned = false;
+    // Written under m_mutex; the thread itself reads them without, see takesHere() and reap().
+    std::atomic<bool> m_isLive = false;
+    std::atomic<bool> m_hasIncoming = false;
+    std::atomic<bool> m_hasSilentlyRetired = false;
 
     mutable std::mutex m_mutex; // guards what follows
     std::condition_variable m_wake;
     std::vector<Item> m_incoming;
-    std::vector<Retired> m_retired;
+    std::vector<QObject *> m_retired;
+    std::vector<QObject *> m_silentlyRetired;
     std::vector<Ref<Resident>> m_openFutures;
     std::vector<std::function<void()>> m_atEnd;
     Life m_life = Life::Fresh;

@@ -4,12 +4,15 @@
 #ifndef GOPROCESS_FUTURES_P_H
 #define GOPROCESS_FUTURES_P_H
 
+#include "tsan_p.h"
+
 #include <GoProcess/error.h>
 
 #include <QCoreApplication>
 #include <QFuture>
 #include <QFutureInterface>
 
+#include <functional>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -52,10 +55,20 @@ void whenFinished(const QFuture<T> &future, F &&function)
         using QFutureInterfaceBase::setContinuation;
     };
 
-    Continued(future).setContinuation(
-            [call = std::forward<F>(function)](const QFutureInterfaceBase &finished) {
-                call(QFutureInterface<T>(finished).future());
-            });
+    struct Call
+    {
+        std::decay_t<F> function;
+        void operator()(const QFutureInterfaceBase &finished)
+        {
+            takeOver(this);
+            function(QFutureInterface<T>(finished).future());
+        }
+    };
+
+    std::function<void(const QFutureInterfaceBase &)> continuation(
+            Call { std::forward<F>(function) });
+    handOver(continuation.template target<Call>()); // it stays where it is when this is moved
+    Continued(future).setContinuation(std::move(continuation));
 }
 
 /// The error that a finished \a future stands for (R23); uses up the handle. \a wasUnfinished: it is

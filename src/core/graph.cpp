@@ -188,6 +188,9 @@ Node::Node(bool isBackground) : background(isBackground), m_component(immortal<N
 
 Node::~Node()
 {
+    // A parent whose own QObject is gone has let go of its parent, so this goes one level at most.
+    if (Node *parent = m_firstParent.load(std::memory_order_relaxed))
+        parent->deref();
     m_component.load(std::memory_order_relaxed)->deref();
 }
 
@@ -208,23 +211,30 @@ std::uint64_t Node::id() const noexcept
 QString Node::name() const
 {
     const std::lock_guard lock(labelLock(this));
-    return m_name;
+    return m_name ? *m_name : QString();
 }
 
 bool Node::setName(const QString &name)
 {
+    auto fresh = name.isEmpty() ? nullptr : std::make_unique<const QString>(name);
     const std::lock_guard lock(labelLock(this));
-    if (m_name == name)
+    if (m_name ? *m_name == name : name.isEmpty())
         return false;
-    m_name = name;
+    m_name = std::move(fresh);
     return true;
 }
 
 void Node::forgetParent()
 {
-    NodeRef parent; // let go of outside of the lock
-    const std::lock_guard lock(labelLock(this));
-    std::swap(parent, m_firstParent);
+    // Nobody makes it a child any more, so a look without the lock is enough to see that there is none.
+    if (!m_firstParent.load(std::memory_order_relaxed))
+        return;
+    Node *parent = nullptr;
+    {
+        const std::lock_guard lock(labelLock(this));
+        parent = m_firstParent.exchange(nullptr, std::memory_order_relaxed);
+    }
+    parent->deref();
 }
 
 QString Node::path() const
@@ -240,9 +250,10 @@ QString Node::path() const
         NodeRef parent;
         {
             const std::lock_guard lock(labelLock(node));
-            names.append(node->m_name.isEmpty() ? QLatin1Char('#') + QString::number(node->id())
-                                                : node->m_name);
-            parent = node->m_firstParent;
+            names.append(node->m_name ? *node->m_name
+                                      : QLatin1Char('#') + QString::number(node->id()));
+            // Acquire: what it points to is complete.
+            parent = NodeRef(node->m_firstParent.load(std::memory_order_acquire));
         }
         kept = std::move(parent);
         node = kept.get();
@@ -266,9 +277,9 @@ void Graph::attach(Node &upper, Node &lower, bool closes, bool waits)
         edge->previousDown = upper.m_lastDown;
         (edge->previousDown ? edge->previousDown->nextDown : upper.m_firstDown) = edge;
         upper.m_lastDown = edge;
-        edge->previousUp = lower.m_lastUp;
-        (edge->previousUp ? edge->previousUp->nextUp : lower.m_firstUp) = edge;
-        lower.m_lastUp = edge;
+        edge->nextUp = std::exchange(lower.m_firstUp, edge);
+        if (edge->nextUp)
+            edge->nextUp->previousUp = edge;
     }
 
     if (waits && !edge->waits) {
@@ -278,9 +289,10 @@ void Graph::attach(Node &upper, Node &lower, bool closes, bool waits)
     }
     if (closes && !edge->closes) {
         edge->closes = true;
-        const std::lock_guard lock(labelLock(&lower));
-        if (!lower.m_firstParent)
-            lower.m_firstParent = NodeRef(&upper);
+        if (!lower.m_firstParent.load(std::memory_order_relaxed)) {
+            upper.ref();
+            lower.m_firstParent.store(&upper, std::memory_order_release);
+        }
     }
 }
 
@@ -289,7 +301,8 @@ void Graph::detach(Edge *edge)
     (edge->previousDown ? edge->previousDown->nextDown : edge->upper->m_firstDown) = edge->nextDown;
     (edge->nextDown ? edge->nextDown->previousDown : edge->upper->m_lastDown) = edge->previousDown;
     (edge->previousUp ? edge->previousUp->nextUp : edge->lower->m_firstUp) = edge->nextUp;
-    (edge->nextUp ? edge->nextUp->previousUp : edge->lower->m_lastUp) = edge->previousUp;
+    if (edge->nextUp)
+        edge->nextUp->previousUp = edge->previousUp;
 
     if (edge == &edge->lower->m_ownEdge)
         *edge = Edge();
@@ -530,41 +543,50 @@ Change Graph::release(Node &node)
     return change;
 }
 
-Change Graph::announced(Node &node)
+std::optional<Change> Graph::announced(Node &node)
 {
     Change change { NodeLock(node) };
+    if (node.m_hasClosingListeners)
+        return std::nullopt;
     node.m_announced = true;
     countDown(node, change);
     return change;
 }
 
-void Graph::setClosed(Node &node, const Error &error)
+void Graph::setClosed(Node &node)
 {
+    // Release: who sees Closed sees the error.
+    const auto close = [&node] {
+        node.m_state.store(NodeState::Closed, std::memory_order_release);
+    };
+
+    // What failed below has told this node before it could get here. Without a failure nothing is
+    // changed that others look at together with the state.
+    if (!node.m_error && !node.m_treeErrors) {
+        close();
+        return;
+    }
     const NodeLock lock(node);
-    node.m_error = error;
-    if (error) {
+    if (node.m_error) {
         if (!node.m_treeErrors)
             node.m_treeErrors = std::make_unique<TreeErrors>();
-        node.m_treeErrors->add({ node.id(), { node.path(), error } });
+        node.m_treeErrors->add({ node.id(), { node.path(), node.m_error } });
     }
-    if (node.m_treeErrors) {
-        for (Edge *edge = node.m_firstUp; edge; edge = edge->nextUp) {
-            if (!edge->closes || !edge->waits)
-                continue;
-            std::unique_ptr<TreeErrors> &errors = edge->upper->m_treeErrors;
-            if (!errors)
-                errors = std::make_unique<TreeErrors>();
-            errors->add(*node.m_treeErrors);
-        }
+    for (Edge *edge = node.m_firstUp; edge; edge = edge->nextUp) {
+        if (!edge->closes || !edge->waits)
+            continue;
+        std::unique_ptr<TreeErrors> &errors = edge->upper->m_treeErrors;
+        if (!errors)
+            errors = std::make_unique<TreeErrors>();
+        errors->add(*node.m_treeErrors);
     }
-    // Release: who sees Closed sees the error.
-    node.m_state.store(NodeState::Closed, std::memory_order_release);
+    close();
 }
 
 std::optional<Change> Graph::finish(Node &node)
 {
     Change change { NodeLock(node) };
-    if (node.m_hasFutures)
+    if (node.m_hasClosedListeners)
         return std::nullopt;
 
     // Release: who sees it may destroy the QObject, which nobody touches from here.

@@ -202,7 +202,8 @@ private:
     // All below is guarded by the component's lock, unless it says otherwise.
     bool m_closeAfterChildren = false;
     bool m_announced = false;
-    bool m_hasFutures = false;
+    bool m_hasClosingListeners = false;
+    bool m_hasClosedListeners = false;
     /// What keeps teardown from beginning: unclosed processes that this waits for, work, holds, and
     /// the announcement itself. Zero: teardown has begun; nothing increments it from there.
     std::uint32_t m_pending = 1;
@@ -213,17 +214,19 @@ private:
     Edge *m_firstDown = nullptr;
     Edge *m_lastDown = nullptr;
     Edge *m_firstUp = nullptr;
-    Edge *m_lastUp = nullptr;
     Edge m_ownEdge; ///< The first edge up needs no allocation.
     std::uint64_t m_visit = 0; ///< The search that came by last.
     Waiter *m_waiters = nullptr;
     std::unique_ptr<TreeErrors> m_treeErrors;
-    /// Written at home before the state is Closed, which publishes it.
+    /// Of the work, then of the teardown, the first that failed. Handed from step to step; the state
+    /// Closed publishes it.
     Error m_error;
 
-    // Guarded by the label lock of this node.
-    QString m_name;
-    Ref<Node> m_firstParent;
+    /// Guarded by the label lock of this node; null where it is empty.
+    std::unique_ptr<const QString> m_name;
+    /// Holds a reference. Set once, under the component's lock; read and let go of under the label lock
+    /// of this node.
+    std::atomic<Node *> m_firstParent = nullptr;
     mutable std::atomic<std::uint64_t> m_id = 0;
 };
 
@@ -318,18 +321,25 @@ public:
     static bool hold(Node &node);
     static Change release(Node &node);
 
-    /// closing() was emitted.
-    static Change announced(Node &node);
+    /// closing() was emitted. Nothing while listeners are to be told first.
+    static std::optional<Change> announced(Node &node);
+    /// The work or the teardown has failed; for who runs a step of the node.
+    static void fail(Node &node, const Error &error)
+    {
+        if (!node.m_error)
+            node.m_error = error;
+    }
     /// Teardown has completed: the state is Closed from here, and the error is known above.
-    static void setClosed(Node &node, const Error &error);
+    static void setClosed(Node &node);
     /// closed() was emitted: the node leaves all books and those that waited go on. Nothing while
-    /// futures are to be delivered first.
+    /// listeners are to be told first.
     static std::optional<Change> finish(Node &node);
 
     /// True if teardown has begun. The caller holds the lock.
     static bool hasBegunTeardown(const Node &node) { return node.m_pending == 0; }
-    /// Futures are registered and must be delivered before finish(). The caller holds the lock.
-    static void setHasFutures(Node &node, bool on) { node.m_hasFutures = on; }
+    /// Somebody must be told before announced(), or before finish(). The caller holds the lock.
+    static void setHasClosingListeners(Node &node, bool on) { node.m_hasClosingListeners = on; }
+    static void setHasClosedListeners(Node &node, bool on) { node.m_hasClosedListeners = on; }
 
     /// False if the goal is reached; the waiter is not registered then.
     static bool addWaiter(Node &node, Waiter &waiter);

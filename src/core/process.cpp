@@ -253,7 +253,7 @@ void Process::deleteAtHome(Process *process)
     static const QMetaMethod destroyedSignal = QMetaMethod::fromSignal(&QObject::destroyed);
     const bool silently =
             process->children().isEmpty() && !process->isSignalConnected(destroyedSignal);
-    Private::Dispatcher::retire(process, silently);
+    Private::Dispatcher::retire(process, silently, process->d->likelyHome());
 }
 
 int maxWorkThreadCount()

@@ -5,7 +5,6 @@
 
 #include "futures_p.h"
 #include "logging_p.h"
-#include "tsan_p.h"
 #include "wait_p.h"
 #include "workpool_p.h"
 
@@ -59,10 +58,13 @@ void ProcessData::refuse(const char *what, const QString &path, const QString &w
 
 void ProcessData::noteClass()
 {
-    // Only for its name in a message; relaxed, as all who write it write the same.
     const std::type_info &type = typeid(*m_object);
-    if (type != typeid(Process))
-        m_class.store(&type, std::memory_order_relaxed);
+    // Relaxed: it is set once more at worst.
+    if (type == typeid(Process) || m_isSubclass.load(std::memory_order_relaxed))
+        return;
+    const NodeLock lock(*this);
+    extras().type = &type;
+    m_isSubclass.store(true, std::memory_order_relaxed);
 }
 
 QThread *ProcessData::thread() const
@@ -211,6 +213,7 @@ QFuture<void> ProcessData::whenClosing()
     promise.start();
     QFuture<void> future = promise.future();
     extras().closingPromises.push_back(std::move(promise));
+    Graph::setHasClosingListeners(*this, true);
     return future;
 }
 
@@ -223,7 +226,7 @@ QFuture<Error> ProcessData::whenClosed()
     promise.start();
     QFuture<Error> future = promise.future();
     extras().closedPromises.push_back(std::move(promise));
-    Graph::setHasFutures(*this, true);
+    Graph::setHasClosedListeners(*this, true);
     return future;
 }
 
@@ -266,11 +269,17 @@ void ProcessData::addBinding(std::shared_ptr<Binding> binding, Bindings &over)
         all.reserve(2 * all.size() + 1);
     }
     all.push_back(std::move(binding));
+    if (state() == NodeState::Running)
+        Graph::setHasClosingListeners(*this, true);
+    Graph::setHasClosedListeners(*this, true);
     m_isBound.store(true, std::memory_order_release);
 }
 
 QThreadPool *ProcessData::pool() const
 {
+    // Relaxed: a pool that is being set counts for works that come after that.
+    if (!m_hasPool.load(std::memory_order_relaxed))
+        return nullptr;
     const NodeLock lock(*this);
     return m_extras ? m_extras->pool : nullptr;
 }
@@ -285,6 +294,7 @@ void ProcessData::setPool(QThreadPool *pool)
     const NodeLock lock(*this);
     if (pool || m_extras)
         extras().pool = pool;
+    m_hasPool.store(pool, std::memory_order_relaxed);
 }
 
 // --- go ------------------------------------------------------------------------------------------
@@ -316,7 +326,8 @@ ProcessPtr ProcessData::make(QThread *thread, const QString &name)
 
     auto *data = new ProcessData;
     auto *process = new Process(*data);
-    process->setName(name);
+    if (!name.isEmpty())
+        process->setName(name);
     if (thread != process->thread())
         process->moveToThread(thread);
     data->setPlaced(true);
@@ -335,6 +346,7 @@ bool ProcessData::join(Process *parent, const char *what)
     ProcessData *upper = of(parent);
     upper->noteClass();
     m_extras->pool = upper->pool();
+    m_hasPool.store(m_extras->pool, std::memory_order_relaxed);
     EdgeChange result = Graph::addChild(*upper, *this);
     if (result.refusal == Refusal::None) {
         deliver(std::move(result.change));
@@ -387,20 +399,17 @@ void ProcessData::runWork(Item *next)
         // What the user captured goes here, where the work ran, and before the process is Closed.
         work.reset();
     }
-    workDone(error, next);
+    if (error)
+        Graph::fail(*this, error);
+    deliverAtEndOfStep(Graph::workReturned(*this), next);
 }
 
 void ProcessData::workDropped()
 {
     m_extras->work.reset();
-    workDone(Error(QStringLiteral("The work was dropped by its thread pool before it started")),
-             nullptr);
-}
-
-void ProcessData::workDone(const Error &error, Item *next)
-{
-    m_failure = error;
-    deliver(Graph::workReturned(*this), next);
+    Graph::fail(*this,
+                Error(QStringLiteral("The work was dropped by its thread pool before it started")));
+    deliver(Graph::workReturned(*this));
 }
 
 // --- Steps ---------------------------------------------------------------------------------------
@@ -451,10 +460,11 @@ void ProcessData::announce(Item *next)
 {
     Frame frame(*this, Frame::Kind::Announce);
     emitSignals(frame, Process::State::Closing);
-    if (!frame.completed)
-        tellOfClosing();
-    if (!frame.completed)
-        deliver(Graph::announced(*this), next);
+    std::optional<Change> change;
+    while (!frame.completed && !(change = Graph::announced(*this)))
+        tellOfClosing(); // which may destroy the object, and then the destructor has completed this
+    if (change)
+        deliverAtEndOfStep(std::move(*change), next);
 }
 
 /// Delivers the futures, and tells the bindings.
@@ -464,10 +474,9 @@ void ProcessData::tellOfClosing()
     Bindings bindings; // a copy: user code may destroy the object, which releases them
     {
         const NodeLock lock(*this);
-        if (!m_extras)
-            return;
         promises.swap(m_extras->closingPromises);
         bindings = m_extras->bindings;
+        Graph::setHasClosingListeners(*this, false);
     }
     for (QPromise<void> &promise : promises)
         promise.finish();
@@ -477,17 +486,16 @@ void ProcessData::tellOfClosing()
 
 void ProcessData::tearDown(Item *next)
 {
+    // Nobody sets a teardown any more, and whoever did was ordered before by the lock.
+    if (!m_teardown) {
+        finish(next);
+        return;
+    }
     const QThread *here = thread();
     if (const std::optional<Error> error = runTeardown(Frame::Kind::Teardown)) {
-        fail(*error);
+        Graph::fail(*this, *error);
         goOn(here, next);
     }
-}
-
-void ProcessData::fail(const Error &error)
-{
-    if (!m_failure)
-        m_failure = error;
 }
 
 /// Finishes here, or where the home is now if the teardown has moved it.
@@ -501,9 +509,6 @@ void ProcessData::goOn(const QThread *here, Item *next)
 
 std::optional<Error> ProcessData::runTeardown(Frame::Kind kind)
 {
-    // Nobody sets it any more, and whoever did was ordered before by the lock.
-    if (!m_teardown)
-        return Error();
     const Frame frame(*this, kind);
     try {
         TeardownResult result = m_teardown->run();
@@ -525,33 +530,39 @@ std::optional<Error> ProcessData::follow(QFuture<T> future)
         return errorOf(std::move(future));
 
     if (!isHomeless()) {
-        m_futureHome = DispatcherRef(&Dispatcher::current());
-        m_futureHome->addOpenFuture(*this);
+        {
+            const NodeLock lock(*this);
+            extras().futureHome = DispatcherRef(&Dispatcher::current());
+        }
+        Dispatcher::current().addOpenFuture(*this);
     }
     // In whatever thread it finishes: there it only makes the next step due. From here on that may
     // have happened.
-    handOver(this);
-    const Parcel<Ref<ProcessData>> self { Ref<ProcessData>(this) };
+    const Ref<ProcessData> self(this);
     whenFinished(future, [self](QFuture<T> finished) {
-        ProcessData &process = *self.get();
-        if (!process.m_settled.load(std::memory_order_acquire))
-            process.settle(errorOf(std::move(finished), true));
+        if (!self->m_settled.load(std::memory_order_acquire))
+            self->settle(errorOf(std::move(finished), true));
     });
     return std::nullopt;
 }
 
 void ProcessData::settle(const Error &error)
 {
-    takeOver(this);
     // Acquire and release: the first one hands its error on, the second only leaves.
     if (m_settled.exchange(true, std::memory_order_acq_rel))
         return;
-    if (m_futureHome)
-        m_futureHome->removeOpenFuture(*this);
+    DispatcherRef home;
+    {
+        const NodeLock lock(*this);
+        if (m_extras)
+            home = std::move(m_extras->futureHome);
+    }
+    if (home)
+        home->removeOpenFuture(*this);
     if (hasLateTeardown()) {
         lateTeardownDone(error);
     } else {
-        fail(error);
+        Graph::fail(*this, error);
         deliver(*this, Step::Finish);
     }
 }
@@ -601,13 +612,13 @@ void ProcessData::lateTeardownDone(const Error &error)
 void ProcessData::finish(Item *next)
 {
     ProcessPtr self; // goes last: the object may go with it
-    Bindings bindings;
     {
         Frame frame(*this, Frame::Kind::Finish);
         m_teardown.reset();
-        releaseBindings(bindings);
-        Graph::setClosed(*this, m_failure);
-        releaseBindings(bindings); // those that came meanwhile
+        // Acquire: see its declaration; most processes have none.
+        const Bindings bindings =
+                m_isBound.load(std::memory_order_acquire) ? releaseBindings() : Bindings();
+        Graph::setClosed(*this);
         for (const auto &binding : bindings)
             binding->closed();
         emitSignals(frame, Process::State::Closed);
@@ -616,37 +627,36 @@ void ProcessData::finish(Item *next)
             self = std::move(m_extras->self);
         std::optional<Change> change;
         while (!(change = Graph::finish(*this)))
-            deliverClosedFutures();
-        deliver(std::move(*change), next);
+            tellOfClosed();
+        deliverAtEndOfStep(std::move(*change), next);
     }
 }
 
-/// Takes the bindings that there are, adds them to \a released, and makes them let go.
-void ProcessData::releaseBindings(Bindings &released)
+/// Makes the bindings that there are let go, and takes them.
+ProcessData::Bindings ProcessData::releaseBindings()
 {
-    // Acquire and release: see its declaration; most processes have none.
-    if (!m_isBound.load(std::memory_order_acquire))
-        return;
     Bindings taken;
     {
         const NodeLock lock(*this);
         m_isBound.store(false, std::memory_order_release);
         taken.swap(m_extras->bindings);
     }
-    for (auto &binding : taken) {
+    for (const auto &binding : taken)
         binding->finishing();
-        released.push_back(std::move(binding));
-    }
+    return taken;
 }
 
-void ProcessData::deliverClosedFutures()
+/// Delivers the futures, and releases the bindings that came while the process was finishing.
+void ProcessData::tellOfClosed()
 {
     std::vector<QPromise<Error>> promises;
     {
         const NodeLock lock(*this);
         promises.swap(m_extras->closedPromises);
-        Graph::setHasFutures(*this, false);
+        Graph::setHasClosedListeners(*this, false);
     }
+    for (const auto &binding : releaseBindings())
+        binding->closed();
     for (QPromise<Error> &promise : promises) {
         promise.addResult(error());
         promise.finish();
@@ -707,13 +717,12 @@ void ProcessData::closeInDestructor()
         return;
     }
 
-    const std::type_info *type = m_class.load(std::memory_order_relaxed);
-    if (type && m_hasTeardown) {
+    if (m_isSubclass.load(std::memory_order_relaxed) && m_hasTeardown) {
         qCCritical(lcProcess).noquote()
                 << QStringLiteral("Process \"%1\" was left open by its class %2: its teardown runs "
                                   "when the members of this class are gone. Call closeAndWait() "
                                   "first in the destructor of the class, or use Closing<%2>")
-                           .arg(path(), className(*type));
+                           .arg(path(), className(*m_extras->type));
     }
 
     deliver(Graph::close(*this));
@@ -723,9 +732,11 @@ void ProcessData::closeInDestructor()
             own->inSecondSignal = true;
             emitSignals(*own, Process::State::Closing);
         }
-        tellOfClosing();
+        std::optional<Change> change;
+        while (!(change = Graph::announced(*this)))
+            tellOfClosing();
         own->completed = true;
-        deliver(Graph::announced(*this));
+        deliver(std::move(*change));
     }
     if (const Node *blocker = blockedBy(*this)) {
         qFatal("GoProcess: process \"%s\" is destroyed in the step or work of process \"%s\", after "

@@ -71,6 +71,9 @@ public:
     /// The same while Running, unless one of its class is there; the one that is, or null.
     std::shared_ptr<Binding> bindOnce(const std::shared_ptr<Binding> &binding);
 
+    /// The dispatcher of the thread that made it.
+    const DispatcherRef &likelyHome() const { return m_firstHome; }
+
     /// Says what was refused, and why (R15).
     static void refuse(const char *what, const QString &path, const QString &why);
 
@@ -94,6 +97,8 @@ private:
         std::unique_ptr<Work> work;
         ProcessPtr self; ///< Keeps what make() made until after closed().
         Bindings bindings;
+        const std::type_info *type = nullptr; ///< The class of the object if it is a subclass.
+        DispatcherRef futureHome; ///< Where the teardown ran whose future is open.
     };
 
     ~ProcessData() override;
@@ -105,7 +110,6 @@ private:
     void finish(Item *next);
     void runWork(Item *next);
     void rehome();
-    void workDone(const Error &error, Item *next);
     void goOn(const QThread *here, Item *next);
 
     /// Nothing if a future will tell.
@@ -118,29 +122,25 @@ private:
 
     Extras &extras(); ///< Under the lock.
     void tellOfClosing();
-    void deliverClosedFutures();
+    void tellOfClosed();
     void addBinding(std::shared_ptr<Binding> binding, Bindings &over); ///< Under the lock.
-    void releaseBindings(Bindings &released);
-    void fail(const Error &error);
+    Bindings releaseBindings();
 
     /// Null once the QObject is gone. Written under the lock; see Resident::thread() for who reads.
     Process *m_object = nullptr;
     std::unique_ptr<Teardown> m_teardown; ///< Set under the lock; taken by the teardown step.
     std::unique_ptr<Extras> m_extras; ///< Made under the lock.
-    DispatcherRef m_futureHome; ///< Where the teardown ran whose future is open.
-    /// The error of the work, then of the teardown, the first that failed; handed from step to step.
-    Error m_failure;
-    /// The class of the object if it is a subclass.
-    std::atomic<const std::type_info *> m_class = nullptr;
     bool m_hasTeardown = false; ///< One was set. Under the lock.
     bool m_isKept = false; ///< Made by make(); set before others know the process.
     bool m_isPlaced = false; ///< In the object's thread only.
-    /// There are bindings. Written under the lock; the finish looks without it, and once more when
-    /// the state is Closed, which nobody can miss who had the lock after it.
+    /// There are bindings. Written under the lock; the finish looks without it first, and under it
+    /// before the end.
     std::atomic<bool> m_isBound = false;
+    std::atomic<bool> m_hasPool = false; ///< Written under the lock; see pool().
+    std::atomic<bool> m_isSubclass = false; ///< Written under the lock; see noteClass().
+    /// The future of the teardown has finished; the first one wins.
+    std::atomic<bool> m_settled = false;
     std::atomic<QThread *> m_leaving = nullptr; ///< The thread that the last move left.
-    std::atomic<bool> m_settled =
-            false; ///< The future of the teardown has finished; first one wins.
 };
 
 } // namespace GoProcess::Private

@@ -4,8 +4,6 @@
 #ifndef GOPROCESS_TSAN_P_H
 #define GOPROCESS_TSAN_P_H
 
-#include <utility>
-
 #if defined(__SANITIZE_THREAD__)
 #  define GOPROCESS_TSAN
 #elif defined(__has_feature)
@@ -36,26 +34,6 @@ inline void takeOver([[maybe_unused]] void *object)
     __tsan_acquire(object);
 #endif
 }
-
-/// A value in something that Qt brings to another thread, as the closure of a continuation is.
-template<class T>
-class Parcel
-{
-public:
-    explicit Parcel(T value) : m_value(std::move(value)) { handOver(this); }
-    Parcel(const Parcel &other) : m_value(other.get()) { handOver(this); }
-    Parcel &operator=(const Parcel &) = delete;
-    ~Parcel() { takeOver(this); }
-
-    const T &get() const
-    {
-        takeOver(const_cast<Parcel *>(this));
-        return m_value;
-    }
-
-private:
-    const T m_value;
-};
 
 } // namespace GoProcess::Private
 

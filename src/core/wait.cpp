@@ -168,11 +168,10 @@ bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer
     std::uint64_t irregularities = 0;
     bool reached = false;
     while (!(reached = wakeUp.isSet())) {
-        if (Clock::now() >= end)
+        if (end != Clock::time_point::max() && Clock::now() >= end)
             break;
-        if (here.runOne())
+        if (here.runOne() || here.reap())
             continue;
-        here.reap();
         if (const auto seen = Dispatcher::irregularities(); seen != irregularities) {
             irregularities = seen;
             if (rescue(node, here))
@@ -204,7 +203,7 @@ bool waitUntil(Resident &node, Waiter::Goal goal, QDeadlineTimer deadline)
 void waitInVain(QDeadlineTimer deadline)
 {
     Dispatcher &here = Dispatcher::current();
-    const bool reached = false;
+    const std::atomic<bool> reached = false;
     const auto end = timePoint(deadline);
     while (Clock::now() < end) {
         if (here.runOne())

@@ -129,18 +129,28 @@ bool WorkPool::takePlace()
     return true;
 }
 
+void WorkPool::submit(Item item)
+{
+    submit(&item, &item + 1);
+}
+
 void WorkPool::submit(std::vector<Item> items)
+{
+    submit(items.data(), items.data() + items.size());
+}
+
+void WorkPool::submit(Item *begin, Item *end)
 {
     int pumps = 0;
     bool watch = false;
     {
         const std::lock_guard lock(m_mutex);
-        for (Item &item : items) {
-            m_queue.push_back(std::move(item));
+        for (Item *item = begin; item != end; ++item) {
+            m_queue.push_back(std::move(*item));
             if (takePlace())
                 ++pumps;
         }
-        if (pumps < int(items.size()) && !m_watching)
+        if (pumps < end - begin && !m_watching)
             watch = m_watching = true;
     }
     for (; pumps > 0; --pumps)
@@ -216,7 +226,7 @@ void WorkPool::watch()
     // Ticks without a completion before threads are added. Where all threads are blocked they are
     // needed now. A thread that is on its way may just be short of a processor, and more threads would
     // not help it; but it may also go on for ever, and what is queued has to start at last.
-    constexpr int patience = 4;
+    constexpr int patience = 2;
     constexpr int patienceIfSomeGoOn = 50;
     constexpr int patienceIfAllGoOn = 100;
 
@@ -239,14 +249,14 @@ void WorkPool::watch()
             continue;
 
         // A few more at first, as all may wait for somebody who is short of a processor (the allocator's
-        // lock is such a place). If they are blocked too, twice as many each tick, so that hundreds of
+        // lock is such a place). If they are blocked too, four times as many each time, so that hundreds of
         // blocked works run within milliseconds.
         const bool first = threadCount() <= m_base;
         if (unblocked > 0 || first)
             stalled = 0;
         const int wanted = unblocked > 0 ? std::max(1, m_base - unblocked)
                 : first                  ? m_base
-                                         : threadCount();
+                                         : 3 * threadCount();
         int pumps = std::min({ int(m_queue.size()), wanted, m_max - threadCount() });
         const int max = m_max;
         const bool warn =

@@ -44,6 +44,7 @@ public:
     /// Never destroyed. Its first use arranges that the end of the program waits for works (R48).
     static WorkPool &instance();
 
+    void submit(Item item);
     void submit(std::vector<Item> items);
     /// Gives a work to a user's pool.
     static void submit(Resident &node, QThreadPool *pool);
@@ -82,6 +83,7 @@ private:
 
     WorkPool();
 
+    void submit(Item *begin, Item *end);
     void pump();
     void watch();
     int countUnblocked() const;

@@ -14,8 +14,10 @@
 #include <QtConcurrent>
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 #include <thread>
@@ -29,19 +31,39 @@ using GoProcess::ProcessPtr;
 
 namespace {
 
-/// Runs \a function in the event loop of \a thread, later.
-void post(QThread &thread, std::function<void()> function)
+/// Runs functions in the event loop of a thread, each in a queued event of its own. Made before the
+/// thread starts, which orders the two.
+class Poster : public QObject
 {
-    auto *object = new QObject;
-    object->moveToThread(&thread);
-    QMetaObject::invokeMethod(
-            object,
-            [object, call = std::move(function)] {
-                call();
-                delete object;
-            },
-            Qt::QueuedConnection);
-}
+public:
+    explicit Poster(QThread &thread) { moveToThread(&thread); }
+
+    void post(std::function<void()> function)
+    {
+        // The event is posted under the mutex too, which orders all of it before its delivery.
+        const std::lock_guard lock(m_mutex);
+        m_functions.push_back(std::move(function));
+        QCoreApplication::postEvent(this, new QEvent(QEvent::User));
+    }
+
+    bool event(QEvent *event) override
+    {
+        if (event->type() != QEvent::User)
+            return QObject::event(event);
+        std::function<void()> function;
+        {
+            const std::lock_guard lock(m_mutex);
+            function = std::move(m_functions.front());
+            m_functions.pop_front();
+        }
+        function();
+        return true;
+    }
+
+private:
+    std::mutex m_mutex;
+    std::deque<std::function<void()>> m_functions; // guarded by m_mutex
+};
 
 class RunThread : public QThread
 {
@@ -218,12 +240,13 @@ void tst_Adaptors::thread_homeIsBlocked()
 void tst_Adaptors::thread_homeRunsStepsWhileTheThreadEnds()
 {
     QThread thread;
+    Poster poster(thread);
     thread.start();
     Counter torn;
     Process other([&] { torn.add(); });
     const std::unique_ptr<Process> process(adopt(&thread));
     Gate gate;
-    post(thread, [&] {
+    poster.post([&] {
         gate.pass();
         other.close();
         torn.waitFor(1); // a step of the thread that waits for this one
@@ -265,13 +288,14 @@ void tst_Adaptors::thread_queuedCallsStillRun()
 {
     for (int round = 0; round < 20; ++round) {
         QThread thread;
+        Poster poster(thread);
         thread.start();
         const std::unique_ptr<Process> process(adopt(&thread));
-        std::atomic<int> calls = 0;
+        Counter calls;
         for (int i = 0; i < 100; ++i)
-            post(thread, [&] { ++calls; });
+            poster.post([&] { calls.add(); });
         QVERIFY(!process->closeAndWait());
-        QCOMPARE(calls.load(), 100);
+        QCOMPARE(calls.count(), 100);
         thread.wait();
     }
 }

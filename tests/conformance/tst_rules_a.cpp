@@ -264,6 +264,7 @@ private Q_SLOTS:
     void r16_ringsOfClosingEdges();
     void r16_worksWithoutEventLoop();
     void r16_worksWithEventLoop();
+    void r16_worksOfAWorkWhileItsThreadWaits();
     void r16_failedChildren();
     void r16_removingAChildIsCheap();
 
@@ -1960,6 +1961,20 @@ void tst_RulesA::r16_worksWithEventLoop()
             return work->isClosed();
         }));
     });
+    QVERIFY(grown < 4 * flat);
+    QVERIFY(!p.closeAndWait());
+}
+
+void tst_RulesA::r16_worksOfAWorkWhileItsThreadWaits()
+{
+    // Their objects live in this thread, which is blocked in a wait.
+    qint64 grown = 0;
+    Family family;
+    Process &p = family.add(u"p"_s);
+    const ProcessPtr work = p.go([&](Process &self) {
+        grown = growth(5'000, [&] { CHECK(self.go([] {})->waitForClosed(soon())); });
+    });
+    QVERIFY(work->waitForClosed(soon()));
     QVERIFY(grown < 4 * flat);
     QVERIFY(!p.closeAndWait());
 }

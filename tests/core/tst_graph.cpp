@@ -66,11 +66,13 @@ public:
         switch (due.step) {
         case Step::Announce:
             write(node, "closing");
-            take(Graph::announced(node));
+            take(std::move(*Graph::announced(node)));
             break;
         case Step::Teardown:
             write(node, "teardown");
-            Graph::setClosed(node, failing.contains(node.name()) ? Error(node.name()) : Error());
+            if (failing.contains(node.name()))
+                Graph::fail(node, Error(node.name()));
+            Graph::setClosed(node);
             take(std::move(*Graph::finish(node)));
             break;
         default:

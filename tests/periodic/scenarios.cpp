@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Programs that end while processes are periodic or bound: the tests run them as child processes.
+// Programs that start or end with periodic or bound processes: the tests run them as child processes.
 //
 // Usage: goprocess_periodic_scenarios NAME. Exits with 0, without a message, if all was well.
 
 #include <GoProcess/GoProcess>
 
+#include <QByteArray>
 #include <QDeadlineTimer>
+#include <QFile>
 #include <QPromise>
+#include <QString>
 
 #include <atomic>
 #include <chrono>
@@ -19,6 +22,34 @@ using GoProcess::Process;
 using namespace std::chrono_literals;
 
 namespace {
+
+/// Threads of this program; zero where it cannot be told.
+int threadCount()
+{
+#ifdef Q_OS_LINUX
+    QFile status(QStringLiteral("/proc/self/status"));
+    if (status.open(QFile::ReadOnly)) {
+        for (const QByteArray &line : status.readAll().split('\n')) {
+            if (line.startsWith("Threads:"))
+                return line.mid(8).trimmed().toInt();
+        }
+    }
+#endif
+    return 0;
+}
+
+/// Between beats there is the thread of the clock, and one that sanitizers may start; nothing else.
+int tenThousandHoldNoThread()
+{
+    const int threadsBefore = threadCount();
+    Process root;
+    for (int i = 0; i < 10'000; ++i)
+        GoProcess::every(
+                24h, [] {}, &root);
+    const int threadsMeanwhile = threadCount();
+    root.closeAndWait();
+    return threadsMeanwhile <= threadsBefore + 2 ? 0 : 1;
+}
 
 /// Beats go on while the program ends; runs in flight are asked to close, and none begins after.
 int beatsAtTheEnd()
@@ -72,6 +103,8 @@ int deadlineAtTheEnd()
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
+    if (std::strcmp(name, "tenThousandHoldNoThread") == 0)
+        return tenThousandHoldNoThread();
     if (std::strcmp(name, "beatsAtTheEnd") == 0)
         return beatsAtTheEnd();
     if (std::strcmp(name, "waitingAtTheEnd") == 0)
