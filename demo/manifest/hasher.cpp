@@ -3,14 +3,14 @@
 
 #include "hasher.h"
 
-#include "console.h"
+#include "common/console.h"
+#include "common/steadyfile.h"
 #include "counts.h"
 #include "journal.h"
 #include "record.h"
-#include "steadyfile.h"
 #include "writer.h"
 
-namespace Manifest {
+namespace Demo {
 
 Hasher::Hasher(const Journal &journal, Writer &writer, Counts &counts, Console &console)
     : m_journal(journal), m_writer(writer), m_counts(counts), m_console(console)
@@ -73,4 +73,4 @@ GoProcess::Error Hasher::takeHash(const FoundFile &file, Record *record,
     return hash.error;
 }
 
-} // namespace Manifest
+} // namespace Demo

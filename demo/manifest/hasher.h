@@ -4,7 +4,7 @@
 #ifndef MANIFEST_HASHER_H
 #define MANIFEST_HASHER_H
 
-#include "backlog.h"
+#include "common/backlog.h"
 
 #include <GoProcess/Process>
 
@@ -12,7 +12,7 @@
 #include <QString>
 #include <QThreadPool>
 
-namespace Manifest {
+namespace Demo {
 
 class Console;
 class Journal;
@@ -57,6 +57,6 @@ private:
     GoProcess::Process m_process;
 };
 
-} // namespace Manifest
+} // namespace Demo
 
 #endif

@@ -3,7 +3,7 @@
 
 #include "journal.h"
 
-#include "names.h"
+#include "common/names.h"
 
 #include <QFile>
 
@@ -13,7 +13,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
-namespace Manifest {
+namespace Demo {
 
 namespace {
 
@@ -225,4 +225,4 @@ GoProcess::Error Journal::writeLines(const QList<Record> &records, const QByteAr
     return {};
 }
 
-} // namespace Manifest
+} // namespace Demo

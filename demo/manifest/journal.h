@@ -4,7 +4,7 @@
 #ifndef MANIFEST_JOURNAL_H
 #define MANIFEST_JOURNAL_H
 
-#include "posix.h"
+#include "common/posix.h"
 #include "record.h"
 
 #include <GoProcess/Error>
@@ -13,7 +13,7 @@
 #include <QHash>
 #include <QList>
 
-namespace Manifest {
+namespace Demo {
 
 /// The file `OUTPUT.partial`, to which a run only appends, and which the next run can go on from.
 ///
@@ -63,6 +63,6 @@ private:
     bool m_hadEarlier = false;
 };
 
-} // namespace Manifest
+} // namespace Demo
 
 #endif

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // A program that writes a manifest of a folder and can be stopped at any moment.
 
-#include "console.h"
+#include "common/console.h"
+#include "common/stopsignals.h"
 #include "options.h"
 #include "progress.h"
 #include "run.h"
-#include "stopsignals.h"
 
 #include <GoProcess/Process>
 
@@ -18,19 +18,19 @@
 
 namespace {
 
-int runManifest(const Manifest::Options &options)
+int runManifest(const Demo::Options &options)
 {
-    Manifest::Console console;
-    Manifest::StopSignals stopSignals;
-    Manifest::Run run(console);
+    Demo::Console console;
+    Demo::StopSignals stopSignals;
+    Demo::Run run(console);
     if (const GoProcess::Error error = run.open(options)) {
         console.say(error.message());
         return EXIT_FAILURE;
     }
 
-    Manifest::Progress progress(run.counts(), console);
+    Demo::Progress progress(run.counts(), console);
     GoProcess::Process *root = run.root();
-    QObject::connect(&stopSignals, &Manifest::StopSignals::requested, root, [&console, root] {
+    QObject::connect(&stopSignals, &Demo::StopSignals::requested, root, [&console, root] {
         if (!root->isClosing())
             console.say(QStringLiteral("Stopping; a second Ctrl-C ends at once"));
         root->close();
@@ -54,10 +54,10 @@ int main(int argc, char **argv)
     std::signal(SIGPIPE, SIG_IGN); // a reader that went away is an error of the write
     QCoreApplication::setOrganizationName(QStringLiteral("GoProcess"));
     QCoreApplication::setApplicationName(QStringLiteral("manifest"));
-    const auto parsed = Manifest::parseOptions(argc, argv);
+    const auto parsed = Demo::parseOptions(argc, argv);
     if (const int *status = std::get_if<int>(&parsed))
         return *status;
 
     QCoreApplication application(argc, argv);
-    return runManifest(std::get<Manifest::Options>(parsed));
+    return runManifest(std::get<Demo::Options>(parsed));
 }

@@ -3,7 +3,7 @@
 
 #include "options.h"
 
-#include "names.h"
+#include "common/names.h"
 
 #include <QDir>
 #include <QFile>
@@ -17,7 +17,7 @@
 #include <getopt.h>
 #include <sys/stat.h>
 
-namespace Manifest {
+namespace Demo {
 
 namespace {
 
@@ -113,4 +113,4 @@ std::variant<Options, int> parseOptions(int argc, char **argv)
     return options;
 }
 
-} // namespace Manifest
+} // namespace Demo

@@ -9,7 +9,7 @@
 #include <optional>
 #include <variant>
 
-namespace Manifest {
+namespace Demo {
 
 /// All names are absolute, and bytes as the user gave them.
 struct Options
@@ -23,6 +23,6 @@ struct Options
 /// The options, or the status to exit with, after a text that says why.
 std::variant<Options, int> parseOptions(int argc, char **argv);
 
-} // namespace Manifest
+} // namespace Demo
 
 #endif

@@ -3,14 +3,14 @@
 
 #include "progress.h"
 
-#include "console.h"
+#include "common/console.h"
 #include "counts.h"
 
 #include <QLocale>
 
 #include <chrono>
 
-namespace Manifest {
+namespace Demo {
 
 using namespace std::chrono_literals;
 
@@ -61,4 +61,4 @@ double Progress::bytesPerSecond()
     return m_bytesPerSecond;
 }
 
-} // namespace Manifest
+} // namespace Demo

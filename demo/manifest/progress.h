@@ -8,7 +8,7 @@
 #include <QObject>
 #include <QTimer>
 
-namespace Manifest {
+namespace Demo {
 
 class Console;
 struct Counts;
@@ -37,6 +37,6 @@ private:
     double m_bytesPerSecond = 0;
 };
 
-} // namespace Manifest
+} // namespace Demo
 
 #endif

@@ -3,15 +3,14 @@
 
 #include "record.h"
 
-#include "names.h"
+#include "common/names.h"
 
 #include <QList>
 
 #include <algorithm>
 #include <array>
-#include <ctime>
 
-namespace Manifest {
+namespace Demo {
 
 namespace {
 
@@ -26,17 +25,6 @@ bool isHash(const QByteArray &text)
 }
 
 } // namespace
-
-qint64 nanoseconds(const struct timespec &time)
-{
-    return qint64(time.tv_sec) * 1'000'000'000 + qint64(time.tv_nsec);
-}
-
-FileState stateOf(const struct stat &status)
-{
-    return { status.st_ino, status.st_size, nanoseconds(status.st_mtim),
-             nanoseconds(status.st_ctim) };
-}
 
 QByteArray manifestLine(const Record &record)
 {
@@ -78,4 +66,4 @@ std::optional<Record> parseJournalLine(const QByteArray &line)
     return Record { *name, fields.first(), state };
 }
 
-} // namespace Manifest
+} // namespace Demo

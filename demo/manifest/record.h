@@ -4,33 +4,14 @@
 #ifndef MANIFEST_RECORD_H
 #define MANIFEST_RECORD_H
 
+#include "common/filestate.h"
+
 #include <QByteArray>
 #include <QByteArrayView>
 
 #include <optional>
 
-#include <sys/stat.h>
-
-namespace Manifest {
-
-/// What tells that a file has changed. Times in ns since 1970.
-struct FileState
-{
-    quint64 inode = 0;
-    qint64 size = 0; ///< In bytes.
-    qint64 modified = 0; ///< When the content changed.
-    qint64 changed = 0; ///< When anything did; no program can set it back.
-
-    friend bool operator==(const FileState &a, const FileState &b)
-    {
-        return a.inode == b.inode && a.size == b.size && a.modified == b.modified
-                && a.changed == b.changed;
-    }
-    friend bool operator!=(const FileState &a, const FileState &b) { return !(a == b); }
-};
-
-qint64 nanoseconds(const struct timespec &time);
-FileState stateOf(const struct stat &status);
+namespace Demo {
 
 struct Record
 {
@@ -47,6 +28,6 @@ QByteArray journalLine(const Record &record);
 /// The record that journalLine() made \a line from (without its newline); nothing for any other line.
 std::optional<Record> parseJournalLine(const QByteArray &line);
 
-} // namespace Manifest
+} // namespace Demo
 
 #endif

@@ -5,7 +5,7 @@
 
 #include <fcntl.h>
 
-namespace Manifest {
+namespace Demo {
 
 GoProcess::Error Report::open(const QByteArray &name)
 {
@@ -38,4 +38,4 @@ QList<QByteArray> Report::fileNames() const
                             : QList<QByteArray>();
 }
 
-} // namespace Manifest
+} // namespace Demo

@@ -4,7 +4,7 @@
 #ifndef MANIFEST_REPORT_H
 #define MANIFEST_REPORT_H
 
-#include "posix.h"
+#include "common/posix.h"
 #include "record.h"
 
 #include <GoProcess/Error>
@@ -12,7 +12,7 @@
 #include <QByteArray>
 #include <QList>
 
-namespace Manifest {
+namespace Demo {
 
 /// Gets the manifest's line of each file once that file is safe on disk, in that order.
 class Report
@@ -33,6 +33,6 @@ private:
     FileDescriptor m_file;
 };
 
-} // namespace Manifest
+} // namespace Demo
 
 #endif

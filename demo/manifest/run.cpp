@@ -3,15 +3,15 @@
 
 #include "run.h"
 
-#include "console.h"
-#include "names.h"
+#include "common/console.h"
+#include "common/names.h"
 
 #include <cstdlib>
 
 #include <fcntl.h>
 #include <unistd.h>
 
-namespace Manifest {
+namespace Demo {
 
 namespace {
 
@@ -119,4 +119,4 @@ int Run::exitStatus() const
                                                                         : EXIT_SUCCESS;
 }
 
-} // namespace Manifest
+} // namespace Demo

@@ -4,8 +4,8 @@
 #ifndef MANIFEST_RUN_H
 #define MANIFEST_RUN_H
 
-#include "backlog.h"
-#include "closetimes.h"
+#include "common/backlog.h"
+#include "common/closetimes.h"
 #include "counts.h"
 #include "hasher.h"
 #include "journal.h"
@@ -18,7 +18,7 @@
 
 #include <memory>
 
-namespace Manifest {
+namespace Demo {
 
 class Console;
 
@@ -65,6 +65,6 @@ private:
     GoProcess::Process m_root;
 };
 
-} // namespace Manifest
+} // namespace Demo
 
 #endif

@@ -4,35 +4,25 @@
 #ifndef MANIFEST_WALKER_H
 #define MANIFEST_WALKER_H
 
-#include "posix.h"
+#include "common/walk.h"
 
 #include <GoProcess/Process>
 
 #include <QByteArray>
 #include <QList>
 
-#include <vector>
-
-namespace Manifest {
+namespace Demo {
 
 class Backlog;
 class Console;
 class Hasher;
 struct Counts;
 
-/// Files that the program itself writes, which a manifest cannot list.
-struct OwnFiles
-{
-    FileId folder;
-    QList<QByteArray> names;
-};
-
 /// Walks through a folder and hands each regular file in it to the hasher.
 ///
-/// Links are not followed: what they lead to is listed where it lies. Pipes, sockets and devices have
-/// no content to hash. Both are counted. Folders of which it read the names but which it has not
-/// entered yet are all it remembers, and Backlog keeps it from running ahead of the hasher.
-class Walker
+/// Links are not followed, and pipes, sockets and devices have no content to hash; both are counted.
+/// Backlog keeps the walk from running ahead of the hasher.
+class Walker : private Walk::Visitor
 {
 public:
     /// \a folder is absolute; the others must outlive the walker.
@@ -45,19 +35,13 @@ public:
     void start();
 
 private:
-    struct Folder
-    {
-        QByteArray path;
-        size_t depth;
-    };
+    GoProcess::Error walk();
 
-    GoProcess::Error walk(const GoProcess::Process &self);
-    void visitFolder(const Folder &folder, const GoProcess::Process &self);
-    void visitEntry(int folderDescriptor, const Folder &folder, const QByteArray &name);
-    void visitFile(const QByteArray &path, qint64 size);
-    void visitLink(int folderDescriptor, const QByteArray &name, const QByteArray &path);
-    bool isOwnFile(FileId folder, const QByteArray &name) const;
-    void fail(const GoProcess::Error &error);
+    bool goesOn() const override { return !m_process.isClosing(); }
+    void visitFile(const QByteArray &path, const struct stat &status) override;
+    void visitLink(const QByteArray &path, bool goesRound) override;
+    void visitOther() override;
+    void failed(const QByteArray &path, const GoProcess::Error &error) override;
 
     const QByteArray m_root;
     const QList<OwnFiles> m_ownFiles;
@@ -67,8 +51,6 @@ private:
     Console &m_console;
 
     // Of the walk alone, which is one work in one thread.
-    std::vector<Folder> m_pending;
-    std::vector<FileId> m_ancestors; // of what is visited; the folder that it lies in comes last
     GoProcess::Error m_firstError;
     int m_errorCount = 0;
 
@@ -76,6 +58,6 @@ private:
     GoProcess::Process m_process;
 };
 
-} // namespace Manifest
+} // namespace Demo
 
 #endif

@@ -3,12 +3,12 @@
 
 #include "writer.h"
 
-#include "console.h"
+#include "common/console.h"
 #include "counts.h"
 #include "journal.h"
 #include "report.h"
 
-namespace Manifest {
+namespace Demo {
 
 Writer::Writer(Journal &journal, Report &report, Counts &counts, Console &console)
     : m_journal(journal), m_report(report), m_counts(counts), m_console(console)
@@ -81,4 +81,4 @@ GoProcess::Error Writer::writeManifest()
     return m_counts.isComplete() && !m_error ? m_journal.remove() : GoProcess::Error();
 }
 
-} // namespace Manifest
+} // namespace Demo

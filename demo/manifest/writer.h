@@ -4,7 +4,7 @@
 #ifndef MANIFEST_WRITER_H
 #define MANIFEST_WRITER_H
 
-#include "backlog.h"
+#include "common/backlog.h"
 #include "record.h"
 
 #include <GoProcess/Adaptors>
@@ -18,7 +18,7 @@
 #include <mutex>
 #include <vector>
 
-namespace Manifest {
+namespace Demo {
 
 class Console;
 class Journal;
@@ -73,6 +73,6 @@ private:
     GoProcess::Process m_process;
 };
 
-} // namespace Manifest
+} // namespace Demo
 
 #endif

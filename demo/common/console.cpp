@@ -7,7 +7,7 @@
 
 #include <unistd.h>
 
-namespace Manifest {
+namespace Demo {
 
 namespace {
 
@@ -52,4 +52,4 @@ void Console::clearProgress()
     m_progress.clear();
 }
 
-} // namespace Manifest
+} // namespace Demo

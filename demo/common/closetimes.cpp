@@ -3,7 +3,7 @@
 
 #include "closetimes.h"
 
-namespace Manifest {
+namespace Demo {
 
 namespace {
 
@@ -44,4 +44,4 @@ QString CloseTimes::tree() const
     return text;
 }
 
-} // namespace Manifest
+} // namespace Demo

@@ -14,7 +14,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-namespace Manifest {
+namespace Demo {
 
 namespace {
 
@@ -93,4 +93,4 @@ GoProcess::Error SteadyFile::checkUnchanged() const
     return cannot("read", m_name);
 }
 
-} // namespace Manifest
+} // namespace Demo

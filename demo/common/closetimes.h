@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // How long each process of a tree takes to close.
 
-#ifndef MANIFEST_CLOSETIMES_H
-#define MANIFEST_CLOSETIMES_H
+#ifndef DEMO_CLOSETIMES_H
+#define DEMO_CLOSETIMES_H
 
 #include <GoProcess/Process>
 
@@ -12,7 +12,7 @@
 #include <deque>
 #include <mutex>
 
-namespace Manifest {
+namespace Demo {
 
 /// Listens to processes in any threads.
 class CloseTimes
@@ -40,6 +40,6 @@ private:
     std::deque<Times> m_times; // guarded by m_mutex, which its elements outlast growing
 };
 
-} // namespace Manifest
+} // namespace Demo
 
 #endif

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Reading a file, and noticing whether it stayed the same meanwhile.
 
-#ifndef MANIFEST_STEADYFILE_H
-#define MANIFEST_STEADYFILE_H
+#ifndef DEMO_STEADYFILE_H
+#define DEMO_STEADYFILE_H
 
+#include "filestate.h"
 #include "posix.h"
-#include "record.h"
 
 #include <GoProcess/Error>
 
@@ -14,7 +14,7 @@
 #include <functional>
 #include <utility>
 
-namespace Manifest {
+namespace Demo {
 
 /// A file whose hash only counts if nobody touched the file while it was read.
 class SteadyFile
@@ -44,6 +44,6 @@ private:
     FileState m_state;
 };
 
-} // namespace Manifest
+} // namespace Demo
 
 #endif

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // Back pressure: how many files may be between "found" and "safe on disk".
 
-#ifndef MANIFEST_BACKLOG_H
-#define MANIFEST_BACKLOG_H
+#ifndef DEMO_BACKLOG_H
+#define DEMO_BACKLOG_H
 
 #include <condition_variable>
 #include <mutex>
 #include <utility>
 
-namespace Manifest {
+namespace Demo {
 
 /// So many places, however many files there are: the walker waits here for the hasher and the writer.
 class Backlog
@@ -62,6 +62,6 @@ private:
     int m_free; // guarded by m_mutex
 };
 
-} // namespace Manifest
+} // namespace Demo
 
 #endif

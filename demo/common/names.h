@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Names of files are bytes: how they are written into lines, and how people see them.
 
-#ifndef MANIFEST_NAMES_H
-#define MANIFEST_NAMES_H
+#ifndef DEMO_NAMES_H
+#define DEMO_NAMES_H
 
 #include <QByteArray>
 #include <QByteArrayView>
@@ -10,7 +10,7 @@
 
 #include <optional>
 
-namespace Manifest {
+namespace Demo {
 
 /// \a name without what would break a line: `\n`, `\r` and `\\` as sha256sum writes them.
 QByteArray escaped(const QByteArray &name);
@@ -25,6 +25,6 @@ QByteArray joined(const QByteArray &folder, const QByteArray &name);
 /// \a path from the root on, whatever the current folder is; without `.` and doubled slashes.
 QByteArray absolute(const QByteArray &path);
 
-} // namespace Manifest
+} // namespace Demo
 
 #endif

@@ -12,7 +12,7 @@
 
 #include <unistd.h>
 
-namespace Manifest {
+namespace Demo {
 
 namespace {
 
@@ -114,4 +114,4 @@ QByteArray absolute(const QByteArray &path)
     return result.isEmpty() ? QByteArrayLiteral("/") : result;
 }
 
-} // namespace Manifest
+} // namespace Demo

@@ -9,7 +9,7 @@
 
 #include <unistd.h>
 
-namespace Manifest {
+namespace Demo {
 
 FileDescriptor::~FileDescriptor()
 {
@@ -48,4 +48,4 @@ bool syncFolder(int descriptor)
     return ::fsync(descriptor) == 0 || errno == EINVAL;
 }
 
-} // namespace Manifest
+} // namespace Demo

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The little that the program needs to speak POSIX safely.
 
-#ifndef MANIFEST_POSIX_H
-#define MANIFEST_POSIX_H
+#ifndef DEMO_POSIX_H
+#define DEMO_POSIX_H
 
 #include <GoProcess/Error>
 
@@ -14,7 +14,7 @@
 
 #include <sys/stat.h>
 
-namespace Manifest {
+namespace Demo {
 
 /// An open file that closes itself.
 class FileDescriptor
@@ -66,6 +66,6 @@ bool writeAll(int descriptor, const QByteArray &bytes);
 /// Makes what a folder lists survive a power cut, where the file system can do that.
 bool syncFolder(int descriptor);
 
-} // namespace Manifest
+} // namespace Demo
 
 #endif

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // What people see while the program runs: sentences, and a line of progress below them.
 
-#ifndef MANIFEST_CONSOLE_H
-#define MANIFEST_CONSOLE_H
+#ifndef DEMO_CONSOLE_H
+#define DEMO_CONSOLE_H
 
 #include <QString>
 
 #include <mutex>
 
-namespace Manifest {
+namespace Demo {
 
 /// Writes to standard error, from any thread.
 class Console
@@ -31,6 +31,6 @@ private:
     QString m_progress; // guarded by m_mutex; what the terminal's last line shows
 };
 
-} // namespace Manifest
+} // namespace Demo
 
 #endif
