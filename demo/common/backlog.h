@@ -25,6 +25,7 @@ public:
             std::swap(m_backlog, other.m_backlog);
             return *this;
         }
+        bool isValid() const noexcept { return m_backlog != nullptr; }
         Place(const Place &) = delete;
         Place &operator=(const Place &) = delete;
         ~Place()
@@ -39,14 +40,26 @@ public:
 
     explicit Backlog(int places) : m_free(places) { }
 
-    /// Blocks until a place is free. Nothing has to end this wait when the processes close: works that
-    /// find themselves closing return at once, and so give their places back.
+    /// Blocks until a place is free; after close() it is an invalid one.
+    ///
+    /// Where works that find themselves closing return at once, and whoever has their results writes
+    /// them in any case, nothing has to end this wait: so places are given back.
     Place take()
     {
         std::unique_lock<std::mutex> lock(m_mutex);
-        m_given.wait(lock, [this] { return m_free > 0; });
+        m_changed.wait(lock, [this] { return m_free > 0 || m_isClosed; });
+        if (m_isClosed)
+            return Place(nullptr);
         --m_free;
         return Place(this);
+    }
+
+    /// Nobody waits for a place any more.
+    void close()
+    {
+        const std::lock_guard<std::mutex> lock(m_mutex);
+        m_isClosed = true;
+        m_changed.notify_all();
     }
 
 private:
@@ -54,12 +67,13 @@ private:
     {
         const std::lock_guard<std::mutex> lock(m_mutex);
         ++m_free;
-        m_given.notify_one();
+        m_changed.notify_one();
     }
 
     std::mutex m_mutex;
-    std::condition_variable m_given;
+    std::condition_variable m_changed;
     int m_free; // guarded by m_mutex
+    bool m_isClosed = false; // guarded by m_mutex
 };
 
 } // namespace Demo

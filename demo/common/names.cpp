@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <climits>
+#include <cstdlib>
 
 #include <unistd.h>
 
@@ -112,6 +113,17 @@ QByteArray absolute(const QByteArray &path)
             result += '/' + part;
     }
     return result.isEmpty() ? QByteArrayLiteral("/") : result;
+}
+
+QByteArray resolved(const QByteArray &path)
+{
+    std::array<char, PATH_MAX> buffer;
+    if (::realpath(path.constData(), buffer.data()))
+        return buffer.data();
+    const qsizetype slash = path.lastIndexOf('/');
+    if (slash > 0 && ::realpath(path.left(slash).constData(), buffer.data()))
+        return joined(buffer.data(), path.mid(slash + 1));
+    return path;
 }
 
 } // namespace Demo

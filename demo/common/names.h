@@ -24,6 +24,8 @@ QString shown(const QByteArray &name);
 QByteArray joined(const QByteArray &folder, const QByteArray &name);
 /// \a path from the root on, whatever the current folder is; without `.` and doubled slashes.
 QByteArray absolute(const QByteArray &path);
+/// \a path, which is absolute, without links, as far as it exists but for its last part.
+QByteArray resolved(const QByteArray &path);
 
 } // namespace Demo
 

@@ -32,6 +32,21 @@ Directory openFolder(const QByteArray &path, int flags)
 
 } // namespace
 
+OwnFiles ownFiles(const QByteArray &path, const QList<QByteArray> &suffixes)
+{
+    const qsizetype slash = path.lastIndexOf('/');
+    const QByteArray name = path.mid(slash + 1);
+    OwnFiles files;
+    struct stat status;
+    if (::stat(path.left(slash + 1).constData(), &status) != 0)
+        return files;
+    files.folder = idOf(status);
+    files.names = { name };
+    for (const QByteArray &suffix : suffixes)
+        files.names += name + suffix;
+    return files;
+}
+
 bool Walk::run()
 {
     m_pending.push_back({ m_root, 0 });

@@ -23,6 +23,9 @@ struct OwnFiles
     QList<QByteArray> names;
 };
 
+/// \a path, which is absolute, and the files beside it whose names are longer by one of \a suffixes.
+OwnFiles ownFiles(const QByteArray &path, const QList<QByteArray> &suffixes = {});
+
 /// One walk, in one thread and without recursion.
 ///
 /// Links are not followed: what they lead to is found where it lies. Folders of which it read the

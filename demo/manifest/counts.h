@@ -5,6 +5,7 @@
 #define MANIFEST_COUNTS_H
 
 #include "common/counter.h"
+#include "common/progress.h"
 
 namespace Demo {
 
@@ -27,6 +28,14 @@ struct Counts
     {
         return wholeWalks.value() == 1 && failures.value() == 0
                 && reportedFiles.value() == foundFiles.value();
+    }
+
+    Progress::Numbers progress() const
+    {
+        return { reportedFiles.value(),
+                 foundFiles.value() - reportedFiles.value() - failures.value(), readBytes.value(),
+                 foundBytes.value() - readBytes.value() - passedBytes.value(),
+                 wholeWalks.value() > 0 };
     }
 };
 

@@ -2,9 +2,9 @@
 // A program that writes a manifest of a folder and can be stopped at any moment.
 
 #include "common/console.h"
+#include "common/progress.h"
 #include "common/stopsignals.h"
 #include "options.h"
-#include "progress.h"
 #include "run.h"
 
 #include <GoProcess/Process>
@@ -28,7 +28,7 @@ int runManifest(const Demo::Options &options)
         return EXIT_FAILURE;
     }
 
-    Demo::Progress progress(run.counts(), console);
+    Demo::Progress progress([&run] { return run.counts().progress(); }, console);
     GoProcess::Process *root = run.root();
     QObject::connect(&stopSignals, &Demo::StopSignals::requested, root, [&console, root] {
         if (!root->isClosing())

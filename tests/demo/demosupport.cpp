@@ -14,7 +14,12 @@
 #include <vector>
 
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <poll.h>
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -196,6 +201,59 @@ qsizetype ReportPipe::readPiece()
     return size;
 }
 
+void obeyPermissions()
+{
+    ::prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE);
+    ::prctl(PR_CAPBSET_DROP, CAP_DAC_READ_SEARCH);
+}
+
+bool permissionsCount(const QByteArray &unreadable)
+{
+    QProcess test;
+    test.setChildProcessModifier(obeyPermissions);
+    test.start(QStringLiteral("test"), { QStringLiteral("-r"), QFile::decodeName(unreadable) });
+    return test.waitForFinished() && test.exitCode() != 0;
+}
+
+void limitFileSize()
+{
+    const struct rlimit limit
+    {
+        30'000, 30'000
+    }; // bytes
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+    std::signal(SIGXFSZ, SIG_IGN);
+}
+
+void enterOwnMounts()
+{
+    if (::unshare(CLONE_NEWNS) != 0
+        || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
+        ::_exit(noMountStatus);
+    }
+}
+
+qint64 positionIn(qint64 process, const QByteArray &path)
+{
+    const QString folder = QStringLiteral("/proc/%1/fd").arg(process);
+    const QStringList descriptors = QDir(folder).entryList(QDir::Files | QDir::System);
+    for (const QString &descriptor : descriptors) {
+        if (QFile::symLinkTarget(folder + u'/' + descriptor) != QFile::decodeName(path))
+            continue;
+        const QByteArray info = readFile(
+                QStringLiteral("/proc/%1/fdinfo/%2").arg(process).arg(descriptor).toLatin1());
+        return info.startsWith("pos:") ? info.mid(4, info.indexOf('\n') - 4).trimmed().toLongLong()
+                                       : -1;
+    }
+    return -1;
+}
+
+bool isStopped(qint64 process)
+{
+    const QByteArray stat = readFile("/proc/" + QByteArray::number(process) + "/stat");
+    return stat.mid(stat.lastIndexOf(')') + 2, 1) == "T";
+}
+
 Run::Run(const QByteArrayList &arguments, const std::function<void()> &beforeExec,
          const QString &standardError)
 {
@@ -206,9 +264,9 @@ Run::Run(const QByteArrayList &arguments, const std::function<void()> &beforeExe
         m_process.setChildProcessModifier(beforeExec);
     if (!standardError.isEmpty())
         m_process.setStandardErrorFile(standardError);
-    m_process.start(QStringLiteral(MANIFEST_PROGRAM), list);
+    m_process.start(QStringLiteral(DEMO_PROGRAM), list);
     if (!m_process.waitForStarted())
-        qFatal("%s does not start", MANIFEST_PROGRAM);
+        qFatal("%s does not start", DEMO_PROGRAM);
 }
 
 Run::~Run()
@@ -242,6 +300,11 @@ void Run::send(int signal) const
 qint64 Run::id() const
 {
     return m_process.processId();
+}
+
+bool Run::isOver()
+{
+    return m_process.state() == QProcess::NotRunning || m_process.waitForFinished(0);
 }
 
 bool Run::finish()

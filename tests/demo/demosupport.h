@@ -88,6 +88,25 @@ private:
     bool m_ended = false;
 };
 
+/// \name In the program before it starts
+/// @{
+
+/// Lets permissions count for root as well.
+void obeyPermissions();
+/// No file of it can become larger than 30,000 bytes.
+void limitFileSize();
+/// What it mounts then, nobody else sees. Ends it with noMountStatus where that is not allowed.
+void enterOwnMounts();
+inline constexpr int noMountStatus = 77;
+/// @}
+
+/// True if obeyPermissions() keeps this user from \a unreadable.
+bool permissionsCount(const QByteArray &unreadable);
+/// Where \a process has \a path open, how far it has read it; -1 if it has not.
+qint64 positionIn(qint64 process, const QByteArray &path);
+/// True if SIGSTOP has halted \a process.
+bool isStopped(qint64 process);
+
 /// One run of the program.
 class Run
 {
@@ -101,6 +120,8 @@ public:
     /// Sends \a signal, unless the program has ended.
     void send(int signal) const;
     qint64 id() const;
+    /// True once the program has ended.
+    bool isOver();
     /// Waits for the end.
     bool finish();
 

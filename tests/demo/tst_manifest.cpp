@@ -17,11 +17,7 @@
 #include <optional>
 
 #include <fcntl.h>
-#include <linux/capability.h>
-#include <sched.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -30,60 +26,6 @@
 using namespace DemoSupport;
 
 namespace {
-
-/// In the program before it starts: lets permissions count for root as well.
-void obeyPermissions()
-{
-    ::prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE);
-    ::prctl(PR_CAPBSET_DROP, CAP_DAC_READ_SEARCH);
-}
-
-/// True if obeyPermissions() does it on this machine.
-bool permissionsCount(const QByteArray &unreadable)
-{
-    QProcess test;
-    test.setChildProcessModifier(obeyPermissions);
-    test.start(QStringLiteral("test"), { QStringLiteral("-r"), QFile::decodeName(unreadable) });
-    return test.waitForFinished() && test.exitCode() != 0;
-}
-
-/// In the program before it starts: no file of it can become larger than this.
-void limitFileSize()
-{
-    const struct rlimit limit
-    {
-        30'000, 30'000
-    }; // bytes
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-    std::signal(SIGXFSZ, SIG_IGN);
-}
-
-constexpr int noMountStatus = 77;
-
-/// In the program before it starts: what it mounts then, nobody else sees.
-void enterOwnMounts()
-{
-    if (::unshare(CLONE_NEWNS) != 0
-        || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) {
-        ::_exit(noMountStatus);
-    }
-}
-
-/// Where \a process has \a path open, how far it has read it; -1 if it has not.
-qint64 positionIn(qint64 process, const QByteArray &path)
-{
-    const QString folder = QStringLiteral("/proc/%1/fd").arg(process);
-    const QStringList descriptors = QDir(folder).entryList(QDir::Files | QDir::System);
-    for (const QString &descriptor : descriptors) {
-        if (QFile::symLinkTarget(folder + u'/' + descriptor) != QFile::decodeName(path))
-            continue;
-        const QByteArray info = readFile(
-                QStringLiteral("/proc/%1/fdinfo/%2").arg(process).arg(descriptor).toLatin1());
-        return info.startsWith("pos:") ? info.mid(4, info.indexOf('\n') - 4).trimmed().toLongLong()
-                                       : -1;
-    }
-    return -1;
-}
 
 /// How long the report of what is in \a journal is, in bytes, if no name needs escaping.
 qsizetype reportSize(const QByteArray &journal)
@@ -95,12 +37,6 @@ qsizetype reportSize(const QByteArray &journal)
                                // A hash, two spaces, the name and a newline.
                                return name < 64 ? size : size + 64 + 2 + line.size() - name + 1;
                            });
-}
-
-bool isStopped(qint64 process)
-{
-    const QByteArray stat = readFile("/proc/" + QByteArray::number(process) + "/stat");
-    return stat.mid(stat.lastIndexOf(')') + 2, 1) == "T";
 }
 
 } // namespace

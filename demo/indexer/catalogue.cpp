@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: MIT
+// Comparing scans with what is known.
+
+#include "catalogue.h"
+
+#include <algorithm>
+
+namespace Demo {
+
+namespace {
+
+bool liesIn(const QByteArray &path, const QByteArray &folder)
+{
+    return path.startsWith(folder)
+            && (path.size() == folder.size() || folder.endsWith('/') || path[folder.size()] == '/');
+}
+
+} // namespace
+
+void Catalogue::insert(const QByteArray &path, const FileState &state, int scan)
+{
+    const std::lock_guard<std::mutex> lock(m_mutex);
+    m_entries.insert(path, { state, scan });
+}
+
+bool Catalogue::meet(const QByteArray &path, const FileState &state, int scan)
+{
+    const std::lock_guard<std::mutex> lock(m_mutex);
+    const auto entry = m_entries.find(path);
+    if (entry == m_entries.end())
+        return true;
+    entry->lastMet = scan;
+    return entry->state != state;
+}
+
+qint64 Catalogue::size() const
+{
+    const std::lock_guard<std::mutex> lock(m_mutex);
+    return m_entries.size();
+}
+
+QList<QByteArray> Catalogue::takeMissing(const QByteArray &folder, const QList<QByteArray> &unread,
+                                         int scan)
+{
+    const std::lock_guard<std::mutex> lock(m_mutex);
+    QList<QByteArray> missing;
+    for (auto entry = m_entries.begin(); entry != m_entries.end();) {
+        const QByteArray &path = entry.key();
+        const bool isMissing = entry->lastMet != scan && liesIn(path, folder)
+                && std::none_of(unread.begin(), unread.end(),
+                                [&](const QByteArray &other) { return liesIn(path, other); });
+        if (isMissing) {
+            missing += path;
+            entry = m_entries.erase(entry);
+        } else {
+            ++entry;
+        }
+    }
+    return missing;
+}
+
+} // namespace Demo

@@ -1,0 +1,23 @@
+// SPDX-License-Identifier: MIT
+// The program without a window.
+
+#ifndef INDEXER_TERMINAL_H
+#define INDEXER_TERMINAL_H
+
+#include "run.h"
+
+#include <QByteArray>
+#include <QString>
+
+namespace Demo {
+
+// Both need an application, and return the status to exit with.
+
+/// Indexes until somebody stops it.
+int indexInTerminal(const Task &task);
+/// Asks the indexer of \a database for \a pattern.
+int queryInTerminal(const QByteArray &database, const QString &pattern);
+
+} // namespace Demo
+
+#endif
