@@ -356,6 +356,7 @@ bool ProcessData::join(Process *parent, const char *what)
     result.change.unlock();
     Graph::abandon(*this);
     m_extras->bindings.clear();
+    m_extras->work.reset(); // here, and not when the object is deleted in the thread of its parent
     m_extras->self.reset();
     refuse(what, upper->path(),
            upper->state() == NodeState::Closed ? QStringLiteral("it is Closed")
