@@ -34,8 +34,6 @@ namespace Model {
 namespace {
 
 constexpr int mostProcesses = 12;
-/// Longer than any machine needs: only what hangs comes to its end.
-constexpr std::chrono::seconds limit { 5 };
 
 /// Polls for what another thread is about to do.
 template<class Condition>
@@ -43,7 +41,7 @@ bool comesTrue(Condition &&condition)
 {
     if (condition())
         return true;
-    const QDeadlineTimer end(limit);
+    const QDeadlineTimer end(patience.load());
     while (!condition()) {
         if (end.hasExpired())
             return false;
@@ -478,7 +476,7 @@ void StepByStep::wait(int process)
         ++m_expectedWarnings;
         check(!self.waitForClosed(), "waitForClosed() that could not end", process);
     } else if (isCertainToFinish(process)) {
-        check(self.waitForClosed(QDeadlineTimer(limit)), "waitForClosed()", process);
+        check(self.waitForClosed(QDeadlineTimer(patience.load())), "waitForClosed()", process);
         check(m_rules.hasFinished(process), "A wait returned before the end", process);
     } else {
         check(!self.waitForClosed(QDeadlineTimer(0)), "waitForClosed() of an open one", process);
@@ -502,7 +500,7 @@ void StepByStep::closeAndWait(int process)
 /// Runs the event loop until the rules see no step that is due.
 void StepByStep::deliver()
 {
-    const QDeadlineTimer end(limit);
+    const QDeadlineTimer end(patience.load());
     do {
         QCoreApplication::processEvents();
         settle();
@@ -520,8 +518,9 @@ void StepByStep::settle()
         if (!self.process || !m_rules.isElsewhere(i))
             continue;
         if (m_rules.hasFinished(i) && !self.knownToHaveFinished) {
-            self.knownToHaveFinished = threads->helper.run(
-                    [&self] { return self.process->waitForClosed(QDeadlineTimer(limit)); });
+            self.knownToHaveFinished = threads->helper.run([&self] {
+                return self.process->waitForClosed(QDeadlineTimer(patience.load()));
+            });
             check(self.knownToHaveFinished, "An end that has to come did not", i);
         }
         if (m_rules.hasOpenFuture(i))

@@ -33,6 +33,10 @@ struct Threads
 };
 extern std::unique_ptr<Threads> threads;
 
+/// How long something may take that has to happen. Longer than any machine needs, but once a program
+/// has failed so do many that are tried to shrink it.
+inline std::atomic<std::chrono::milliseconds> patience { std::chrono::seconds(20) };
+
 /// Collects what went wrong, from all threads; the first of it is what counts.
 class Verdict
 {

@@ -36,7 +36,6 @@ namespace Model {
 namespace {
 
 constexpr int slots = 6;
-constexpr std::chrono::seconds limit { 20 };
 
 /// A queue of functions that the thread of the test runs besides its event loop.
 class MainQueue
@@ -545,7 +544,7 @@ void Together::destroyThoseThatAreDropped()
 void Together::finishAll()
 {
     // A slot that has just run may have made more: so twice.
-    const QDeadlineTimer end(limit);
+    const QDeadlineTimer end(patience.load());
     for (int quietRounds = 0; quietRounds < 2;) {
         bool open = false;
         release(-1);

@@ -194,6 +194,7 @@ bool check(const char *name, Runner runner, int repeats, int count)
             const QString failure = runOnce(name, runner, program);
             if (!failure.isEmpty()) {
                 hasFailed = true;
+                patience = std::chrono::milliseconds(300);
                 smallest = program;
                 reason = failure;
                 RC_FAIL(failure.toStdString());
