@@ -314,7 +314,8 @@ enum class Refusal : std::uint8_t {
     Background, ///< The process that never closes takes no part.
     NotRunning, ///< waitFor() of a process that closes.
     TeardownBegun, ///< Too late to wait for anything.
-    Cycle ///< A process would wait for itself.
+    Cycle, ///< A process would wait for itself.
+    NoMemory ///< For those who catch what the operations throw.
 };
 
 /// An edge that was added, or why not.
