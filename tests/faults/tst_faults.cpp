@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What fails around the library: memory, pools, threads that end, and code of users that never
+// What fails around the library: pools, threads that end, and code of users that never
 // returns. What is not concerned closes all the same, and a message names the rest.
 //
 // Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
@@ -19,9 +19,6 @@
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <cstdlib>
-#include <memory>
-#include <new>
 
 using GoProcess::Process;
 using GoProcess::ProcessPtr;
@@ -34,38 +31,6 @@ using TestSupport::Gate;
 using TestSupport::naming;
 using TestSupport::soon;
 
-namespace {
-
-/// How many allocations of this thread succeed before one fails; negative: all do.
-thread_local int allocationsLeft = -1;
-
-void *allocate(std::size_t size)
-{
-    if (allocationsLeft >= 0 && allocationsLeft-- == 0)
-        throw std::bad_alloc();
-    if (void *memory = std::malloc(size ? size : 1))
-        return memory;
-    throw std::bad_alloc();
-}
-
-} // namespace
-
-// The library is linked with these, too.
-void *operator new(std::size_t size)
-{
-    return allocate(size);
-}
-
-void operator delete(void *memory) noexcept
-{
-    std::free(memory);
-}
-
-void operator delete(void *memory, std::size_t) noexcept
-{
-    std::free(memory);
-}
-
 class Faults : public QObject
 {
     Q_OBJECT
@@ -74,7 +39,6 @@ private Q_SLOTS:
     void initTestCase();
     void cleanup();
 
-    void r15_anEdgeWithoutMemoryIsRefused();
     void r22_aHomeThatEndsAtAnyMoment_data();
     void r22_aHomeThatEndsAtAnyMoment();
     void r30_aPoolThatStartsNothing();
@@ -90,34 +54,6 @@ void Faults::initTestCase()
 void Faults::cleanup()
 {
     TestSupport::verify();
-}
-
-void Faults::r15_anEdgeWithoutMemoryIsRefused()
-{
-    using Add = bool (Process::*)(Process *);
-    for (const Add add : { &Process::addChild, &Process::addChildNoWait, &Process::waitFor }) {
-        int failed = 0;
-        for (bool accepted = false; !accepted;) {
-            Family family;
-            Process &upper = family.add(QStringLiteral("upper"));
-            Process &lower = family.add(QStringLiteral("lower"));
-            Process &other = family.add(QStringLiteral("other"));
-            // So that the edge is not the first one of the lower process, which costs nothing.
-            QVERIFY(other.addChild(&lower));
-            const ExpectWarning refused(QStringLiteral("/upper.*no memory.*/other/lower"), 0, 1);
-            allocationsLeft = failed;
-            accepted = (upper.*add)(&lower);
-            allocationsLeft = -1;
-            QCOMPARE(refused.count(), accepted ? 0 : 1);
-            QVERIFY(!upper.isClosing());
-            QVERIFY(!lower.isClosing());
-            failed += accepted ? 0 : 1;
-            QVERIFY((upper.*add)(&lower));
-            lower.close();
-            QVERIFY(!upper.closeAndWait());
-        }
-        QVERIFY(failed > 0);
-    }
 }
 
 void Faults::r22_aHomeThatEndsAtAnyMoment_data()

@@ -89,6 +89,7 @@ struct Subject
     bool fails = false;
     bool mayFail = false; ///< How its future ends is up to who comes first.
     std::atomic<int> home = 0;
+    std::atomic<int> users = 0; ///< Once it is dropped there are no new ones.
     OpenFuture future;
     QFuture<void> closing;
     QFuture<Error> closed;
@@ -247,10 +248,18 @@ void Together::runSlot(const Subject &subject, What what, Place place)
     m_mainQueue.wake();
 }
 
+/// The process in a slot, for as long as the caller needs it.
 SubjectPtr Together::at(int slot)
 {
     const std::lock_guard lock(m_mutex);
-    return m_slots[std::size_t(slot % slots)];
+    const SubjectPtr &subject = m_slots[std::size_t(slot % slots)];
+    if (!subject)
+        return {};
+    // Release pairs with the acquire of who destroys it: that comes after all that users did.
+    subject->users.fetch_add(1, std::memory_order_relaxed);
+    return SubjectPtr(subject.get(), [keep = subject](Subject *self) {
+        self->users.fetch_sub(1, std::memory_order_release);
+    });
 }
 
 QThread *Together::threadOf(int home)
@@ -520,7 +529,7 @@ void Together::destroyThoseThatAreDropped()
         {
             const std::lock_guard lock(m_mutex);
             for (auto dropped = m_dropped.begin(); dropped != m_dropped.end(); ++dropped) {
-                if (dropped->use_count() == 2) { // the other one is in m_all
+                if ((*dropped)->users.load(std::memory_order_acquire) == 0) {
                     subject = std::move(*dropped);
                     m_dropped.erase(dropped);
                     break;
@@ -565,7 +574,6 @@ void Together::finishAll()
             subject->future.finish(Outcome::Succeeds);
             open = open || !m_history.has(subject->number, What::Closed);
         }
-        all.clear();
         for (const ProcessPtr &work : works)
             open = open || !work->isClosed();
         m_mainQueue.run();
