@@ -2,7 +2,8 @@
 # Builds the program in consumer/ outside the tree with a GoProcess of its own, and runs it.
 #
 # cmake -D WAY=find_package|add_subdirectory -D KIND=shared|static -D GOPROCESS_SOURCE_DIR=...
-#       -D GENERATOR=... -D CXX_COMPILER=... -D PREFIX_PATH=... [-D LIBRARY_BUILD=...] -P consume.cmake
+#       -D GENERATOR=... -D CXX_COMPILER=... -D PREFIX_PATH=... [-D LIBRARY_BUILD=...]
+#       -D QML=<built> -D QML_DIR=<where it is installed> -P consume.cmake
 # LIBRARY_BUILD is a build of that kind that is installed; without it one is made.
 cmake_minimum_required(VERSION 3.21)
 
@@ -39,7 +40,8 @@ if(WAY STREQUAL find_package)
     if(NOT LIBRARY_BUILD)
         set(LIBRARY_BUILD ${work}/library)
         configure(${GOPROCESS_SOURCE_DIR} ${LIBRARY_BUILD}
-            -D GOPROCESS_BUILD_TESTS=OFF -D GOPROCESS_BUILD_DEMO=OFF ${kind_option})
+            -D GOPROCESS_BUILD_TESTS=OFF -D GOPROCESS_BUILD_DEMO=OFF -D GOPROCESS_BUILD_QML=${QML}
+            ${kind_option})
         run(${CMAKE_COMMAND} --build ${LIBRARY_BUILD} --parallel)
     endif()
     run(${CMAKE_COMMAND} --install ${LIBRARY_BUILD} --prefix ${work}/installed)
@@ -59,6 +61,20 @@ endif()
 
 run(${CMAKE_COMMAND} --build ${work}/build --parallel)
 run(${work}/build/consumer ${KIND})
+
+# The QML module is found where it was installed, and finds its libraries from there; a static one is
+# part of the program.
+if(QML AND WAY STREQUAL find_package)
+    set(import_path)
+    if(KIND STREQUAL shared)
+        set(import_path QML_IMPORT_PATH=${work}/moved/${QML_DIR})
+    endif()
+    execute_process(COMMAND ${CMAKE_COMMAND} -E env ${import_path} ${work}/build/qml_consumer
+        COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY ERROR_VARIABLE output)
+    if(NOT output STREQUAL "qml: child\nqml: saved\n")
+        message(FATAL_ERROR "The program that imports the QML module printed: ${output}")
+    endif()
+endif()
 
 # How the program itself was compiled: the warnings and defines of the library must not show.
 file(READ ${work}/build/compile_commands.json commands)

@@ -136,8 +136,8 @@ void tst_RateLimiter::neverMoreThanTheLimitAtOnce()
 
 void tst_RateLimiter::asManyAsTheLimitAtOnce()
 {
-    RateLimiter limiter(7);
     Gate gate;
+    RateLimiter limiter(7);
     for (int i = 0; i < 7; ++i)
         QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
     QVERIFY(gate.waitForArrivals(7));
@@ -146,8 +146,8 @@ void tst_RateLimiter::asManyAsTheLimitAtOnce()
 
 void tst_RateLimiter::blocksAtTheLimit()
 {
-    RateLimiter limiter(3);
     Gate gate;
+    RateLimiter limiter(3);
     for (int i = 0; i < 3; ++i)
         QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
     QVERIFY(!limiter.limitedGo([] { fail(u"There was no place"_s); }, now()));
@@ -157,10 +157,10 @@ void tst_RateLimiter::blocksAtTheLimit()
 
 void tst_RateLimiter::aPlaceIsFreeAsSoonAsOneCloses()
 {
-    RateLimiter limiter(2);
     Gate first;
     Gate second;
     Gate third;
+    RateLimiter limiter(2);
     QVERIFY(limiter.limitedGo([&] { first.pass(); }, now()));
     QVERIFY(limiter.limitedGo([&] { second.pass(); }, now()));
     ProcessPtr blocked;
@@ -177,9 +177,9 @@ void tst_RateLimiter::aPlaceIsFreeAsSoonAsOneCloses()
 
 void tst_RateLimiter::grandchildrenHoldThePlace()
 {
-    RateLimiter limiter(1);
     Gate gate;
     Counter returned;
+    RateLimiter limiter(1);
     const ProcessPtr child = limiter.limitedGo(
             [&](Process &self) {
                 self.go([&](Process &below) { below.go([&] { gate.pass(); }); });
@@ -208,9 +208,9 @@ void tst_RateLimiter::limitBelowOneIsRefused()
 {
     QFETCH(const int, limit);
     const ExpectWarning refused(u"limit of %1 refused"_s.arg(limit));
+    Gate gate;
     RateLimiter limiter(limit);
     QCOMPARE(limiter.limit(), 1);
-    Gate gate;
     QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
     QVERIFY(!limiter.limitedGo([] {}, now()));
     gate.open();
@@ -218,8 +218,8 @@ void tst_RateLimiter::limitBelowOneIsRefused()
 
 void tst_RateLimiter::goStaysUnlimited()
 {
-    RateLimiter limiter(1);
     Gate gate;
+    RateLimiter limiter(1);
     QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
     for (int i = 0; i < 5; ++i)
         QVERIFY(limiter.go([&] { gate.pass(); }));
@@ -229,8 +229,8 @@ void tst_RateLimiter::goStaysUnlimited()
 
 void tst_RateLimiter::goOccupiesNoPlace()
 {
-    RateLimiter limiter(1);
     Gate gate;
+    RateLimiter limiter(1);
     QVERIFY(limiter.go([&] { gate.pass(); }));
     QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
     QVERIFY(gate.waitForArrivals(2));
@@ -248,8 +248,8 @@ void tst_RateLimiter::theWorkGetsTheChild()
 
 void tst_RateLimiter::theChildIsAChildOfTheLimiter()
 {
-    RateLimiter limiter(2);
     Counter closing;
+    RateLimiter limiter(2);
     QVERIFY(limiter.limitedGo([&](Process &self) {
         self.waitForClosing(soon());
         closing.add();
@@ -289,8 +289,8 @@ void tst_RateLimiter::aDroppedWorkFreesThePlace()
 
 void tst_RateLimiter::aPlaceIsFreeInClosedOfTheChild()
 {
-    RateLimiter limiter(1);
     Gate gate;
+    RateLimiter limiter(1);
     std::atomic<bool> wasFree = false;
     const ProcessPtr child = limiter.limitedGo([&] { gate.pass(); });
     connect(
@@ -365,9 +365,9 @@ private:
 
 void tst_RateLimiter::firstComeFirstServed()
 {
-    RateLimiter limiter(1);
     Gate gate;
     EventLog log;
+    RateLimiter limiter(1);
     QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
     Queue queue(limiter);
     QStringList expected;
@@ -384,9 +384,9 @@ void tst_RateLimiter::firstComeFirstServed()
 
 void tst_RateLimiter::aNewcomerDoesNotOvertake()
 {
-    RateLimiter limiter(1);
     Gate first;
     Gate second;
+    RateLimiter limiter(1);
     QVERIFY(limiter.limitedGo([&] { first.pass(); }, now()));
     Queue queue(limiter);
     queue.add([&] { second.pass(); });
@@ -407,9 +407,9 @@ void tst_RateLimiter::aNewcomerDoesNotOvertake()
 
 void tst_RateLimiter::whoGaveUpIsPassedBy()
 {
-    RateLimiter limiter(1);
     Gate gate;
     Counter ran;
+    RateLimiter limiter(1);
     QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
     {
         Queue impatient(limiter);
@@ -427,8 +427,8 @@ void tst_RateLimiter::whoGaveUpIsPassedBy()
 
 void tst_RateLimiter::deadline()
 {
-    RateLimiter limiter(1);
     Gate gate;
+    RateLimiter limiter(1);
     QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
     const QDeadlineTimer end(30ms);
     QVERIFY(!limiter.limitedGo([] {}, end));
@@ -438,8 +438,8 @@ void tst_RateLimiter::deadline()
 
 void tst_RateLimiter::aPassedDeadlineTakesAFreePlace()
 {
-    RateLimiter limiter(1);
     Counter ran;
+    RateLimiter limiter(1);
     QVERIFY(limiter.limitedGo([&] { ran.add(); }, now()));
     QVERIFY(ran.waitFor(1));
 }
@@ -463,12 +463,13 @@ void tst_RateLimiter::closingTakesWorksBeforeTeardown()
 
 void tst_RateLimiter::teardownWakesThoseThatWait()
 {
+    Gate teardown;
+    Counter closed;
+    Gate gate;
     RateLimiter limiter(1);
     limiter.setName(u"limiter"_s);
     // A place that never comes free while it is waited for: the teardown begins all the same, as it
     // waits for children and not for places.
-    Gate teardown;
-    Counter closed;
     limiter.setTeardown([&] {
         teardown.pass();
         closed.add();
@@ -476,7 +477,6 @@ void tst_RateLimiter::teardownWakesThoseThatWait()
     EventLoopThread home;
     limiter.moveToThread(&home);
     const ExpectWarning refused(u"limitedGo\\(\\).*/limiter.*teardown has begun"_s, 0, 3);
-    Gate gate;
     QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
     std::atomic<int> started = 0;
     Queue queue(limiter);
@@ -586,8 +586,8 @@ void tst_RateLimiter::r32_aWorkLendsItsPlaceInThePool()
 
 void tst_RateLimiter::r37_runsStepsAtHomeAndNothingElse()
 {
-    RateLimiter limiter(1);
     Gate gate;
+    RateLimiter limiter(1);
     QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
     int events = 0;
     QMetaObject::invokeMethod(
@@ -606,12 +606,12 @@ void tst_RateLimiter::r37_runsStepsAtHomeAndNothingElse()
 
 void tst_RateLimiter::r37_endsFuturesOfTeardownsAtHome()
 {
-    RateLimiter limiter(1);
     Gate gate;
+    Counter finished;
+    RateLimiter limiter(1);
     const ProcessPtr child = limiter.limitedGo([&] { gate.pass(); }, now());
     QPromise<void> promise;
     promise.start();
-    Counter finished;
     Process below;
     below.setTeardown([&] { return promise.future(); },
                       [&] {
@@ -627,9 +627,9 @@ void tst_RateLimiter::r37_endsFuturesOfTeardownsAtHome()
 
 void tst_RateLimiter::r37_warnsAfterFiveSeconds()
 {
+    Gate gate;
     RateLimiter limiter(1);
     limiter.setName(u"limiter"_s);
-    Gate gate;
     const ProcessPtr child = limiter.limitedGo([&] { gate.pass(); }, now());
     child->setName(u"child"_s);
     const ExpectWarning warning(u"5 s.*/limiter/child"_s);
@@ -663,9 +663,9 @@ void tst_RateLimiter::r39_aWorkOfAWorkThatOccupiesTheOnlyPlaceIsRefused()
 
 void tst_RateLimiter::r39_notRefusedWhileAnotherPlaceMayComeFree()
 {
-    RateLimiter limiter(2);
     Gate other;
     Counter begun;
+    RateLimiter limiter(2);
     QVERIFY(limiter.limitedGo([&] { other.pass(); }, now()));
     std::atomic<bool> started = false;
     const ProcessPtr child = limiter.limitedGo([&] {
@@ -679,10 +679,10 @@ void tst_RateLimiter::r39_notRefusedWhileAnotherPlaceMayComeFree()
 
 void tst_RateLimiter::r39_aStepBehindACallOfTheSameThreadIsRefused()
 {
+    Gate gate;
     RateLimiter limiter(1);
     limiter.setName(u"limiter"_s);
     const ExpectWarning refused(u"limitedGo\\(\\).*/limiter.*same thread"_s);
-    Gate gate;
     QVERIFY(limiter.limitedGo([&] { gate.pass(); }, now()));
     bool wasRefused = false;
     Process process([&] {

@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: MIT
+// ContextGuard: closes the processes that QML made in a context while that context is whole.
+
+#include "contextguard_p.h"
+
+#include <GoProcess/process.h>
+
+#include <QEvent>
+#include <QPointer>
+#include <QQmlComponent>
+#include <QQmlContext>
+#include <QQmlEngine>
+#include <QThread>
+
+namespace GoProcess::Private {
+
+ContextGuard::ContextGuard(QQmlContext *context) : QObject(context)
+{
+    // The attached object of a Component is the one public way to hear of the end of a context.
+    QQmlEngine::setContextForObject(this, context);
+    const QObject *component = qmlAttachedPropertiesObject<QQmlComponent>(this);
+    connect(component, SIGNAL(destruction()), this, SLOT(contextGoes()));
+    // A process tells of its end itself.
+    if (QObject *root = context->contextObject(); root && !qobject_cast<Process *>(root))
+        root->installEventFilter(this);
+
+    if (QQmlContext *outer = context->parentContext()) {
+        m_above = of(outer);
+        m_above->m_below.insert(this);
+    }
+}
+
+ContextGuard::~ContextGuard()
+{
+    if (m_above)
+        m_above->m_below.remove(this);
+    for (ContextGuard *below : std::as_const(m_below))
+        below->m_above = nullptr;
+}
+
+QQmlContext *ContextGuard::context() const
+{
+    return static_cast<QQmlContext *>(parent());
+}
+
+ContextGuard *ContextGuard::find(const QQmlContext *context)
+{
+    return context ? context->findChild<ContextGuard *>(QString(), Qt::FindDirectChildrenOnly)
+                   : nullptr;
+}
+
+ContextGuard *ContextGuard::of(QQmlContext *context)
+{
+    ContextGuard *guard = find(context);
+    return guard ? guard : new ContextGuard(context);
+}
+
+void ContextGuard::add(Process *process)
+{
+    // Without a context QML did not make it, or takes it away just now.
+    QQmlContext *context = qmlContext(process);
+    if (!context || !context->isValid() || context->thread() != QThread::currentThread())
+        return;
+    ContextGuard *guard = of(context);
+    if (guard->m_processes.contains(process))
+        return;
+    guard->m_processes.insert(process);
+    connect(process, &QObject::destroyed, guard,
+            [guard, process] { guard->m_processes.remove(process); });
+}
+
+void ContextGuard::aboutToMove(Process *process)
+{
+    if (ContextGuard *guard = find(qmlContext(process))) {
+        guard->m_processes.remove(process);
+        process->disconnect(guard);
+    }
+}
+
+void ContextGuard::aboutToDestroy(Process *process)
+{
+    const QQmlContext *context = qmlContext(process);
+    ContextGuard *guard = find(context);
+    if (guard && context->contextObject() == process)
+        guard->closeProcesses();
+    if (!process->isClosed())
+        process->closeAndWait();
+}
+
+/// What the garbage collector takes announces its end while the collector runs, when JavaScript must
+/// not; such an object, like one that JavaScript destroys, is deleted by the event loop.
+bool ContextGuard::isLeftToDeferredDelete() const
+{
+    if (m_above && m_above->m_isLeft)
+        return true;
+    QObject *root = context()->contextObject();
+    return root && !root->parent()
+            && QQmlEngine::objectOwnership(root) == QQmlEngine::JavaScriptOwnership;
+}
+
+bool ContextGuard::eventFilter(QObject *watched, QEvent *event)
+{
+    if (event->type() == QEvent::DeferredDelete && watched == context()->contextObject())
+        closeProcesses();
+    return QObject::eventFilter(watched, event);
+}
+
+void ContextGuard::contextGoes()
+{
+    m_isLeft = isLeftToDeferredDelete();
+    if (!m_isLeft)
+        closeProcesses();
+}
+
+QList<Process *> ContextGuard::takeProcesses()
+{
+    QList<Process *> taken;
+    QList<ContextGuard *> guards { this };
+    while (!guards.isEmpty()) {
+        ContextGuard *guard = guards.takeLast();
+        guards.append(guard->m_below.values());
+        taken.append(guard->m_processes.values());
+        guard->m_processes.clear();
+    }
+    return taken;
+}
+
+void ContextGuard::closeProcesses()
+{
+    // JavaScript that runs meanwhile may make others, and may even end this context.
+    const QPointer<ContextGuard> alive(this);
+    while (alive) {
+        QList<QPointer<Process>> open;
+        for (Process *process : takeProcesses()) {
+            process->close();
+            open.append(process);
+        }
+        if (open.isEmpty())
+            return;
+        for (const QPointer<Process> &process : std::as_const(open)) {
+            if (process && !process->isClosed())
+                process->closeAndWait();
+        }
+    }
+}
+
+} // namespace GoProcess::Private

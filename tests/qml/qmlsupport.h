@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: MIT
+// What the tests of the QML module share: an engine that finds the module of this build, objects made
+// from text, and a log that JavaScript writes.
+
+#ifndef GOPROCESS_QMLSUPPORT_H
+#define GOPROCESS_QMLSUPPORT_H
+
+#include "testsupport.h"
+
+#include <GoProcess/GoProcess>
+
+#include <QObject>
+#include <QQmlComponent>
+#include <QQmlContext>
+#include <QQmlEngine>
+#include <QString>
+#include <QStringList>
+#include <QUrl>
+
+#include <memory>
+#include <utility>
+
+namespace QmlSupport {
+
+/// `log.add("text")` in QML; the events in C++.
+class Log : public QObject
+{
+    Q_OBJECT
+
+public:
+    Q_INVOKABLE void add(const QString &event) { events << event; }
+
+    QStringList take() { return std::exchange(events, {}); }
+
+    QStringList events;
+};
+
+/// An engine that knows the module, `log` and `app`.
+class Scene
+{
+public:
+    explicit Scene(Log &log, GoProcess::Process *app = nullptr)
+        : engine(std::make_unique<QQmlEngine>())
+    {
+        engine->addImportPath(QStringLiteral(GOPROCESS_QML_IMPORT_DIR));
+        engine->rootContext()->setContextProperty(QStringLiteral("log"), &log);
+        engine->rootContext()->setContextProperty(QStringLiteral("app"), app);
+    }
+
+    /// The object that \a qml describes; the first line of it is line 1 of `file:///test.qml`. Imports
+    /// are added there.
+    std::unique_ptr<QObject> make(const QString &qml)
+    {
+        QQmlComponent component(engine.get());
+        component.setData(
+                (QStringLiteral("import QtQml; import QtQuick; import GoProcess; ") + qml).toUtf8(),
+                QUrl(QStringLiteral("file:///test.qml")));
+        std::unique_ptr<QObject> object(component.isReady() ? component.create() : nullptr);
+        errors = component.errorString();
+        return object;
+    }
+    /// The same where it is a process.
+    std::unique_ptr<GoProcess::Process> makeProcess(const QString &qml)
+    {
+        std::unique_ptr<QObject> object = make(qml);
+        auto *process = qobject_cast<GoProcess::Process *>(object.get());
+        if (process)
+            object.release();
+        else
+            TestSupport::fail(QStringLiteral("No process: %1").arg(errors));
+        return std::unique_ptr<GoProcess::Process>(process);
+    }
+
+    std::unique_ptr<QQmlEngine> engine;
+    QString errors;
+};
+
+/// The process that property \a name of \a object holds.
+inline GoProcess::Process *processOf(const QObject *object, const char *name)
+{
+    return object->property(name).value<GoProcess::Process *>();
+}
+
+} // namespace QmlSupport
+
+#endif

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: MIT
+// What tools know of the module: its files name every type completely, and qmllint believes them.
+
+#include "qmlsupport.h"
+
+#include <QDir>
+#include <QFile>
+#include <QProcess>
+#include <QRegularExpression>
+#include <QTemporaryDir>
+#include <QTest>
+
+using namespace QmlSupport;
+using namespace TestSupport;
+
+class tst_QmlModule : public QObject
+{
+    Q_OBJECT
+
+private Q_SLOTS:
+    void initTestCase() { begin(); }
+    void cleanup() { verify(); }
+
+    void qmldirNamesTheModule();
+    void typesAreComplete_data();
+    void typesAreComplete();
+    void qmllintFindsNothingInGoodCode();
+    void qmllintFindsMistakes_data();
+    void qmllintFindsMistakes();
+};
+
+static QString readModuleFile(const QString &name)
+{
+    QFile file(QStringLiteral(GOPROCESS_QML_IMPORT_DIR "/GoProcess/") + name);
+    return file.open(QIODevice::ReadOnly) ? QString::fromUtf8(file.readAll()) : QString();
+}
+
+/// The text of the component \a name of the qmltypes, without needless space.
+static QString component(const QString &name)
+{
+    const QStringList components = readModuleFile(QStringLiteral("GoProcessQml.qmltypes"))
+                                           .simplified()
+                                           .split(QStringLiteral(" Component { "));
+    for (const QString &text : components) {
+        if (text.contains(QStringLiteral("name: \"%1\" accessSemantics").arg(name)))
+            return text;
+    }
+    return {};
+}
+
+void tst_QmlModule::qmldirNamesTheModule()
+{
+    const QStringList lines =
+            readModuleFile(QStringLiteral("qmldir")).split(QLatin1Char('\n'), Qt::SkipEmptyParts);
+    QVERIFY(lines.contains(QStringLiteral("module GoProcess")));
+    QVERIFY(lines.contains(QStringLiteral("typeinfo GoProcessQml.qmltypes")));
+}
+
+void tst_QmlModule::typesAreComplete_data()
+{
+    QTest::addColumn<QString>("type");
+    QTest::addColumn<QString>("pattern");
+    const QString process = QStringLiteral("GoProcess::Process");
+    const QString extension = QStringLiteral("GoProcess::Private::ProcessExtension");
+    const auto row = [](const char *name, const QString &type, const char *pattern) {
+        QTest::newRow(name) << type << QString::fromLatin1(pattern);
+    };
+    row("version", process, "exports: \\[\"GoProcess/Process 1.0\"\\]");
+    row("base class", process, "prototype: \"QObject\"");
+    row("extension", process, "extension: \"GoProcess::Private::ProcessExtension\"");
+    row("State", process, "name: \"State\" values: \\[\"Running\", \"Closing\", \"Closed\"\\]");
+    row("name", process,
+        "Property { name: \"name\" type: \"QString\" [^}]*write: \"setName\" notify: \"nameChanged\"");
+    row("state", process,
+        "Property { name: \"state\" type: \"GoProcess::Process::State\" [^}]*notify: \"stateChanged\" "
+        "[^}]*isReadonly: true");
+    row("error", process,
+        "Property { name: \"error\" type: \"GoProcess::Error\" [^}]*notify: \"closed\" "
+        "[^}]*isReadonly: true");
+    row("closing", process, "Signal { name: \"closing\" }");
+    row("closed", process, "Signal { name: \"closed\" }");
+    row("stateChanged", process,
+        "Signal { name: \"stateChanged\" Parameter { name: \"state\"; type: "
+        "\"GoProcess::Process::State\" } }");
+    row("nameChanged", process,
+        "Signal { name: \"nameChanged\" Parameter { name: \"name\"; type: \"QString\" } }");
+    row("close", process, "Method { name: \"close\" }");
+    row("closeAfterChildren", process, "Method { name: \"closeAfterChildren\" }");
+    row("default property", extension, "defaultProperty: \"data\"");
+    row("data", extension, "Property { name: \"data\" type: \"QObject\" isList: true");
+    row("waitsFor", extension,
+        "Property { name: \"waitsFor\" type: \"GoProcess::Process\" isList: true "
+        "[^}]*notify: \"waitsForChanged\"");
+    row("parentProcess", extension,
+        "Property { name: \"parentProcess\" type: \"GoProcess::Process\" isPointer: true "
+        "[^}]*write: \"setParentProcess\" notify: \"parentProcessChanged\"");
+    row("teardown", extension,
+        "Property { name: \"teardown\" type: \"QJSValue\" [^}]*write: \"setTeardown\" "
+        "notify: \"teardownChanged\"");
+    row("error is a value", QStringLiteral("GoProcess::Error"),
+        "accessSemantics: \"value\" exports: \\[\"GoProcess/error 1.0\"\\]");
+    row("message", QStringLiteral("GoProcess::Error"),
+        "Property { name: \"message\" type: \"QString\" [^}]*isReadonly: true");
+}
+
+void tst_QmlModule::typesAreComplete()
+{
+    QFETCH(const QString, type);
+    QFETCH(const QString, pattern);
+    const QString text = component(type);
+    QVERIFY2(QRegularExpression(QString(pattern)
+                                        .replace(QLatin1String("{ "), QLatin1String("\\{ "))
+                                        .replace(QLatin1String(" }"), QLatin1String(" \\}")))
+                     .match(text)
+                     .hasMatch(),
+             qPrintable(text));
+}
+
+/// What qmllint prints about a file with this text; empty if nothing.
+static QString lint(const QString &qml)
+{
+    const QTemporaryDir folder;
+    QFile file(folder.filePath(QStringLiteral("Main.qml")));
+    if (!file.open(QIODevice::WriteOnly))
+        return QStringLiteral("cannot write");
+    file.write(qml.toUtf8());
+    file.close();
+
+    QProcess process;
+    process.setProcessChannelMode(QProcess::MergedChannels);
+    process.start(
+            QStringLiteral(GOPROCESS_QMLLINT),
+            { QStringLiteral("-I"), QStringLiteral(GOPROCESS_QML_IMPORT_DIR), file.fileName() });
+    if (!process.waitForFinished(int(patience.count()) * 1000))
+        return QStringLiteral("qmllint does not end");
+    const QString output = QString::fromUtf8(process.readAll());
+    return process.exitCode() != 0 && output.isEmpty() ? QStringLiteral("failed") : output;
+}
+
+static QString file(const QString &line)
+{
+    return QStringLiteral(R"(import QtQml
+import GoProcess
+
+Process {
+    id: root
+
+    required property Process app
+    property error last: app.error
+    property var settle
+
+    name: "root"
+    parentProcess: app
+    waitsFor: [settings]
+    teardown: () => new Promise(resolve => root.settle = resolve)
+    onClosing: console.log(root.state === Process.Closing, root.last.message)
+    onClosed: console.log(root.error.message)
+    onStateChanged: state => console.log(state)
+
+    Process {
+        id: settings
+
+        teardown: function() {
+            return "disk full";
+        }
+    }
+    Timer {
+        onTriggered: root.closeAfterChildren()
+    }
+    Component.onCompleted: {
+        app.close();
+        console.log(settings.parentProcess === root, root.waitsFor.length, root.data.length);
+    }
+    %1
+}
+)")
+            .arg(line);
+}
+
+void tst_QmlModule::qmllintFindsNothingInGoodCode()
+{
+    QCOMPARE(lint(file(QString())), QString());
+}
+
+void tst_QmlModule::qmllintFindsMistakes_data()
+{
+    QTest::addColumn<QString>("line");
+    QTest::addColumn<QString>("mistake");
+    QTest::newRow("property") << QStringLiteral("waitFor: []") << QStringLiteral("waitFor");
+    QTest::newRow("signal") << QStringLiteral("onClose: console.log()")
+                            << QStringLiteral("onClose");
+    QTest::newRow("function") << QStringLiteral("function f() { root.finish() }")
+                              << QStringLiteral("finish");
+    QTest::newRow("gadget") << QStringLiteral("function f() { return root.error.text }")
+                            << QStringLiteral("text");
+}
+
+void tst_QmlModule::qmllintFindsMistakes()
+{
+    QFETCH(const QString, line);
+    QFETCH(const QString, mistake);
+    const QString found = lint(file(line));
+    QVERIFY2(found.contains(mistake), qPrintable(found));
+}
+
+QTEST_MAIN(tst_QmlModule)
+
+#include "tst_qmlmodule.moc"
