@@ -11,6 +11,7 @@
 #include <QDeadlineTimer>
 #include <QElapsedTimer>
 #include <QObject>
+#include <QProcess>
 #include <QString>
 #include <QTest>
 #include <QThread>
@@ -43,6 +44,9 @@ private Q_SLOTS:
     void r22_aHomeThatEndsAtAnyMoment();
     void r30_aPoolThatStartsNothing();
     void r30_aPoolThatIsClearedWithEverythingInIt();
+#ifdef GOPROCESS_NOTHREADS
+    void r31_threadsThatTheSystemRefuses();
+#endif
     void r37_theRestClosesAroundWhatNeverReturns();
 };
 
@@ -152,6 +156,21 @@ void Faults::r30_aPoolThatIsClearedWithEverythingInIt()
     QVERIFY(!running->error());
     QCOMPARE(root.treeErrorCount(), count);
 }
+
+#ifdef GOPROCESS_NOTHREADS
+void Faults::r31_threadsThatTheSystemRefuses()
+{
+    QProcess program;
+    program.start(QStringLiteral(GOPROCESS_NOTHREADS), QStringList());
+    QVERIFY(program.waitForFinished(
+            int(std::chrono::milliseconds(2 * TestSupport::patience).count())));
+    const QByteArray errors = program.readAllStandardError();
+    QVERIFY2(program.exitStatus() == QProcess::NormalExit && program.exitCode() == 0,
+             errors.constData());
+    QVERIFY(errors.contains("Thread creation error")); // Qt's message
+    QCOMPARE(program.readAllStandardOutput(), QByteArray("no threads\nnext\nclosed\n"));
+}
+#endif
 
 void Faults::r37_theRestClosesAroundWhatNeverReturns()
 {
