@@ -49,7 +49,9 @@ private Q_SLOTS:
     void aProcessOfQmlMayBeDestroyedByCpp();
 };
 
-static const QString subsystems = QStringLiteral(R"(
+static QString subsystems()
+{
+    return QStringLiteral(R"(
     QtObject {
         property QtObject other: QtObject { id: other; objectName: "other" }
         property Process process: Process {
@@ -60,18 +62,22 @@ static const QString subsystems = QStringLiteral(R"(
             onClosed: log.add("closed " + other.objectName)
         }
     })");
-static const QStringList wholeClose { QStringLiteral("closing other"),
-                                      QStringLiteral("teardown other p"),
-                                      QStringLiteral("closed other") };
+}
+
+static QStringList wholeClose()
+{
+    return { QStringLiteral("closing other"), QStringLiteral("teardown other p"),
+             QStringLiteral("closed other") };
+}
 
 void tst_QmlLifetime::theContextIsWholeWhenTheRootIsDeleted()
 {
     Log log;
     Scene scene(log);
-    std::unique_ptr<QObject> root = scene.make(subsystems);
+    std::unique_ptr<QObject> root = scene.make(subsystems());
     QVERIFY2(root, qPrintable(scene.errors));
     root.reset();
-    QCOMPARE(log.events, wholeClose);
+    QCOMPARE(log.events, wholeClose());
 }
 
 void tst_QmlLifetime::theContextIsWholeWhenOnlyTheHandlersListen()
@@ -91,10 +97,10 @@ void tst_QmlLifetime::theContextIsWholeWhenAnEngineGoes()
 {
     Log log;
     Scene scene(log);
-    const std::unique_ptr<QObject> root = scene.make(subsystems);
+    const std::unique_ptr<QObject> root = scene.make(subsystems());
     const Process *process = processOf(root.get(), "process");
     scene.engine.reset();
-    QCOMPARE(log.events, wholeClose);
+    QCOMPARE(log.events, wholeClose());
     QVERIFY(process->isClosed());
 }
 
@@ -106,10 +112,10 @@ void tst_QmlLifetime::theContextIsWholeWhenALoaderUnloads()
             QStringLiteral(
                     "Item { Loader { objectName: \"loader\"; sourceComponent: Component { %1 } "
                     "} function unload() { children[0].active = false } }")
-                    .arg(subsystems));
+                    .arg(subsystems()));
     QVERIFY2(root, qPrintable(scene.errors));
     QMetaObject::invokeMethod(root.get(), "unload");
-    QCOMPARE(log.events, wholeClose);
+    QCOMPARE(log.events, wholeClose());
 }
 
 void tst_QmlLifetime::theContextIsWholeWhenARepeaterShrinks()
@@ -147,11 +153,11 @@ void tst_QmlLifetime::theContextIsWholeWhenDestroyed()
                     "QtObject { property Component component: Component { %1 }\n"
                     "property var object; function make() { object = component.createObject() }"
                     "function destroyIt() { object.destroy() } }")
-                    .arg(subsystems));
+                    .arg(subsystems()));
     QVERIFY2(root, qPrintable(scene.errors));
     QMetaObject::invokeMethod(root.get(), "make");
     QMetaObject::invokeMethod(root.get(), "destroyIt");
-    QTRY_COMPARE(log.events, wholeClose);
+    QTRY_COMPARE(log.events, wholeClose());
 }
 
 void tst_QmlLifetime::theContextIsWholeWhenCollected()
@@ -161,12 +167,12 @@ void tst_QmlLifetime::theContextIsWholeWhenCollected()
     const std::unique_ptr<QObject> root =
             scene.make(QStringLiteral("QtObject { property Component component: Component { %1 }\n"
                                       "function make() { component.createObject() } }")
-                               .arg(subsystems));
+                               .arg(subsystems()));
     QVERIFY2(root, qPrintable(scene.errors));
     QMetaObject::invokeMethod(root.get(), "make");
     scene.engine->collectGarbage();
     QVERIFY(log.events.isEmpty());
-    QTRY_COMPARE(log.events, wholeClose);
+    QTRY_COMPARE(log.events, wholeClose());
 }
 
 void tst_QmlLifetime::theContextIsWholeInAComponentOfWhatMayBeCollected()
@@ -180,11 +186,11 @@ void tst_QmlLifetime::theContextIsWholeInAComponentOfWhatMayBeCollected()
                     "Loader { id: loader; sourceComponent: Component { %1 } } } }\n"
                     "property var window; function make() { window = component.createObject() }"
                     "function unload() { window.unload() } }")
-                    .arg(subsystems));
+                    .arg(subsystems()));
     QVERIFY2(root, qPrintable(scene.errors));
     QMetaObject::invokeMethod(root.get(), "make");
     QMetaObject::invokeMethod(root.get(), "unload");
-    QCOMPARE(log.events, wholeClose);
+    QCOMPARE(log.events, wholeClose());
 }
 
 void tst_QmlLifetime::theContextIsWholeWhenTheObjectHasAParent()
@@ -193,12 +199,12 @@ void tst_QmlLifetime::theContextIsWholeWhenTheObjectHasAParent()
     Scene scene(log);
     QObject parent;
     {
-        std::unique_ptr<QObject> root = scene.make(subsystems);
+        std::unique_ptr<QObject> root = scene.make(subsystems());
         root->setParent(&parent);
         root.release();
     }
     qDeleteAll(parent.children());
-    QCOMPARE(log.events, wholeClose);
+    QCOMPARE(log.events, wholeClose());
 }
 
 void tst_QmlLifetime::theContextIsWholeWhenAnApplicationEngineGoes()
@@ -208,10 +214,11 @@ void tst_QmlLifetime::theContextIsWholeWhenAnApplicationEngineGoes()
         QQmlApplicationEngine engine;
         engine.addImportPath(QStringLiteral(GOPROCESS_QML_IMPORT_DIR));
         engine.rootContext()->setContextProperty(QStringLiteral("log"), &log);
-        engine.loadData((QStringLiteral("import QtQml; import GoProcess;") + subsystems).toUtf8());
+        engine.loadData(
+                (QStringLiteral("import QtQml; import GoProcess;") + subsystems()).toUtf8());
         QCOMPARE(engine.rootObjects().size(), 1);
     }
-    QCOMPARE(log.events, wholeClose);
+    QCOMPARE(log.events, wholeClose());
 }
 
 void tst_QmlLifetime::aCompositeTypeClosesWhileItsOwnContextIsWhole()
@@ -363,7 +370,7 @@ void tst_QmlLifetime::anEngineGoesWhileClosing()
     Log log;
     Process app;
     Scene scene(log, &app);
-    const std::unique_ptr<QObject> root = scene.make(subsystems);
+    const std::unique_ptr<QObject> root = scene.make(subsystems());
     Process *process = processOf(root.get(), "process");
     Gate gate;
     GoProcess::ProcessPtr work = process->go([&] { gate.pass(); });
@@ -371,19 +378,19 @@ void tst_QmlLifetime::anEngineGoesWhileClosing()
     QTRY_COMPARE(log.events, QStringList { QStringLiteral("closing other") });
     gate.open();
     scene.engine.reset();
-    QCOMPARE(log.events, wholeClose);
+    QCOMPARE(log.events, wholeClose());
 }
 
 void tst_QmlLifetime::anEngineGoesWhenClosed()
 {
     Log log;
     Scene scene(log);
-    const std::unique_ptr<QObject> root = scene.make(subsystems);
+    const std::unique_ptr<QObject> root = scene.make(subsystems());
     Process *process = processOf(root.get(), "process");
     process->close();
-    QTRY_COMPARE(log.events, wholeClose);
+    QTRY_COMPARE(log.events, wholeClose());
     scene.engine.reset();
-    QCOMPARE(log.events, wholeClose);
+    QCOMPARE(log.events, wholeClose());
 }
 
 void tst_QmlLifetime::anOpenThenableIsAnErrorWhenTheEngineGoes()
@@ -505,9 +512,9 @@ void tst_QmlLifetime::aProcessOfQmlMayBeDestroyedByCpp()
 {
     Log log;
     Scene scene(log);
-    const std::unique_ptr<QObject> root = scene.make(subsystems);
+    const std::unique_ptr<QObject> root = scene.make(subsystems());
     delete processOf(root.get(), "process");
-    QCOMPARE(log.events, wholeClose);
+    QCOMPARE(log.events, wholeClose());
     QVERIFY(!processOf(root.get(), "process"));
 }
 
