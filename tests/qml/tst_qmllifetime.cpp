@@ -6,6 +6,7 @@
 #include <GoProcess/GoProcess>
 
 #include <QQmlApplicationEngine>
+#include <QQmlIncubationController>
 #include <QTest>
 
 using namespace QmlSupport;
@@ -47,6 +48,12 @@ private Q_SLOTS:
     void processesOfCppOutliveTheEngine();
     void aChildOfCppClosesWithIt();
     void aProcessOfQmlMayBeDestroyedByCpp();
+    void aTeardownOfCppRunsBeforeAProcessOfQmlIsDestroyed();
+    void javaScriptRunsInTheThreadOfTheEngine();
+    void aParentInAnotherThreadClosesIt();
+    void anEngineGoesWhileALoaderIncubates();
+    void anEngineGoesWhileWorksRun();
+    void manyAreClosedTogether();
 };
 
 static QString subsystems()
@@ -516,6 +523,103 @@ void tst_QmlLifetime::aProcessOfQmlMayBeDestroyedByCpp()
     delete processOf(root.get(), "process");
     QCOMPARE(log.events, wholeClose());
     QVERIFY(!processOf(root.get(), "process"));
+}
+
+void tst_QmlLifetime::aTeardownOfCppRunsBeforeAProcessOfQmlIsDestroyed()
+{
+    Log log;
+    Scene scene(log);
+    std::unique_ptr<Process> process = scene.makeProcess(QStringLiteral("Process { name: \"x\" }"));
+    QVERIFY(process->setTeardown([&] { log.add(QStringLiteral("teardown")); }));
+    process.reset();
+    QCOMPARE(log.events.size(), 1);
+}
+
+void tst_QmlLifetime::javaScriptRunsInTheThreadOfTheEngine()
+{
+    Log log;
+    Scene scene(log);
+    const std::unique_ptr<QObject> root = scene.make(subsystems());
+    Process *process = processOf(root.get(), "process");
+    Thread([&] { process->close(); }).join();
+    QVERIFY(process->isClosing());
+    QCOMPARE(log.events, QStringList());
+    QTRY_COMPARE(log.events, wholeClose()); // it fails in another thread
+}
+
+void tst_QmlLifetime::aParentInAnotherThreadClosesIt()
+{
+    Log log;
+    EventLoopThread thread;
+    Process app;
+    app.moveToThread(&thread);
+    Scene scene(log, &app);
+    const std::unique_ptr<Process> process = scene.makeProcess(QStringLiteral(
+            "Process { parentProcess: app; teardown: () => log.add(\"teardown\") }"));
+    app.close();
+    QTRY_VERIFY(app.isClosed());
+    QVERIFY(process->isClosed());
+    QCOMPARE(log.events, QStringList { QStringLiteral("teardown") });
+    thread.run([&] { app.moveToThread(QCoreApplication::instance()->thread()); });
+}
+
+void tst_QmlLifetime::anEngineGoesWhileALoaderIncubates()
+{
+    Log log;
+    Scene scene(log);
+    QQmlIncubationController controller;
+    scene.engine->setIncubationController(&controller);
+    std::unique_ptr<QObject> root = scene.make(
+            QStringLiteral(
+                    "Item { Loader { asynchronous: true; sourceComponent: Component { %1 } } }")
+                    .arg(subsystems()));
+    QVERIFY2(root, qPrintable(scene.errors));
+    QCOMPARE(controller.incubatingObjectCount(), 1);
+    controller.incubateFor(0); // a part of it
+    root.reset();
+    scene.engine.reset();
+}
+
+void tst_QmlLifetime::anEngineGoesWhileWorksRun()
+{
+    Log log;
+    Scene scene(log);
+    const std::unique_ptr<QObject> root = scene.make(subsystems());
+    Process *process = processOf(root.get(), "process");
+    Counter ended;
+    process->go([&](Process &self) {
+        self.waitForClosing();
+        ended.add();
+    });
+    scene.engine.reset();
+    QCOMPARE(ended.count(), 1);
+    QCOMPARE(log.events, wholeClose());
+}
+
+void tst_QmlLifetime::manyAreClosedTogether()
+{
+    Log log;
+    Scene scene(log);
+    std::unique_ptr<QObject> root = scene.make(QStringLiteral(R"(
+        Item {
+            Process {
+                id: last
+                teardown: () => log.add("last")
+            }
+            Repeater {
+                model: 500
+                Item {
+                    Process {
+                        parentProcess: last
+                        teardown: () => log.add("one")
+                    }
+                }
+            }
+        })"));
+    QVERIFY2(root, qPrintable(scene.errors));
+    root.reset();
+    QCOMPARE(log.events.size(), 501);
+    QCOMPARE(log.events.constLast(), QStringLiteral("last"));
 }
 
 QTEST_MAIN(tst_QmlLifetime)
