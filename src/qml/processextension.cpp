@@ -73,6 +73,7 @@ void ProcessExtension::addData(QObject *object)
             extension->adopt(process());
     }
     m_data.append(object);
+    Q_EMIT dataChanged();
 }
 
 // --- waitsFor ------------------------------------------------------------------------------------

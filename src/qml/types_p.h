@@ -32,7 +32,8 @@ public:
         GoProcess::Private::ContextGuard::aboutToDestroy(this);
         QQmlPrivate::qdeclarativeelement_destructor(this);
     }
-    // As in the template: QML allocates more than the object.
+    // As in the template: QML allocates more than the object, by itself.
+    // NOLINTNEXTLINE(misc-new-delete-overloads)
     static void operator delete(void *memory) { ::operator delete(memory); }
 #ifdef Q_CC_MSVC
     static void operator delete(void *, void *) { }
