@@ -20,8 +20,8 @@
 /// while QML still knows the object.
 ///
 /// QML makes each type through this template. It allocates the size of a Process, so there is no
-/// room for members.
-template<>
+/// room for members. The template has no Q_OBJECT either.
+template<> // clazy:exclude=missing-qobject-macro
 class QQmlPrivate::QQmlElement<GoProcess::Process> final : public GoProcess::Process
 {
 public:
