@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <new>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -123,12 +124,15 @@ NodeLock::NodeLock(Node &a, Node &b)
         *this = NodeLock(a);
         return;
     }
+    std::unique_ptr<Component> fresh; // made before anything is locked, as that may fail
     while (true) {
         Component *first = rootOf(a.m_component);
         Component *second = rootOf(b.m_component);
         if (lockBefore(second, first))
             std::swap(first, second);
 
+        if (first->nursery && second->nursery && !fresh)
+            fresh = std::make_unique<Component>();
         first->mutex.lock();
         if (second != first)
             second->mutex.lock();
@@ -142,7 +146,7 @@ NodeLock::NodeLock(Node &a, Node &b)
         }
 
         if (rootA->nursery && rootB->nursery) {
-            auto *component = new Component;
+            Component *component = fresh.release();
             component->mutex.lock(); // nobody else knows it yet
             moveIn(a, component);
             moveIn(b, component);
@@ -463,15 +467,14 @@ void Graph::mark(Node &start, Change &change)
         // Release: who sees Closing without the lock sees what happened before the close.
         node.m_state.store(NodeState::Closing, std::memory_order_release);
         wake(node, Waiter::Goal::Closing);
-        change.m_steps.append({ &node, Step::Announce });
+        change.add(node);
     };
 
     if (start.state() != NodeState::Running)
         return;
-    qsizetype next = change.m_steps.size();
     close(start);
-    for (; next < change.m_steps.size(); ++next) {
-        Edge *edge = change.m_steps[next].node->m_firstDown;
+    for (Node *node = &start; node; node = node->m_nextDue) {
+        Edge *edge = node->m_firstDown;
         while (edge) {
             Edge *following = edge->nextDown;
             if (edge->closes) {
@@ -490,7 +493,7 @@ void Graph::countDown(Node &node, Change &change)
 {
     if (--node.m_pending == 0) {
         wake(node, Waiter::Goal::TeardownBegun);
-        change.m_steps.append({ &node, Step::Teardown });
+        change.add(node);
     }
 }
 
@@ -567,6 +570,17 @@ void Graph::setClosed(Node &node)
         return;
     }
     const NodeLock lock(node);
+    try {
+        tellOfErrors(node);
+    } catch (const std::bad_alloc &) {
+        // Without memory the books above are not complete; the close is.
+    }
+    close();
+}
+
+/// Enters what failed into the books of the node and of its parents (R27).
+void Graph::tellOfErrors(Node &node)
+{
     if (node.m_error) {
         if (!node.m_treeErrors)
             node.m_treeErrors = std::make_unique<TreeErrors>();
@@ -580,7 +594,6 @@ void Graph::setClosed(Node &node)
             errors = std::make_unique<TreeErrors>();
         errors->add(*node.m_treeErrors);
     }
-    close();
 }
 
 std::optional<Change> Graph::finish(Node &node)
