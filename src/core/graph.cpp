@@ -184,8 +184,6 @@ void NodeLock::unlock() noexcept
 
 // --- Nodes ---------------------------------------------------------------------------------------
 
-Node::Node() : Node(false) { }
-
 Node::Node(bool isBackground) : background(isBackground), m_component(immortal<Nurseries>().pick())
 {
 }
