@@ -737,26 +737,6 @@ bool Graph::waitsFor(Node &node, Node &other)
 
 // --- Looking -------------------------------------------------------------------------------------
 
-bool Graph::children(Node &upper, Node *after, std::size_t limit, std::vector<NodeRef> &found)
-{
-    const NodeLock lock(upper);
-    Edge *edge = upper.m_firstDown;
-    if (after) {
-        edge = find(upper, *after);
-        if (!edge || !edge->closes)
-            return false;
-        edge = edge->nextDown;
-    }
-    for (; edge && limit > 0; edge = edge->nextDown) {
-        if (!edge->closes)
-            continue;
-        watch(*edge->lower);
-        found.emplace_back(edge->lower);
-        --limit;
-    }
-    return true;
-}
-
 void Graph::waitedFor(Node &node, std::size_t limit, std::vector<NodeRef> &found)
 {
     const NodeLock lock(node);

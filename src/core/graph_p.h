@@ -374,10 +374,19 @@ public:
     /// Appends up to \a limit children of \a upper to \a found, from the one behind \a after on or, if
     /// that is null, from the first; they are watched from here on. False, and nothing, if \a after is
     /// no child any more.
-    static bool children(Node &upper, Node *after, std::size_t limit, std::vector<NodeRef> &found);
+    static bool children(Node &upper, Node *after, std::size_t limit, std::vector<NodeRef> &found)
+    {
+        return children(upper, after, limit, found, [](const Edge &) { return true; });
+    }
+    /// The same of those that \a upper waits for.
+    static bool waitedForChildren(Node &upper, Node *after, std::size_t limit,
+                                  std::vector<NodeRef> &found)
+    {
+        return children(upper, after, limit, found, [](const Edge &edge) { return edge.waits; });
+    }
     /// The same from the last one back, as far as \a isNew is true of them.
     template<class IsNew>
-    static void newestChildren(Node &upper, std::vector<NodeRef> &found, IsNew &&isNew);
+    static void newestWaitedFor(Node &upper, std::vector<NodeRef> &found, IsNew &&isNew);
     /// Appends what \a node waits for and is no child of it, up to \a limit; watched from here on.
     static void waitedFor(Node &node, std::size_t limit, std::vector<NodeRef> &found);
     // The caller holds the lock:
@@ -395,6 +404,9 @@ public:
     }
 
 private:
+    template<class Wanted>
+    static bool children(Node &upper, Node *after, std::size_t limit, std::vector<NodeRef> &found,
+                         Wanted &&isWanted);
     static void mark(Node &start, Change &change);
     static void countDown(Node &node, Change &change);
     static void closeIfLeft(Node &node, Change &change);
@@ -429,14 +441,39 @@ void Graph::visitOpen(Node &node, std::size_t limit, Visit &&visit)
 }
 
 template<class IsNew>
-void Graph::newestChildren(Node &upper, std::vector<NodeRef> &found, IsNew &&isNew)
+void Graph::newestWaitedFor(Node &upper, std::vector<NodeRef> &found, IsNew &&isNew)
 {
     const NodeLock lock(upper);
-    for (Edge *edge = upper.m_lastDown; edge && edge->closes && isNew(*edge->lower);
-         edge = edge->previousDown) {
+    for (Edge *edge = upper.m_lastDown; edge && edge->closes; edge = edge->previousDown) {
+        if (!edge->waits)
+            continue;
+        if (!isNew(*edge->lower))
+            return;
         watch(*edge->lower);
         found.emplace_back(edge->lower);
     }
+}
+
+template<class Wanted>
+bool Graph::children(Node &upper, Node *after, std::size_t limit, std::vector<NodeRef> &found,
+                     Wanted &&isWanted)
+{
+    const NodeLock lock(upper);
+    Edge *edge = upper.m_firstDown;
+    if (after) {
+        edge = find(upper, *after);
+        if (!edge || !edge->closes)
+            return false;
+        edge = edge->nextDown;
+    }
+    for (; edge && limit > 0; edge = edge->nextDown) {
+        if (!edge->closes || !isWanted(*edge))
+            continue;
+        watch(*edge->lower);
+        found.emplace_back(edge->lower);
+        --limit;
+    }
+    return true;
 }
 
 } // namespace GoProcess::Private
