@@ -25,7 +25,8 @@ namespace GoProcess {
 class GOPROCESS_EXPORT CloseMonitor : public QObject
 {
     Q_OBJECT
-    Q_PROPERTY(GoProcess::Process *process READ process WRITE setProcess NOTIFY processChanged FINAL)
+    Q_PROPERTY(
+            GoProcess::Process *process READ process WRITE setProcess NOTIFY processChanged FINAL)
     Q_PROPERTY(int total READ total NOTIFY changed FINAL)
     Q_PROPERTY(int closed READ closed NOTIFY changed FINAL)
     Q_PROPERTY(double progress READ progress NOTIFY changed FINAL)

@@ -33,7 +33,8 @@ namespace GoProcess {
 class GOPROCESS_EXPORT ProcessModel : public QAbstractItemModel
 {
     Q_OBJECT
-    Q_PROPERTY(GoProcess::Process *process READ process WRITE setProcess NOTIFY processChanged FINAL)
+    Q_PROPERTY(
+            GoProcess::Process *process READ process WRITE setProcess NOTIFY processChanged FINAL)
 
 public:
     /// What a row tells, in each of its columns. The names in QML are in brackets.
@@ -74,7 +75,8 @@ public:
     /// first.
     void setProcess(Process *process);
 
-    QModelIndex index(int row, int column, const QModelIndex &parent = QModelIndex()) const override;
+    QModelIndex index(int row, int column,
+                      const QModelIndex &parent = QModelIndex()) const override;
     QModelIndex parent(const QModelIndex &index) const override;
     using QObject::parent;
     int rowCount(const QModelIndex &parent = QModelIndex()) const override;

@@ -185,7 +185,9 @@ void NodeLock::unlock() noexcept
 Node::Node() : Node(false) { }
 
 Node::Node(bool isBackground)
-    : background(isBackground), m_hasClosingListeners(false), m_hasClosedListeners(false),
+    : background(isBackground),
+      m_hasClosingListeners(false),
+      m_hasClosedListeners(false),
       m_component(immortal<Nurseries>().pick())
 {
 }

@@ -390,6 +390,7 @@ public:
     /// Appends what \a node waits for and is no child of it, up to \a limit; watched from here on.
     static void waitedFor(Node &node, std::size_t limit, std::vector<NodeRef> &found);
     // The caller holds the lock:
+    static std::uint32_t waits(const Node &node) { return node.m_waits; }
     static std::uint32_t childCount(const Node &node) { return node.m_children; }
     static bool isChildOfAny(const Node &node);
     /// From here on its changes are noted.

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <iterator>
 #include <map>
 #include <unordered_map>
 #include <utility>
@@ -58,20 +59,26 @@ private:
     struct Open
     {
         std::uint64_t number = 0; ///< Its place in m_byNumber.
-        NodeRef last; ///< The child that was found last, while the search goes on.
-        bool isSearched = false; ///< All children were found; new ones come behind them.
+        bool isBegun = false; ///< The search for what it waits for.
+        bool isSearched = false; ///< All was found; new children come behind the others.
+        /// How many of those that it waits for are in the total without having been found.
+        std::uint32_t expected = 0;
+        std::vector<NodeRef> children; ///< As they were found, while the search goes on.
     };
 
-    void update();
     void begin();
+    void update();
+    bool takeStep();
     void follow(Node &node);
-    void find(const std::vector<NodeRef> &nodes);
+    void add(const NodeRef &node);
+    void find(Open &upper, const std::vector<NodeRef> &nodes);
     void search(Node &node);
     void end();
     QStringList findRemaining() const;
 
     CloseMonitor &m_monitor;
     QMetaObject::Connection m_gone;
+    QMetaObject::Connection m_closing;
     NodeRef m_node;
     QElapsedTimer m_time; ///< Valid while it counts.
     std::unordered_map<const Node *, Open> m_open;
@@ -87,6 +94,7 @@ void CloseMonitor::Count::setProcess(Process *other)
     if (other == process)
         return;
     QObject::disconnect(m_gone);
+    QObject::disconnect(m_closing);
     m_watch.close();
     end();
     m_changed.clear();
@@ -99,13 +107,13 @@ void CloseMonitor::Count::setProcess(Process *other)
     if (other && other != Process::background()) {
         m_gone = QObject::connect(other, &QObject::destroyed, &m_monitor,
                                   &CloseMonitor::processChanged);
+        // Where it is at home here, this comes before the first of its children closes.
+        m_closing = QObject::connect(other, &Process::closing, &m_monitor, [this] { begin(); });
         m_node = NodeRef(ProcessData::of(other));
         // In this order, so that nothing is missed.
         m_watch.open(false);
         Graph::watch(*m_node);
-        m_changed.push_back(m_node);
         begin();
-        m_watch.updateSoon();
     }
     Q_EMIT m_monitor.processChanged();
     Q_EMIT m_monitor.changed();
@@ -115,34 +123,14 @@ void CloseMonitor::Count::update()
 {
     QElapsedTimer time;
     time.start();
-    begin();
-    bool isDone = false;
-    while (!isDone && !time.hasExpired(slice)) {
-        if (!m_changed.empty()) {
-            const NodeRef node = std::move(m_changed.back());
-            m_changed.pop_back();
-            follow(*node);
-        } else if (!m_watch.take(256, m_changed) || !m_changed.empty()) {
-            continue;
-        } else if (!m_toSearch.empty()) {
-            const NodeRef node = std::move(m_toSearch.front());
-            m_toSearch.pop_front();
-            search(*node);
-        } else {
-            isDone = true;
-        }
-    }
-    if (!m_time.isValid()) {
-        if (!isDone)
-            m_watch.updateSoon();
+    while (takeStep() && !time.hasExpired(slice)) { }
+    if (!m_time.isValid())
         return;
-    }
     elapsed = m_time.elapsed();
     if (m_node->isFinished()) {
         // All that it waited for is Closed, whether it was found or not.
-        total = std::max(total, 1);
-        closed = total;
         end();
+        closed = total;
         m_watch.close();
     } else {
         m_watch.updateSoon();
@@ -151,13 +139,36 @@ void CloseMonitor::Count::update()
     Q_EMIT m_monitor.changed();
 }
 
+/// A small part of what there is to do; false if there is nothing.
+bool CloseMonitor::Count::takeStep()
+{
+    constexpr std::size_t some = 256;
+
+    if (m_changed.empty())
+        m_watch.take(some, m_changed);
+    if (!m_changed.empty()) {
+        const NodeRef node = std::move(m_changed.back());
+        m_changed.pop_back();
+        follow(*node);
+        return true;
+    }
+    if (m_toSearch.empty())
+        return false;
+    const NodeRef node = std::move(m_toSearch.front());
+    m_toSearch.pop_front();
+    search(*node);
+    return true;
+}
+
 /// Begins to count when the process has begun to close.
 void CloseMonitor::Count::begin()
 {
-    if (m_time.isValid() || !m_node || total > 0 || m_node->state() == NodeState::Running)
+    if (!m_node || total > 0 || m_node->state() == NodeState::Running)
         return;
     m_time.start();
-    find({ m_node });
+    total = 1;
+    add(m_node);
+    update();
 }
 
 /// A process has changed.
@@ -167,7 +178,7 @@ void CloseMonitor::Count::follow(Node &node)
     if (open == m_open.end())
         return;
     if (node.isFinished()) {
-        ++closed;
+        closed += 1 + int(open->second.expected);
         m_byNumber.erase(open->second.number);
         m_open.erase(open);
         return;
@@ -176,48 +187,79 @@ void CloseMonitor::Count::follow(Node &node)
         return;
     std::vector<NodeRef> fresh;
     Graph::waitedFor(node, atOnce, fresh);
-    Graph::newestWaitedFor(node, fresh, [this](const Node &child) { return m_open.count(&child) == 0; });
-    find(fresh);
+    Graph::newestWaitedFor(node, fresh,
+                           [this](const Node &child) { return m_open.count(&child) == 0; });
+    find(open->second, fresh);
 }
 
-/// Counts those that are not known yet.
-void CloseMonitor::Count::find(const std::vector<NodeRef> &nodes)
+/// Takes it into the books, unless it is there.
+void CloseMonitor::Count::add(const NodeRef &node)
+{
+    const auto [open, isNew] = m_open.try_emplace(node.get());
+    if (!isNew)
+        return;
+    open->second.number = ++m_lastNumber;
+    m_byNumber.emplace(m_lastNumber, node);
+    m_toSearch.push_back(node);
+    // If it is Closed by now that was noted, as it was watched before.
+}
+
+/// Counts those that \a upper waits for.
+void CloseMonitor::Count::find(Open &upper, const std::vector<NodeRef> &nodes)
 {
     for (const NodeRef &node : nodes) {
-        if (node->isFinished())
-            continue; // since it was found, or about to leave the books
-        const auto [open, isNew] = m_open.try_emplace(node.get());
-        if (!isNew)
+        const bool isCounted = upper.expected > 0;
+        if (isCounted)
+            --upper.expected;
+        if (m_open.count(node.get()) > 0) {
+            total -= isCounted ? 1 : 0; // found before, with another process that waits for it
             continue;
-        ++total;
-        open->second.number = ++m_lastNumber;
-        m_byNumber.emplace(m_lastNumber, node);
-        m_toSearch.push_back(node);
-        // If it is Closed by now that was noted, as it was watched before.
+        }
+        if (node->isFinished()) {
+            closed += isCounted ? 1 : 0; // about to leave the books
+            continue;
+        }
+        total += isCounted ? 0 : 1;
+        add(node);
     }
 }
 
 /// Finds more of what a process waits for.
 void CloseMonitor::Count::search(Node &node)
 {
-    const auto open = m_open.find(&node);
-    if (open == m_open.end())
+    const auto place = m_open.find(&node);
+    if (place == m_open.end())
         return;
+    Open &open = place->second; // stays where it is while others are added
     std::vector<NodeRef> found;
-    Node *last = open->second.last.get();
-    if (!last)
+    if (!open.isBegun) {
+        open.isBegun = true;
+        {
+            const NodeLock lock(node);
+            open.expected = Graph::waits(node);
+        }
+        total += int(open.expected);
         Graph::waitedFor(node, atOnce, found);
-    const std::size_t others = found.size();
-    if (!Graph::waitedForChildren(node, last, atOnce, found)) {
-        // The last one has closed meanwhile. So have many others.
-        Graph::waitedForChildren(node, nullptr, std::size_t(-1), found);
+        find(open, found);
+        found.clear();
     }
-    const bool isLast = found.size() - others < atOnce;
-    open->second.isSearched = isLast;
-    open->second.last = isLast ? NodeRef() : found.back();
-    find(found);
-    if (!isLast)
-        m_toSearch.emplace_back(&node);
+
+    // From the last child on that is still there.
+    std::vector<NodeRef> &children = open.children;
+    while (!children.empty()
+           && !Graph::waitedForChildren(node, children.back().get(), atOnce, found))
+        children.pop_back();
+    if (children.empty())
+        Graph::waitedForChildren(node, nullptr, atOnce, found);
+    find(open, found);
+    if (found.size() < atOnce) {
+        closed += int(std::exchange(open.expected, 0)); // before they could be found
+        open.isSearched = true;
+        std::exchange(children, {});
+        return;
+    }
+    std::move(found.begin(), found.end(), std::back_inserter(children));
+    m_toSearch.emplace_back(&node);
 }
 
 void CloseMonitor::Count::end()
@@ -236,8 +278,8 @@ QStringList CloseMonitor::Count::findRemaining() const
     std::vector<const Node *> last; // of those that wait for others
     QStringList paths;
     int looks = 0;
-    for (auto open = m_byNumber.crbegin(); open != m_byNumber.crend() && looks < mostLooks
-         && paths.size() < mostRemaining;
+    for (auto open = m_byNumber.crbegin();
+         open != m_byNumber.crend() && looks < mostLooks && paths.size() < mostRemaining;
          ++open, ++looks) {
         const Node &node = *open->second;
         const bool waits = [&node] {
@@ -254,7 +296,8 @@ QStringList CloseMonitor::Count::findRemaining() const
     return paths;
 }
 
-CloseMonitor::CloseMonitor(QObject *parent) : QObject(parent), m_count(std::make_unique<Count>(*this))
+CloseMonitor::CloseMonitor(QObject *parent)
+    : QObject(parent), m_count(std::make_unique<Count>(*this))
 {
 }
 

@@ -92,8 +92,7 @@ QVariant ProcessModel::displayed(const QModelIndex &index) const
     case StateColumn:
         if (!row.node)
             return {};
-        return row.error.isEmpty() ? stateText(row.state)
-                                   : tr("Failed: %1").arg(row.error);
+        return row.error.isEmpty() ? stateText(row.state) : tr("Failed: %1").arg(row.error);
     default:
         return row.node ? QVariant(row.since.time()) : QVariant();
     }

@@ -68,10 +68,19 @@ void ProcessModel::Rows::setProcess(Process *process)
     }
     m_process = process;
     m_showsRoots = !process;
+    m_mustReset = true;
+    if (!m_isBusy)
+        resetIfNeeded();
+    Q_EMIT m_model.processChanged();
+}
+
+void ProcessModel::Rows::resetIfNeeded()
+{
+    if (!std::exchange(m_mustReset, false))
+        return;
     m_model.beginResetModel();
     reset();
     m_model.endResetModel();
-    Q_EMIT m_model.processChanged();
 }
 
 /// Begins anew with what the process has now.
@@ -102,23 +111,25 @@ void ProcessModel::Rows::reset()
 
 void ProcessModel::Rows::update()
 {
+    constexpr std::size_t atOnce = 256;
+
     QElapsedTimer time;
     time.start();
+    m_isBusy = true;
     removeClosed(time);
-    bool isDone = false;
-    while (!isDone && !time.hasExpired(slice)) {
-        if (m_changed.empty()) {
-            constexpr std::size_t atOnce = 256;
-            isDone = m_watch.take(atOnce, m_changed);
-            if (!m_changed.empty())
-                isDone = false;
-            continue;
-        }
+    while (!time.hasExpired(slice) && !m_mustReset) {
+        if (m_changed.empty())
+            m_watch.take(atOnce, m_changed);
+        if (m_changed.empty())
+            break;
         const NodeRef node = std::move(m_changed.back());
         m_changed.pop_back();
         follow(*node);
     }
-    if (!isDone || !m_closed.empty())
+    flushShown();
+    m_isBusy = false;
+    resetIfNeeded();
+    if (time.hasExpired(slice) || !m_changed.empty() || !m_closed.empty())
         m_watch.updateSoon();
 }
 
@@ -169,18 +180,20 @@ void ProcessModel::Rows::followRoot(Node &node)
 void ProcessModel::Rows::look(Row &row)
 {
     auto &data = static_cast<ProcessData &>(*row.node);
-    const QThread *thread = nullptr;
+    QString thread = row.thread;
     Process::State state = Process::State::Running;
     {
         const NodeLock lock(data);
         state = Process::State(data.state());
-        thread = data.thread();
+        // The object may be gone once the process is finished, and not before: that needs the lock.
+        if (!data.isFinished())
+            thread = threadText(data, data.thread());
         row.childCount = Graph::childCount(data);
     }
     if (row.since.isNull() || row.state != state)
         row.since = QDateTime::currentDateTime();
     row.state = state;
-    row.thread = threadText(data, thread);
+    row.thread = thread;
     row.error = state == Process::State::Closed ? data.error().message() : QString();
     row.name = data.name();
     if (row.name.isEmpty())
@@ -193,10 +206,24 @@ void ProcessModel::Rows::look(Row &row)
         row.waitsFor += other->path();
 }
 
-/// Tells the views that a row may have changed.
+/// Tells the views that a row may have changed, at the end of the update or before rows move.
 void ProcessModel::Rows::show(Row &row)
 {
-    Q_EMIT m_model.dataChanged(indexOf(row), indexOf(row, SinceColumn));
+    const auto [range, isNew] = m_shown.try_emplace(row.above, row.index, row.index);
+    if (!isNew) {
+        auto &[first, last] = range->second;
+        first = std::min(first, row.index);
+        last = std::max(last, row.index);
+    }
+}
+
+void ProcessModel::Rows::flushShown()
+{
+    for (const auto &[above, range] : std::exchange(m_shown, {})) {
+        const auto &[first, last] = range;
+        Q_EMIT m_model.dataChanged(m_model.index(first, 0, indexOf(*above)),
+                                   m_model.index(last, SinceColumn, indexOf(*above)));
+    }
 }
 
 // --- Closed processes ----------------------------------------------------------------------------
@@ -225,13 +252,14 @@ void ProcessModel::Rows::removeClosed(const QElapsedTimer &time)
         over -= std::min<std::size_t>(over, 1);
     }
     while (!m_closed.empty() && m_closed.front().second->isDue && !time.hasExpired(slice)) {
-        Row &first = *m_closed.front().second;
-        Row &above = *first.above;
-        int count = 1;
-        for (auto next = above.below.begin() + first.index + 1;
-             next != above.below.end() && (*next)->isDue; ++next)
-            ++count;
-        remove(first, count);
+        Row &above = *m_closed.front().second->above;
+        const int index = m_closed.front().second->index;
+        const auto isNotDue = [](const std::unique_ptr<Row> &row) { return !row->isDue; };
+        const auto row = above.below.begin() + index;
+        const auto last = std::find_if(row, above.below.end(), isNotDue);
+        const auto first =
+                std::find_if(std::make_reverse_iterator(row), above.below.rend(), isNotDue);
+        remove(**first.base(), int(last - first.base()));
         fill(above);
     }
 }
@@ -299,7 +327,17 @@ bool ProcessModel::Rows::hasRowsBelow(const Row &row)
 void ProcessModel::Rows::fetch(Row &row)
 {
     row.isFetched = true;
+    if (m_isBusy) {
+        // Asked for by a slot that hears of rows: these are no times for others.
+        m_changed.push_back(row.node);
+        m_watch.updateSoon();
+        return;
+    }
+    m_isBusy = true;
     fill(row);
+    flushShown();
+    m_isBusy = false;
+    resetIfNeeded();
 }
 
 /// Gives rows to children that have none, as far as there is room.
@@ -357,6 +395,7 @@ void ProcessModel::Rows::insert(Row &above, const std::vector<NodeRef> &nodes)
     if (nodes.empty())
         return;
     const int first = int(above.below.size());
+    flushShown();
     m_model.beginInsertRows(indexOf(above), first, first + int(nodes.size()) - 1);
     for (const NodeRef &node : nodes) {
         auto row = std::make_unique<Row>();
@@ -382,10 +421,12 @@ void ProcessModel::Rows::setMore(Row &row, int more)
 {
     const int place = int(row.below.size());
     if (more == 0 && row.moreRow) {
+        flushShown();
         m_model.beginRemoveRows(indexOf(row), place, place);
         row.moreRow.reset();
         m_model.endRemoveRows();
     } else if (more > 0 && !row.moreRow) {
+        flushShown();
         m_model.beginInsertRows(indexOf(row), place, place);
         row.moreRow = std::make_unique<Row>();
         row.moreRow->above = &row;
@@ -405,6 +446,7 @@ void ProcessModel::Rows::remove(Row &first, int count)
     Row &above = *first.above;
     const auto begin = above.below.begin() + first.index;
     const auto end = begin + count;
+    flushShown();
     m_model.beginRemoveRows(indexOf(above), first.index, first.index + count - 1);
     for (auto row = begin; row != end; ++row) {
         forgetBelow(**row);
@@ -423,6 +465,7 @@ void ProcessModel::Rows::removeBelow(Row &row)
     const int count = rowsBelow(row);
     if (count == 0)
         return;
+    flushShown();
     m_model.beginRemoveRows(indexOf(row), 0, count - 1);
     forgetBelow(row);
     m_model.endRemoveRows();

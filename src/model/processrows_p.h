@@ -36,7 +36,8 @@ public:
 
     struct Row
     {
-        Private::NodeRef node; ///< Null for the one above all others and for rows that say how many more.
+        Private::NodeRef
+                node; ///< Null for the one above all others and for rows that say how many more.
         Row *above = nullptr;
         int index = 0; ///< In the rows below the one above.
         std::vector<std::unique_ptr<Row>> below;
@@ -78,12 +79,14 @@ public:
     void fetch(Row &row);
 
 private:
+    void resetIfNeeded();
     void reset();
     void update();
     void follow(Private::Node &node);
     void followRoot(Private::Node &node);
     void look(Row &row);
     void show(Row &row);
+    void flushShown();
     void closeRow(Row &row);
     void removeClosed(const QElapsedTimer &time);
     void chooseFull(Private::Node &node);
@@ -104,11 +107,17 @@ private:
     QPointer<Process> m_process;
     QMetaObject::Connection m_gone;
     bool m_showsRoots = true;
+    /// Rows are being changed, and slots hear of it.
+    bool m_isBusy = false;
+    bool m_mustReset = false; ///< Another process was set meanwhile.
     std::unique_ptr<Row> m_top; ///< Has no index; its rows are the uppermost ones.
-    std::unordered_map<const Private::Node *, std::vector<Row *>> m_rows; ///< All but the more-rows.
+    std::unordered_map<const Private::Node *, std::vector<Row *>>
+            m_rows; ///< All but the more-rows.
     /// Roots that there is no room for.
     std::unordered_map<const Private::Node *, Private::NodeRef> m_moreRoots;
     Closed m_closed;
+    /// Rows whose change the views do not know: from the first to the last one, below one row.
+    std::unordered_map<Row *, std::pair<int, int>> m_shown;
     std::vector<Private::NodeRef> m_changed; ///< Taken from the journal, the next one last.
     Private::Watch m_watch;
 };

@@ -60,7 +60,8 @@ void Watch::noted()
 {
     handOver(this);
     // By its meta method: this posts one event that carries nothing.
-    static const QMetaMethod ring = staticMetaObject.method(staticMetaObject.indexOfMethod("ring()"));
+    static const QMetaMethod ring =
+            staticMetaObject.method(staticMetaObject.indexOfMethod("ring()"));
     ring.invoke(this, Qt::QueuedConnection);
 }
 
