@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <new>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -125,12 +126,15 @@ NodeLock::NodeLock(Node &a, Node &b)
         *this = NodeLock(a);
         return;
     }
+    std::unique_ptr<Component> fresh; // made before anything is locked, as that may fail
     while (true) {
         Component *first = rootOf(a.m_component);
         Component *second = rootOf(b.m_component);
         if (lockBefore(second, first))
             std::swap(first, second);
 
+        if (first->nursery && second->nursery && !fresh)
+            fresh = std::make_unique<Component>();
         first->mutex.lock();
         if (second != first)
             second->mutex.lock();
@@ -144,7 +148,7 @@ NodeLock::NodeLock(Node &a, Node &b)
         }
 
         if (rootA->nursery && rootB->nursery) {
-            auto *component = new Component;
+            Component *component = fresh.release();
             component->mutex.lock(); // nobody else knows it yet
             moveIn(a, component);
             moveIn(b, component);
@@ -524,15 +528,14 @@ void Graph::mark(Node &start, Change &change)
         node.m_state.store(NodeState::Closing, std::memory_order_release);
         Journal::note(node);
         wake(node, Waiter::Goal::Closing);
-        change.m_steps.append({ &node, Step::Announce });
+        change.add(node);
     };
 
     if (start.state() != NodeState::Running)
         return;
-    qsizetype next = change.m_steps.size();
     close(start);
-    for (; next < change.m_steps.size(); ++next) {
-        Edge *edge = change.m_steps[next].node->m_firstDown;
+    for (Node *node = &start; node; node = node->m_nextDue) {
+        Edge *edge = node->m_firstDown;
         while (edge) {
             Edge *following = edge->nextDown;
             if (edge->closes) {
@@ -551,7 +554,7 @@ void Graph::countDown(Node &node, Change &change)
 {
     if (--node.m_pending == 0) {
         wake(node, Waiter::Goal::TeardownBegun);
-        change.m_steps.append({ &node, Step::Teardown });
+        change.add(node);
     }
 }
 
@@ -628,6 +631,17 @@ void Graph::setClosed(Node &node)
         return;
     }
     const NodeLock lock(node);
+    try {
+        tellOfErrors(node);
+    } catch (const std::bad_alloc &) {
+        // Without memory the books above are not complete; the close is.
+    }
+    close();
+}
+
+/// Enters what failed into the books of the node and of its parents (R27).
+void Graph::tellOfErrors(Node &node)
+{
     if (node.m_error) {
         if (!node.m_treeErrors)
             node.m_treeErrors = std::make_unique<TreeErrors>();
@@ -641,7 +655,6 @@ void Graph::setClosed(Node &node)
             errors = std::make_unique<TreeErrors>();
         errors->add(*node.m_treeErrors);
     }
-    close();
 }
 
 std::optional<Change> Graph::finish(Node &node)

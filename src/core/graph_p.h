@@ -17,7 +17,6 @@
 
 #include <QList>
 #include <QString>
-#include <QVarLengthArray>
 
 #include <atomic>
 #include <cstdint>
@@ -196,6 +195,7 @@ protected:
     virtual ~Node();
 
 private:
+    friend class Change;
     friend class Graph;
     friend class Journal;
     friend class NodeLock;
@@ -228,7 +228,11 @@ private:
     Edge *m_lastDown = nullptr;
     Edge *m_firstUp = nullptr;
     Edge m_ownEdge; ///< The first edge up needs no allocation.
-    std::uint64_t m_visit = 0; ///< The search that came by last.
+    union
+    {
+        std::uint64_t m_visit = 0; ///< The search that came by last.
+        Node *m_nextDue; ///< While a step of it stands in a Change, which holds the lock: the next one.
+    };
     Waiter *m_waiters = nullptr;
     std::unique_ptr<TreeErrors> m_treeErrors;
     /// Of the work, then of the teardown, the first that failed. Handed from step to step; the state
@@ -271,7 +275,10 @@ private:
 };
 
 /// What an operation made due. It still holds the lock of the graph, so that steps reach the
-/// queue of their home in the order in which they became due: take steps(), then let it go.
+/// queue of their home in the order in which they became due: take them, then let it go.
+///
+/// The steps are a list through the nodes, so that nothing can fail for want of memory once an
+/// operation has begun to change the graph.
 class [[nodiscard]] Change
 {
 public:
@@ -280,21 +287,38 @@ public:
         Node *node;
         Step step;
     };
-    using Steps = QVarLengthArray<Due, 4>;
 
     Change() = default;
     explicit Change(NodeLock lock) noexcept : m_lock(std::move(lock)) { }
-    Change(Change &&) = default;
-    Change &operator=(Change &&) = default;
+    Change(Change &&other) noexcept
+        : m_lock(std::move(other.m_lock)),
+          m_first(std::exchange(other.m_first, nullptr)),
+          m_last(std::exchange(other.m_last, nullptr))
+    {
+    }
+    Change &operator=(Change &&other) noexcept
+    {
+        std::swap(m_lock, other.m_lock);
+        std::swap(m_first, other.m_first);
+        std::swap(m_last, other.m_last);
+        return *this;
+    }
+    Change(const Change &) = delete;
+    Change &operator=(const Change &) = delete;
     ~Change() = default;
 
-    const Steps &steps() const noexcept { return m_steps; }
+    bool isEmpty() const noexcept { return !m_first; }
+    /// Takes out the step that became due first; there has to be one.
+    inline Due take() noexcept;
     void unlock() noexcept { m_lock.unlock(); }
 
 private:
     friend class Graph;
+    inline void add(Node &node) noexcept;
+
     NodeLock m_lock;
-    Steps m_steps;
+    Node *m_first = nullptr;
+    Node *m_last = nullptr;
 };
 
 /// Why an edge was not added.
@@ -303,7 +327,8 @@ enum class Refusal : std::uint8_t {
     Background, ///< The process that never closes takes no part.
     NotRunning, ///< waitFor() of a process that closes.
     TeardownBegun, ///< Too late to wait for anything.
-    Cycle ///< A process would wait for itself.
+    Cycle, ///< A process would wait for itself.
+    NoMemory ///< For those who catch what the operations throw.
 };
 
 /// An edge that was added, or why not.
@@ -411,6 +436,7 @@ private:
     static void mark(Node &start, Change &change);
     static void countDown(Node &node, Change &change);
     static void closeIfLeft(Node &node, Change &change);
+    static void tellOfErrors(Node &node);
     static void attach(Node &upper, Node &lower, bool closes, bool waits);
     static void detach(Edge *edge);
     static void becomeChild(Node &upper, Node &lower);
@@ -420,6 +446,24 @@ private:
     static bool reaches(Node &from, Node &target, Component &component);
     static std::vector<NodeRef> cycle(Node &upper, Node &lower, Component &component);
 };
+
+/// One node has at most one step due: its announcement keeps its teardown from beginning.
+void Change::add(Node &node) noexcept
+{
+    node.m_nextDue = nullptr;
+    (m_last ? m_last->m_nextDue : m_first) = &node;
+    m_last = &node;
+}
+
+Change::Due Change::take() noexcept
+{
+    Node *const node = m_first;
+    m_first = node->m_nextDue;
+    if (!m_first)
+        m_last = nullptr;
+    node->m_visit = 0; // no search has come by
+    return { node, Graph::hasBegunTeardown(*node) ? Step::Teardown : Step::Announce };
+}
 
 template<class Visit>
 void Graph::visitOpen(Node &node, std::size_t limit, Visit &&visit)

@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iterator>
+#include <new>
 
 #if __has_include(<cxxabi.h>)
 #  include <cxxabi.h>
@@ -133,7 +134,12 @@ bool ProcessData::addEdge(EdgeChange (*add)(Node &, Node &), const char *what, P
     ProcessData *lower = of(other);
     lower->noteClass();
 
-    EdgeChange result = add(*this, *lower);
+    EdgeChange result;
+    try {
+        result = add(*this, *lower);
+    } catch (const std::bad_alloc &) {
+        result.refusal = Refusal::NoMemory;
+    }
     if (result.refusal == Refusal::None) {
         deliver(std::move(result.change));
         return true;
@@ -155,6 +161,9 @@ bool ProcessData::addEdge(EdgeChange (*add)(Node &, Node &), const char *what, P
     case Refusal::TeardownBegun:
         why = state() == NodeState::Closed ? QStringLiteral("it is Closed")
                                            : QStringLiteral("its teardown has begun");
+        break;
+    case Refusal::NoMemory:
+        why = QStringLiteral("there is no memory for it");
         break;
     case Refusal::Cycle: {
         QStringList paths;
@@ -362,6 +371,7 @@ bool ProcessData::join(Process *parent, const char *what)
     result.change.unlock();
     Graph::abandon(*this);
     m_extras->bindings.clear();
+    m_extras->work.reset(); // here, and not when the object is deleted in the thread of its parent
     m_extras->self.reset();
     refuse(what, upper->path(),
            upper->state() == NodeState::Closed ? QStringLiteral("it is Closed")

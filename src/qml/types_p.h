@@ -22,8 +22,8 @@
 /// while QML still knows the object.
 ///
 /// QML makes each type through this template. It allocates the size of a Process, so there is no
-/// room for members.
-template<>
+/// room for members. The template has no Q_OBJECT either.
+template<> // clazy:exclude=missing-qobject-macro
 class QQmlPrivate::QQmlElement<GoProcess::Process> final : public GoProcess::Process
 {
 public:
@@ -34,7 +34,8 @@ public:
         GoProcess::Private::ContextGuard::aboutToDestroy(this);
         QQmlPrivate::qdeclarativeelement_destructor(this);
     }
-    // As in the template: QML allocates more than the object.
+    // As in the template: QML allocates more than the object, by itself.
+    // NOLINTNEXTLINE(misc-new-delete-overloads)
     static void operator delete(void *memory) { ::operator delete(memory); }
 #ifdef Q_CC_MSVC
     static void operator delete(void *, void *) { }
