@@ -3,6 +3,8 @@
 
 #include "graph_p.h"
 
+#include "journal_p.h"
+
 #include <QStringList>
 
 #include <algorithm>
@@ -184,12 +186,19 @@ void NodeLock::unlock() noexcept
 
 // --- Nodes ---------------------------------------------------------------------------------------
 
-Node::Node(bool isBackground) : background(isBackground), m_component(immortal<Nurseries>().pick())
+Node::Node(bool isBackground)
+    : background(isBackground),
+      m_hasClosingListeners(false),
+      m_hasClosedListeners(false),
+      m_component(immortal<Nurseries>().pick())
 {
 }
 
 Node::~Node()
 {
+    // Whoever made it watched had a reference or the object, so that came before.
+    if (m_isWatched.load(std::memory_order_relaxed))
+        Journal::forget(*this);
     // A parent whose own QObject is gone has let go of its parent, so this goes one level at most.
     if (Node *parent = m_firstParent.load(std::memory_order_relaxed))
         parent->deref();
@@ -210,6 +219,25 @@ std::uint64_t Node::id() const noexcept
     return id;
 }
 
+NodeRef Node::tryRef() noexcept
+{
+    // Relaxed, as in ref(): the caller keeps the memory from going.
+    int refs = m_refs.load(std::memory_order_relaxed);
+    while (refs > 0 && !m_refs.compare_exchange_weak(refs, refs + 1, std::memory_order_relaxed)) { }
+    if (refs == 0)
+        return {};
+    NodeRef node(this);
+    m_refs.fetch_sub(1, std::memory_order_relaxed); // there are two of ours
+    return node;
+}
+
+NodeRef Node::firstParent() const
+{
+    const std::lock_guard lock(labelLock(this));
+    // Acquire: what it points to is complete.
+    return NodeRef(m_firstParent.load(std::memory_order_acquire));
+}
+
 QString Node::name() const
 {
     const std::lock_guard lock(labelLock(this));
@@ -219,10 +247,13 @@ QString Node::name() const
 bool Node::setName(const QString &name)
 {
     auto fresh = name.isEmpty() ? nullptr : std::make_unique<const QString>(name);
-    const std::lock_guard lock(labelLock(this));
-    if (m_name ? *m_name == name : name.isEmpty())
-        return false;
-    m_name = std::move(fresh);
+    {
+        const std::lock_guard lock(labelLock(this));
+        if (m_name ? *m_name == name : name.isEmpty())
+            return false;
+        m_name = std::move(fresh);
+    }
+    Journal::note(*this);
     return true;
 }
 
@@ -276,12 +307,18 @@ void Graph::attach(Node &upper, Node &lower, bool closes, bool waits)
         edge = lower.m_ownEdge.upper ? new Edge : &lower.m_ownEdge;
         edge->upper = &upper;
         edge->lower = &lower;
-        edge->previousDown = upper.m_lastDown;
-        (edge->previousDown ? edge->previousDown->nextDown : upper.m_firstDown) = edge;
-        upper.m_lastDown = edge;
+        edge->closes = closes;
+        linkDown(*edge);
         edge->nextUp = std::exchange(lower.m_firstUp, edge);
         if (edge->nextUp)
             edge->nextUp->previousUp = edge;
+        if (closes)
+            becomeChild(upper, lower);
+    } else if (closes && !edge->closes) {
+        unlinkDown(*edge);
+        edge->closes = true;
+        linkDown(*edge); // to the children
+        becomeChild(upper, lower);
     }
 
     if (waits && !edge->waits) {
@@ -289,19 +326,42 @@ void Graph::attach(Node &upper, Node &lower, bool closes, bool waits)
         ++upper.m_waits;
         ++upper.m_pending;
     }
-    if (closes && !edge->closes) {
-        edge->closes = true;
-        if (!lower.m_firstParent.load(std::memory_order_relaxed)) {
-            upper.ref();
-            lower.m_firstParent.store(&upper, std::memory_order_release);
-        }
+    Journal::note(upper);
+    Journal::note(lower);
+}
+
+void Graph::becomeChild(Node &upper, Node &lower)
+{
+    ++upper.m_children;
+    if (!lower.m_firstParent.load(std::memory_order_relaxed)) {
+        upper.ref();
+        lower.m_firstParent.store(&upper, std::memory_order_release);
     }
+}
+
+/// Into the books of upper: children at the end, the others at the beginning.
+void Graph::linkDown(Edge &edge)
+{
+    Node &upper = *edge.upper;
+    edge.previousDown = edge.closes ? upper.m_lastDown : nullptr;
+    edge.nextDown = edge.closes ? nullptr : upper.m_firstDown;
+    (edge.previousDown ? edge.previousDown->nextDown : upper.m_firstDown) = &edge;
+    (edge.nextDown ? edge.nextDown->previousDown : upper.m_lastDown) = &edge;
+}
+
+void Graph::unlinkDown(Edge &edge)
+{
+    (edge.previousDown ? edge.previousDown->nextDown : edge.upper->m_firstDown) = edge.nextDown;
+    (edge.nextDown ? edge.nextDown->previousDown : edge.upper->m_lastDown) = edge.previousDown;
 }
 
 void Graph::detach(Edge *edge)
 {
-    (edge->previousDown ? edge->previousDown->nextDown : edge->upper->m_firstDown) = edge->nextDown;
-    (edge->nextDown ? edge->nextDown->previousDown : edge->upper->m_lastDown) = edge->previousDown;
+    Journal::note(*edge->upper);
+    Journal::note(*edge->lower);
+    if (edge->closes)
+        --edge->upper->m_children;
+    unlinkDown(*edge);
     (edge->previousUp ? edge->previousUp->nextUp : edge->lower->m_firstUp) = edge->nextUp;
     if (edge->nextUp)
         edge->nextUp->previousUp = edge->previousUp;
@@ -464,6 +524,7 @@ void Graph::mark(Node &start, Change &change)
     const auto close = [&change](Node &node) {
         // Release: who sees Closing without the lock sees what happened before the close.
         node.m_state.store(NodeState::Closing, std::memory_order_release);
+        Journal::note(node);
         wake(node, Waiter::Goal::Closing);
         change.add(node);
     };
@@ -602,6 +663,7 @@ std::optional<Change> Graph::finish(Node &node)
 
     // Release: who sees it may destroy the QObject, which nobody touches from here.
     node.m_finished.store(true, std::memory_order_release);
+    Journal::note(node);
     wake(node, Waiter::Goal::Closed);
     while (Edge *edge = node.m_firstUp) {
         Node &upper = *edge->upper;
@@ -684,6 +746,26 @@ bool Graph::waitsFor(Node &node, Node &other)
     if (rootOf(other.m_component) != &lock.component() || lock.component().nursery)
         return false;
     return reaches(node, other, lock.component());
+}
+
+// --- Looking -------------------------------------------------------------------------------------
+
+void Graph::waitedFor(Node &node, std::size_t limit, std::vector<NodeRef> &found)
+{
+    const NodeLock lock(node);
+    for (Edge *edge = node.m_firstDown; edge && !edge->closes && limit > 0; edge = edge->nextDown) {
+        watch(*edge->lower);
+        found.emplace_back(edge->lower);
+        --limit;
+    }
+}
+
+bool Graph::isChildOfAny(const Node &node)
+{
+    Edge *edge = node.m_firstUp;
+    while (edge && !edge->closes)
+        edge = edge->nextUp;
+    return edge != nullptr;
 }
 
 TreeErrors Graph::treeErrors(const Node &node)

@@ -4,6 +4,7 @@
 #include "processdata_p.h"
 
 #include "futures_p.h"
+#include "journal_p.h"
 #include "logging_p.h"
 #include "wait_p.h"
 #include "workpool_p.h"
@@ -34,6 +35,10 @@ static QString className(const std::type_info &type)
     return QString::fromUtf8(type.name());
 }
 
+// What a process costs is a promise (400 bytes with its object and its edge): flags go where there is
+// room left.
+static_assert(sizeof(void *) != 8 || sizeof(ProcessData) <= 232);
+
 ProcessData::ProcessData(Kind kind) : Resident(kind == Kind::Background) { }
 
 ProcessData::~ProcessData() = default;
@@ -49,6 +54,7 @@ void ProcessData::setPlaced(bool homeless)
 {
     m_homeless.store(homeless, std::memory_order_release);
     m_isPlaced = true;
+    Journal::note(*this);
 }
 
 void ProcessData::refuse(const char *what, const QString &path, const QString &why)
@@ -684,6 +690,7 @@ void ProcessData::moved()
     m_moved.store(true, std::memory_order_release);
     // Read by whoever sees the step that is due, which was made so before or after this.
     m_leaving.store(QThread::currentThread(), std::memory_order_release);
+    Journal::note(*this);
     if (due() == Step::None)
         return;
     // A step stands in the queue here, and this thread may not run any for long: the pool takes it

@@ -7,8 +7,10 @@
 #include "contextguard_p.h"
 #include "processextension_p.h"
 
+#include <GoProcess/closemonitor.h>
 #include <GoProcess/error.h>
 #include <GoProcess/process.h>
+#include <GoProcess/processmodel.h>
 
 #include <QEvent>
 #include <QThread>
@@ -73,6 +75,22 @@ struct ErrorType
     Q_GADGET
     QML_FOREIGN(GoProcess::Error)
     QML_VALUE_TYPE(error)
+    QML_ADDED_IN_VERSION(1, 0)
+};
+
+struct ProcessModelType
+{
+    Q_GADGET
+    QML_FOREIGN(GoProcess::ProcessModel)
+    QML_NAMED_ELEMENT(ProcessModel)
+    QML_ADDED_IN_VERSION(1, 0)
+};
+
+struct CloseMonitorType
+{
+    Q_GADGET
+    QML_FOREIGN(GoProcess::CloseMonitor)
+    QML_NAMED_ELEMENT(CloseMonitor)
     QML_ADDED_IN_VERSION(1, 0)
 };
 
