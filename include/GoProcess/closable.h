@@ -152,8 +152,8 @@ public:
         if constexpr (IsSocket<Device>::value) {
             QObject::connect(m_device, &Device::disconnected, m_device, disconnected);
             QObject::connect(m_device, &Device::errorOccurred, m_device,
-                             [this, call = failed](auto error) {
-                                 if (isFailure(error))
+                             [self = this, call = failed](auto error) {
+                                 if (self->isFailure(error))
                                      call();
                              });
         } else {

@@ -3,7 +3,7 @@
 
 #include "adoption_p.h"
 
-#include "../core/tsan_p.h"
+#include "core/tsan_p.h"
 
 #include <GoProcess/adaptors.h>
 
@@ -18,7 +18,7 @@ namespace Private {
 namespace {
 
 /// Lives in the thread, and quits it when an event comes: that loses nothing that was queued before.
-class Quitter : public QObject
+class Quitter : public QObject // needs no moc. clazy:exclude=missing-qobject-macro
 {
 public:
     void post()

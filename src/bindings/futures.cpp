@@ -76,8 +76,8 @@ private:
     Watches m_watches;
 };
 
-/// The event dispatcher of the thread that is never started: it is there to be woken.
-class Doorbell final : public QAbstractEventDispatcher
+/// The event dispatcher of the thread that is never started: it is there to be woken. It needs no moc.
+class Doorbell final : public QAbstractEventDispatcher // clazy:exclude=missing-qobject-macro
 {
 public:
     void wakeUp() override { FutureWatches::instance().ring(); }

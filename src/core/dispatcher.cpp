@@ -181,13 +181,15 @@ void Delivery::finish()
 
 static void deliver(Change &&change, Item *next, bool isTail)
 {
-    if (change.steps().isEmpty()) {
+    if (change.isEmpty()) {
         change.unlock();
         return;
     }
     Delivery delivery(isTail);
-    for (const Change::Due &due : change.steps())
+    while (!change.isEmpty()) {
+        const Change::Due due = change.take();
         delivery.add(static_cast<Resident &>(*due.node), due.step, next);
+    }
     change.unlock();
     delivery.finish();
 }

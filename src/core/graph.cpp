@@ -3,11 +3,14 @@
 
 #include "graph_p.h"
 
+#include "journal_p.h"
+
 #include <QStringList>
 
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <new>
 #include <unordered_map>
 #include <unordered_set>
 
@@ -123,12 +126,15 @@ NodeLock::NodeLock(Node &a, Node &b)
         *this = NodeLock(a);
         return;
     }
+    std::unique_ptr<Component> fresh; // made before anything is locked, as that may fail
     while (true) {
         Component *first = rootOf(a.m_component);
         Component *second = rootOf(b.m_component);
         if (lockBefore(second, first))
             std::swap(first, second);
 
+        if (first->nursery && second->nursery && !fresh)
+            fresh = std::make_unique<Component>();
         first->mutex.lock();
         if (second != first)
             second->mutex.lock();
@@ -142,7 +148,7 @@ NodeLock::NodeLock(Node &a, Node &b)
         }
 
         if (rootA->nursery && rootB->nursery) {
-            auto *component = new Component;
+            Component *component = fresh.release();
             component->mutex.lock(); // nobody else knows it yet
             moveIn(a, component);
             moveIn(b, component);
@@ -180,14 +186,19 @@ void NodeLock::unlock() noexcept
 
 // --- Nodes ---------------------------------------------------------------------------------------
 
-Node::Node() : Node(false) { }
-
-Node::Node(bool isBackground) : background(isBackground), m_component(immortal<Nurseries>().pick())
+Node::Node(bool isBackground)
+    : background(isBackground),
+      m_hasClosingListeners(false),
+      m_hasClosedListeners(false),
+      m_component(immortal<Nurseries>().pick())
 {
 }
 
 Node::~Node()
 {
+    // Whoever made it watched had a reference or the object, so that came before.
+    if (m_isWatched.load(std::memory_order_relaxed))
+        Journal::forget(*this);
     // A parent whose own QObject is gone has let go of its parent, so this goes one level at most.
     if (Node *parent = m_firstParent.load(std::memory_order_relaxed))
         parent->deref();
@@ -208,6 +219,25 @@ std::uint64_t Node::id() const noexcept
     return id;
 }
 
+NodeRef Node::tryRef() noexcept
+{
+    // Relaxed, as in ref(): the caller keeps the memory from going.
+    int refs = m_refs.load(std::memory_order_relaxed);
+    while (refs > 0 && !m_refs.compare_exchange_weak(refs, refs + 1, std::memory_order_relaxed)) { }
+    if (refs == 0)
+        return {};
+    NodeRef node(this);
+    m_refs.fetch_sub(1, std::memory_order_relaxed); // there are two of ours
+    return node;
+}
+
+NodeRef Node::firstParent() const
+{
+    const std::lock_guard lock(labelLock(this));
+    // Acquire: what it points to is complete.
+    return NodeRef(m_firstParent.load(std::memory_order_acquire));
+}
+
 QString Node::name() const
 {
     const std::lock_guard lock(labelLock(this));
@@ -217,10 +247,13 @@ QString Node::name() const
 bool Node::setName(const QString &name)
 {
     auto fresh = name.isEmpty() ? nullptr : std::make_unique<const QString>(name);
-    const std::lock_guard lock(labelLock(this));
-    if (m_name ? *m_name == name : name.isEmpty())
-        return false;
-    m_name = std::move(fresh);
+    {
+        const std::lock_guard lock(labelLock(this));
+        if (m_name ? *m_name == name : name.isEmpty())
+            return false;
+        m_name = std::move(fresh);
+    }
+    Journal::note(*this);
     return true;
 }
 
@@ -274,12 +307,18 @@ void Graph::attach(Node &upper, Node &lower, bool closes, bool waits)
         edge = lower.m_ownEdge.upper ? new Edge : &lower.m_ownEdge;
         edge->upper = &upper;
         edge->lower = &lower;
-        edge->previousDown = upper.m_lastDown;
-        (edge->previousDown ? edge->previousDown->nextDown : upper.m_firstDown) = edge;
-        upper.m_lastDown = edge;
+        edge->closes = closes;
+        linkDown(*edge);
         edge->nextUp = std::exchange(lower.m_firstUp, edge);
         if (edge->nextUp)
             edge->nextUp->previousUp = edge;
+        if (closes)
+            becomeChild(upper, lower);
+    } else if (closes && !edge->closes) {
+        unlinkDown(*edge);
+        edge->closes = true;
+        linkDown(*edge); // to the children
+        becomeChild(upper, lower);
     }
 
     if (waits && !edge->waits) {
@@ -287,19 +326,42 @@ void Graph::attach(Node &upper, Node &lower, bool closes, bool waits)
         ++upper.m_waits;
         ++upper.m_pending;
     }
-    if (closes && !edge->closes) {
-        edge->closes = true;
-        if (!lower.m_firstParent.load(std::memory_order_relaxed)) {
-            upper.ref();
-            lower.m_firstParent.store(&upper, std::memory_order_release);
-        }
+    Journal::note(upper);
+    Journal::note(lower);
+}
+
+void Graph::becomeChild(Node &upper, Node &lower)
+{
+    ++upper.m_children;
+    if (!lower.m_firstParent.load(std::memory_order_relaxed)) {
+        upper.ref();
+        lower.m_firstParent.store(&upper, std::memory_order_release);
     }
+}
+
+/// Into the books of upper: children at the end, the others at the beginning.
+void Graph::linkDown(Edge &edge)
+{
+    Node &upper = *edge.upper;
+    edge.previousDown = edge.closes ? upper.m_lastDown : nullptr;
+    edge.nextDown = edge.closes ? nullptr : upper.m_firstDown;
+    (edge.previousDown ? edge.previousDown->nextDown : upper.m_firstDown) = &edge;
+    (edge.nextDown ? edge.nextDown->previousDown : upper.m_lastDown) = &edge;
+}
+
+void Graph::unlinkDown(Edge &edge)
+{
+    (edge.previousDown ? edge.previousDown->nextDown : edge.upper->m_firstDown) = edge.nextDown;
+    (edge.nextDown ? edge.nextDown->previousDown : edge.upper->m_lastDown) = edge.previousDown;
 }
 
 void Graph::detach(Edge *edge)
 {
-    (edge->previousDown ? edge->previousDown->nextDown : edge->upper->m_firstDown) = edge->nextDown;
-    (edge->nextDown ? edge->nextDown->previousDown : edge->upper->m_lastDown) = edge->previousDown;
+    Journal::note(*edge->upper);
+    Journal::note(*edge->lower);
+    if (edge->closes)
+        --edge->upper->m_children;
+    unlinkDown(*edge);
     (edge->previousUp ? edge->previousUp->nextUp : edge->lower->m_firstUp) = edge->nextUp;
     if (edge->nextUp)
         edge->nextUp->previousUp = edge->previousUp;
@@ -462,16 +524,16 @@ void Graph::mark(Node &start, Change &change)
     const auto close = [&change](Node &node) {
         // Release: who sees Closing without the lock sees what happened before the close.
         node.m_state.store(NodeState::Closing, std::memory_order_release);
+        Journal::note(node);
         wake(node, Waiter::Goal::Closing);
-        change.m_steps.append({ &node, Step::Announce });
+        change.add(node);
     };
 
     if (start.state() != NodeState::Running)
         return;
-    qsizetype next = change.m_steps.size();
     close(start);
-    for (; next < change.m_steps.size(); ++next) {
-        Edge *edge = change.m_steps[next].node->m_firstDown;
+    for (Node *node = &start; node; node = node->m_nextDue) {
+        Edge *edge = node->m_firstDown;
         while (edge) {
             Edge *following = edge->nextDown;
             if (edge->closes) {
@@ -490,7 +552,7 @@ void Graph::countDown(Node &node, Change &change)
 {
     if (--node.m_pending == 0) {
         wake(node, Waiter::Goal::TeardownBegun);
-        change.m_steps.append({ &node, Step::Teardown });
+        change.add(node);
     }
 }
 
@@ -567,6 +629,17 @@ void Graph::setClosed(Node &node)
         return;
     }
     const NodeLock lock(node);
+    try {
+        tellOfErrors(node);
+    } catch (const std::bad_alloc &) {
+        // Without memory the books above are not complete; the close is.
+    }
+    close();
+}
+
+/// Enters what failed into the books of the node and of its parents (R27).
+void Graph::tellOfErrors(Node &node)
+{
     if (node.m_error) {
         if (!node.m_treeErrors)
             node.m_treeErrors = std::make_unique<TreeErrors>();
@@ -580,7 +653,6 @@ void Graph::setClosed(Node &node)
             errors = std::make_unique<TreeErrors>();
         errors->add(*node.m_treeErrors);
     }
-    close();
 }
 
 std::optional<Change> Graph::finish(Node &node)
@@ -591,6 +663,7 @@ std::optional<Change> Graph::finish(Node &node)
 
     // Release: who sees it may destroy the QObject, which nobody touches from here.
     node.m_finished.store(true, std::memory_order_release);
+    Journal::note(node);
     wake(node, Waiter::Goal::Closed);
     while (Edge *edge = node.m_firstUp) {
         Node &upper = *edge->upper;
@@ -673,6 +746,26 @@ bool Graph::waitsFor(Node &node, Node &other)
     if (rootOf(other.m_component) != &lock.component() || lock.component().nursery)
         return false;
     return reaches(node, other, lock.component());
+}
+
+// --- Looking -------------------------------------------------------------------------------------
+
+void Graph::waitedFor(Node &node, std::size_t limit, std::vector<NodeRef> &found)
+{
+    const NodeLock lock(node);
+    for (Edge *edge = node.m_firstDown; edge && !edge->closes && limit > 0; edge = edge->nextDown) {
+        watch(*edge->lower);
+        found.emplace_back(edge->lower);
+        --limit;
+    }
+}
+
+bool Graph::isChildOfAny(const Node &node)
+{
+    Edge *edge = node.m_firstUp;
+    while (edge && !edge->closes)
+        edge = edge->nextUp;
+    return edge != nullptr;
 }
 
 TreeErrors Graph::treeErrors(const Node &node)

@@ -17,7 +17,6 @@
 
 #include <QList>
 #include <QString>
-#include <QVarLengthArray>
 
 #include <atomic>
 #include <cstdint>
@@ -153,7 +152,6 @@ struct TreeErrors
 class Node
 {
 public:
-    Node();
     Q_DISABLE_COPY_MOVE(Node)
 
     void ref() noexcept { m_refs.fetch_add(1, std::memory_order_relaxed); }
@@ -171,6 +169,11 @@ public:
     bool hasLateTeardown() const noexcept { return m_late.load(std::memory_order_acquire); }
     /// A number of its own, made when first asked for.
     std::uint64_t id() const noexcept;
+
+    /// A reference, unless the last one is gone and the node is being destroyed.
+    Ref<Node> tryRef() noexcept;
+    /// Null if it has none, or has let go of it.
+    Ref<Node> firstParent() const;
 
     QString name() const;
     /// False if that is the name already.
@@ -191,31 +194,44 @@ protected:
     virtual ~Node();
 
 private:
+    friend class Change;
     friend class Graph;
+    friend class Journal;
     friend class NodeLock;
 
-    std::atomic<int> m_refs = 1;
-    // Written under the component's lock with release, read by anybody with acquire.
+    // Written under the component's lock with release, read by anybody with acquire. They fill the
+    // room that the flag above leaves.
     std::atomic<NodeState> m_state = NodeState::Running;
     std::atomic<bool> m_finished = false;
     std::atomic<bool> m_late = false;
+    std::atomic<int> m_refs = 1;
+    /// Its changes are noted in the journal while that has readers. Never taken back. See Journal for
+    /// who writes and reads it.
+    std::atomic<bool> m_isWatched = false;
     // All below is guarded by the component's lock, unless it says otherwise.
     bool m_closeAfterChildren = false;
     bool m_announced = false;
-    bool m_hasClosingListeners = false;
-    bool m_hasClosedListeners = false;
+    bool m_hasClosingListeners : 1;
+    bool m_hasClosedListeners : 1;
     /// What keeps teardown from beginning: unclosed processes that this waits for, work, holds, and
     /// the announcement itself. Zero: teardown has begun; nothing increments it from there.
     std::uint32_t m_pending = 1;
     /// How many unclosed processes this waits for.
     std::uint32_t m_waits = 0;
+    /// How many processes are closed when this closes: what stands in its books as its children.
+    std::uint32_t m_children = 0;
     /// Written when the node leaves its nursery, under the locks of both; never changes after that.
     std::atomic<Component *> m_component;
+    /// First those that it only waits for, then its children in the order in which they became so.
     Edge *m_firstDown = nullptr;
     Edge *m_lastDown = nullptr;
     Edge *m_firstUp = nullptr;
     Edge m_ownEdge; ///< The first edge up needs no allocation.
-    std::uint64_t m_visit = 0; ///< The search that came by last.
+    union
+    {
+        std::uint64_t m_visit = 0; ///< The search that came by last.
+        Node *m_nextDue; ///< While a step of it stands in a Change, which holds the lock: the next one.
+    };
     Waiter *m_waiters = nullptr;
     std::unique_ptr<TreeErrors> m_treeErrors;
     /// Of the work, then of the teardown, the first that failed. Handed from step to step; the state
@@ -258,7 +274,10 @@ private:
 };
 
 /// What an operation made due. It still holds the lock of the graph, so that steps reach the
-/// queue of their home in the order in which they became due: take steps(), then let it go.
+/// queue of their home in the order in which they became due: take them, then let it go.
+///
+/// The steps are a list through the nodes, so that nothing can fail for want of memory once an
+/// operation has begun to change the graph.
 class [[nodiscard]] Change
 {
 public:
@@ -267,21 +286,38 @@ public:
         Node *node;
         Step step;
     };
-    using Steps = QVarLengthArray<Due, 4>;
 
     Change() = default;
     explicit Change(NodeLock lock) noexcept : m_lock(std::move(lock)) { }
-    Change(Change &&) = default;
-    Change &operator=(Change &&) = default;
+    Change(Change &&other) noexcept
+        : m_lock(std::move(other.m_lock)),
+          m_first(std::exchange(other.m_first, nullptr)),
+          m_last(std::exchange(other.m_last, nullptr))
+    {
+    }
+    Change &operator=(Change &&other) noexcept
+    {
+        std::swap(m_lock, other.m_lock);
+        std::swap(m_first, other.m_first);
+        std::swap(m_last, other.m_last);
+        return *this;
+    }
+    Change(const Change &) = delete;
+    Change &operator=(const Change &) = delete;
     ~Change() = default;
 
-    const Steps &steps() const noexcept { return m_steps; }
+    bool isEmpty() const noexcept { return !m_first; }
+    /// Takes out the step that became due first; there has to be one.
+    inline Due take() noexcept;
     void unlock() noexcept { m_lock.unlock(); }
 
 private:
     friend class Graph;
+    inline void add(Node &node) noexcept;
+
     NodeLock m_lock;
-    Steps m_steps;
+    Node *m_first = nullptr;
+    Node *m_last = nullptr;
 };
 
 /// Why an edge was not added.
@@ -290,7 +326,8 @@ enum class Refusal : std::uint8_t {
     Background, ///< The process that never closes takes no part.
     NotRunning, ///< waitFor() of a process that closes.
     TeardownBegun, ///< Too late to wait for anything.
-    Cycle ///< A process would wait for itself.
+    Cycle, ///< A process would wait for itself.
+    NoMemory ///< For those who catch what the operations throw.
 };
 
 /// An edge that was added, or why not.
@@ -358,6 +395,31 @@ public:
     template<class Visit>
     static void visitOpen(Node &node, std::size_t limit, Visit &&visit);
 
+    /// Appends up to \a limit children of \a upper to \a found, from the one behind \a after on or, if
+    /// that is null, from the first; they are watched from here on. False, and nothing, if \a after is
+    /// no child any more.
+    static bool children(Node &upper, Node *after, std::size_t limit, std::vector<NodeRef> &found)
+    {
+        return children(upper, after, limit, found, [](const Edge &) { return true; });
+    }
+    /// The same of those that \a upper waits for.
+    static bool waitedForChildren(Node &upper, Node *after, std::size_t limit,
+                                  std::vector<NodeRef> &found)
+    {
+        return children(upper, after, limit, found, [](const Edge &edge) { return edge.waits; });
+    }
+    /// The same from the last one back, as far as \a isNew is true of them.
+    template<class IsNew>
+    static void newestWaitedFor(Node &upper, std::vector<NodeRef> &found, IsNew &&isNew);
+    /// Appends what \a node waits for and is no child of it, up to \a limit; watched from here on.
+    static void waitedFor(Node &node, std::size_t limit, std::vector<NodeRef> &found);
+    // The caller holds the lock:
+    static std::uint32_t waits(const Node &node) { return node.m_waits; }
+    static std::uint32_t childCount(const Node &node) { return node.m_children; }
+    static bool isChildOfAny(const Node &node);
+    /// From here on its changes are noted.
+    static void watch(Node &node) { node.m_isWatched.store(true, std::memory_order_relaxed); }
+
     static TreeErrors treeErrors(const Node &node);
     static bool waitsForOthers(const Node &node) { return node.m_waits > 0; }
     /// For messages: how many holds and works keep the teardown from beginning. Needs the lock.
@@ -367,15 +429,40 @@ public:
     }
 
 private:
+    template<class Wanted>
+    static bool children(Node &upper, Node *after, std::size_t limit, std::vector<NodeRef> &found,
+                         Wanted &&isWanted);
     static void mark(Node &start, Change &change);
     static void countDown(Node &node, Change &change);
     static void closeIfLeft(Node &node, Change &change);
+    static void tellOfErrors(Node &node);
     static void attach(Node &upper, Node &lower, bool closes, bool waits);
     static void detach(Edge *edge);
+    static void becomeChild(Node &upper, Node &lower);
+    static void linkDown(Edge &edge);
+    static void unlinkDown(Edge &edge);
     static Edge *find(const Node &upper, const Node &lower);
     static bool reaches(Node &from, Node &target, Component &component);
     static std::vector<NodeRef> cycle(Node &upper, Node &lower, Component &component);
 };
+
+/// One node has at most one step due: its announcement keeps its teardown from beginning.
+void Change::add(Node &node) noexcept
+{
+    node.m_nextDue = nullptr;
+    (m_last ? m_last->m_nextDue : m_first) = &node;
+    m_last = &node;
+}
+
+Change::Due Change::take() noexcept
+{
+    Node *const node = m_first;
+    m_first = node->m_nextDue;
+    if (!m_first)
+        m_last = nullptr;
+    node->m_visit = 0; // no search has come by
+    return { node, Graph::hasBegunTeardown(*node) ? Step::Teardown : Step::Announce };
+}
 
 template<class Visit>
 void Graph::visitOpen(Node &node, std::size_t limit, Visit &&visit)
@@ -395,6 +482,42 @@ void Graph::visitOpen(Node &node, std::size_t limit, Visit &&visit)
             }
         }
     }
+}
+
+template<class IsNew>
+void Graph::newestWaitedFor(Node &upper, std::vector<NodeRef> &found, IsNew &&isNew)
+{
+    const NodeLock lock(upper);
+    for (Edge *edge = upper.m_lastDown; edge && edge->closes; edge = edge->previousDown) {
+        if (!edge->waits)
+            continue;
+        if (!isNew(*edge->lower))
+            return;
+        watch(*edge->lower);
+        found.emplace_back(edge->lower);
+    }
+}
+
+template<class Wanted>
+bool Graph::children(Node &upper, Node *after, std::size_t limit, std::vector<NodeRef> &found,
+                     Wanted &&isWanted)
+{
+    const NodeLock lock(upper);
+    Edge *edge = upper.m_firstDown;
+    if (after) {
+        edge = find(upper, *after);
+        if (!edge || !edge->closes)
+            return false;
+        edge = edge->nextDown;
+    }
+    for (; edge && limit > 0; edge = edge->nextDown) {
+        if (!edge->closes || !isWanted(*edge))
+            continue;
+        watch(*edge->lower);
+        found.emplace_back(edge->lower);
+        --limit;
+    }
+    return true;
 }
 
 } // namespace GoProcess::Private

@@ -4,6 +4,7 @@
 #include "processdata_p.h"
 
 #include "futures_p.h"
+#include "journal_p.h"
 #include "logging_p.h"
 #include "wait_p.h"
 #include "workpool_p.h"
@@ -14,6 +15,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <iterator>
+#include <new>
 
 #if __has_include(<cxxabi.h>)
 #  include <cxxabi.h>
@@ -33,6 +35,10 @@ static QString className(const std::type_info &type)
     return QString::fromUtf8(type.name());
 }
 
+// What a process costs is a promise (400 bytes with its object and its edge): flags go where there is
+// room left.
+static_assert(sizeof(void *) != 8 || sizeof(ProcessData) <= 232);
+
 ProcessData::ProcessData(Kind kind) : Resident(kind == Kind::Background) { }
 
 ProcessData::~ProcessData() = default;
@@ -48,6 +54,7 @@ void ProcessData::setPlaced(bool homeless)
 {
     m_homeless.store(homeless, std::memory_order_release);
     m_isPlaced = true;
+    Journal::note(*this);
 }
 
 void ProcessData::refuse(const char *what, const QString &path, const QString &why)
@@ -127,7 +134,12 @@ bool ProcessData::addEdge(EdgeChange (*add)(Node &, Node &), const char *what, P
     ProcessData *lower = of(other);
     lower->noteClass();
 
-    EdgeChange result = add(*this, *lower);
+    EdgeChange result;
+    try {
+        result = add(*this, *lower);
+    } catch (const std::bad_alloc &) {
+        result.refusal = Refusal::NoMemory;
+    }
     if (result.refusal == Refusal::None) {
         deliver(std::move(result.change));
         return true;
@@ -149,6 +161,9 @@ bool ProcessData::addEdge(EdgeChange (*add)(Node &, Node &), const char *what, P
     case Refusal::TeardownBegun:
         why = state() == NodeState::Closed ? QStringLiteral("it is Closed")
                                            : QStringLiteral("its teardown has begun");
+        break;
+    case Refusal::NoMemory:
+        why = QStringLiteral("there is no memory for it");
         break;
     case Refusal::Cycle: {
         QStringList paths;
@@ -356,6 +371,7 @@ bool ProcessData::join(Process *parent, const char *what)
     result.change.unlock();
     Graph::abandon(*this);
     m_extras->bindings.clear();
+    m_extras->work.reset(); // here, and not when the object is deleted in the thread of its parent
     m_extras->self.reset();
     refuse(what, upper->path(),
            upper->state() == NodeState::Closed ? QStringLiteral("it is Closed")
@@ -674,6 +690,7 @@ void ProcessData::moved()
     m_moved.store(true, std::memory_order_release);
     // Read by whoever sees the step that is due, which was made so before or after this.
     m_leaving.store(QThread::currentThread(), std::memory_order_release);
+    Journal::note(*this);
     if (due() == Step::None)
         return;
     // A step stands in the queue here, and this thread may not run any for long: the pool takes it

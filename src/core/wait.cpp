@@ -185,6 +185,7 @@ bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer
         if (Clock::now() >= warnAt) {
             warnAt = Clock::time_point::max();
             warnOfLongWait(node);
+            WorkPool::instance().startAgain();
         }
         const WorkPool::Lease lease;
         here.sleep(wakeUp.m_isSet, std::min(end, warnAt), irregularities);

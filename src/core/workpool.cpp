@@ -114,7 +114,7 @@ void WorkPool::setMaxThreadCount(int count)
 /// thread has nothing left to run but is not back in the pool yet. Needs the lock.
 void WorkPool::fitThreads()
 {
-    const int limit = std::max(m_base, threadCount());
+    const int limit = std::max(m_base, threadCount()) + m_lost;
     if (limit != m_limit)
         m_threads.setMaxThreadCount(m_limit = limit);
 }
@@ -125,8 +125,49 @@ bool WorkPool::takePlace()
     if (m_active >= std::min(m_base, m_max) || threadCount() >= m_max)
         return false;
     ++m_active;
+    noteStarts(1);
     fitThreads();
     return true;
+}
+
+/// Needs the lock.
+void WorkPool::noteStarts(int count)
+{
+    m_starting += count;
+    m_lastStart = Dispatcher::Clock::now();
+}
+
+/// True if threads were told to start long ago and have not: the system refuses them, which
+/// QThreadPool does not tell. Needs the lock.
+bool WorkPool::hasLostThreads() const
+{
+    constexpr auto patience = 100ms;
+    return (m_starting > 0 || (m_watching && !m_watcherHasBegun))
+            && Dispatcher::Clock::now() - m_lastStart > patience;
+}
+
+void WorkPool::startAgain()
+{
+    int pumps = 0;
+    bool watch = false;
+    {
+        const std::lock_guard lock(m_mutex);
+        if (m_queue.empty() || !hasLostThreads())
+            return;
+        // One that was only slow takes its place again when it begins.
+        m_active -= m_starting;
+        m_lost += std::exchange(m_starting, 0);
+        while (pumps < int(m_queue.size()) && takePlace())
+            ++pumps;
+        if (m_watching && !m_watcherHasBegun) {
+            m_watcherThread.setMaxThreadCount(m_watcherThread.maxThreadCount() + 1);
+            watch = true;
+        }
+    }
+    for (; pumps > 0; --pumps)
+        m_threads.start(m_pump.get());
+    if (watch)
+        m_watcherThread.start(m_watcher.get());
 }
 
 void WorkPool::submit(Item item)
@@ -143,6 +184,7 @@ void WorkPool::submit(Item *begin, Item *end)
 {
     int pumps = 0;
     bool watch = false;
+    bool hasLost = false;
     {
         const std::lock_guard lock(m_mutex);
         for (Item *item = begin; item != end; ++item) {
@@ -150,13 +192,19 @@ void WorkPool::submit(Item *begin, Item *end)
             if (takePlace())
                 ++pumps;
         }
-        if (pumps < end - begin && !m_watching)
+        if (pumps < end - begin && !m_watching) {
             watch = m_watching = true;
+            m_watcherHasBegun = false;
+            noteStarts(0);
+        }
+        hasLost = pumps == 0 && hasLostThreads();
     }
     for (; pumps > 0; --pumps)
         m_threads.start(m_pump.get());
     if (watch)
         m_watcherThread.start(m_watcher.get());
+    if (hasLost)
+        startAgain();
 }
 
 void WorkPool::submit(Resident &node, QThreadPool *pool)
@@ -173,6 +221,12 @@ void WorkPool::pump()
     ThreadContext::current().isLibraryThread = true;
     Ref<Resident> node; // of the last item; let go of outside of the lock
     std::unique_lock lock(m_mutex);
+    if (m_starting > 0) {
+        --m_starting;
+    } else { // taken for lost
+        --m_lost;
+        ++m_active;
+    }
     m_running.push_front(
             { {}, PoolThread { ThreadProbe::ofThisThread(), &ThreadContext::current() } });
     const auto place = m_running.begin();
@@ -232,6 +286,7 @@ void WorkPool::watch()
 
     std::condition_variable clock;
     std::unique_lock lock(m_mutex);
+    m_watcherHasBegun = true;
     std::uint64_t completed = m_completed;
     int stalled = 0;
     while (!m_queue.empty()) {
@@ -262,6 +317,7 @@ void WorkPool::watch()
         const bool warn =
                 threadCount() >= max && !m_queue.empty() && !std::exchange(m_warned, true);
         m_active += std::max(0, pumps);
+        noteStarts(std::max(0, pumps));
         fitThreads();
         lock.unlock();
         for (; pumps > 0; --pumps)
@@ -362,8 +418,11 @@ void WorkPool::endOfProgram()
     const bool idle = m_idle.wait_until(
             lock, end, [&] { return m_queue.empty() && m_running.empty() && !m_watching; });
     if (idle) {
+        const bool hasLost = m_lost > 0;
         lock.unlock();
         open.clear();
+        if (hasLost)
+            return; // QThreadPool would wait for threads that never came to be
         m_threads.waitForDone(int(deadline.remainingTime()));
         m_watcherThread.waitForDone(int(deadline.remainingTime()));
         return;

@@ -49,6 +49,10 @@ public:
     /// Gives a work to a user's pool.
     static void submit(Resident &node, QThreadPool *pool);
 
+    /// Starts threads anew if the system has refused those that the queue waits for. Costs nothing to
+    /// speak of else; called now and then by those who wait for works.
+    void startAgain();
+
     int maxThreadCount() const;
     void setMaxThreadCount(int count);
 
@@ -92,6 +96,8 @@ private:
     void endOfProgram();
     int threadCount() const { return m_active + m_lent; }
     bool takePlace();
+    void noteStarts(int count);
+    bool hasLostThreads() const;
     void fitThreads();
 
     const std::unique_ptr<QRunnable> m_pump;
@@ -107,9 +113,13 @@ private:
     int m_max = 4096;
     int m_limit = 0; ///< What the QThreadPool is limited to.
     int m_active = 0; ///< Threads that take items.
+    int m_starting = 0; ///< Those of them that have not begun yet.
+    int m_lost = 0; ///< Threads that seem to be refused by the system; they count nowhere else.
+    Dispatcher::Clock::time_point m_lastStart;
     int m_lent = 0; ///< Threads that are blocked in a wait of the library.
     std::uint64_t m_completed = 0;
     bool m_watching = false;
+    bool m_watcherHasBegun = false;
     bool m_warned = false;
 };
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // ContextGuard: closes the processes that QML made in a context while that context is whole.
+//
+// The class of the object attached by Component is private, so it is connected to by name:
+// clazy:excludeall=old-style-connect
 
 #include "contextguard_p.h"
 

@@ -7,7 +7,7 @@
 #include "teardowncall_p.h"
 
 #include <QMetaObject>
-#include <QQmlEngine>
+#include <QThread>
 #include <QtQml/qqmlinfo.h>
 
 namespace GoProcess::Private {
@@ -33,6 +33,8 @@ Process *ProcessExtension::process() const
 /// Null for a process that C++ made.
 ProcessExtension *ProcessExtension::of(Process *process)
 {
+    if (process->thread() != QThread::currentThread())
+        return nullptr;
     // QML makes it when a property of it is read.
     process->property("parentProcess");
     return process->findChild<ProcessExtension *>(QString(), Qt::FindDirectChildrenOnly);
@@ -73,6 +75,7 @@ void ProcessExtension::addData(QObject *object)
             extension->adopt(process());
     }
     m_data.append(object);
+    Q_EMIT dataChanged();
 }
 
 // --- waitsFor ------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ class ProcessExtension final : public QObject
     QML_ADDED_IN_VERSION(1, 0)
     Q_CLASSINFO("DefaultProperty", "data")
     /// Objects inside of the process; those that are processes become its children (R8).
-    Q_PROPERTY(QQmlListProperty<QObject> data READ data FINAL)
+    Q_PROPERTY(QQmlListProperty<QObject> data READ data NOTIFY dataChanged FINAL)
     /// The processes after which alone the teardown begins (R7). Written once.
     Q_PROPERTY(QQmlListProperty<GoProcess::Process> waitsFor READ waitsFor NOTIFY waitsForChanged
                        FINAL)
@@ -52,6 +52,7 @@ public:
     void setTeardown(const QJSValue &teardown);
 
 Q_SIGNALS:
+    void dataChanged();
     void waitsForChanged();
     void parentProcessChanged();
     void teardownChanged();

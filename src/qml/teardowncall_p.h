@@ -71,7 +71,7 @@ class TeardownCall
 {
 public:
     /// Called by JavaScript.
-    TeardownCall(Process *process, const QJSValue &function);
+    TeardownCall(Process *process, QJSValue function);
 
     QJSValue function() const { return m_function; }
 

@@ -7,8 +7,10 @@
 #include "contextguard_p.h"
 #include "processextension_p.h"
 
+#include <GoProcess/closemonitor.h>
 #include <GoProcess/error.h>
 #include <GoProcess/process.h>
+#include <GoProcess/processmodel.h>
 
 #include <QEvent>
 #include <QThread>
@@ -20,8 +22,8 @@
 /// while QML still knows the object.
 ///
 /// QML makes each type through this template. It allocates the size of a Process, so there is no
-/// room for members.
-template<>
+/// room for members. The template has no Q_OBJECT either.
+template<> // clazy:exclude=missing-qobject-macro
 class QQmlPrivate::QQmlElement<GoProcess::Process> final : public GoProcess::Process
 {
 public:
@@ -32,7 +34,8 @@ public:
         GoProcess::Private::ContextGuard::aboutToDestroy(this);
         QQmlPrivate::qdeclarativeelement_destructor(this);
     }
-    // As in the template: QML allocates more than the object.
+    // As in the template: QML allocates more than the object, by itself.
+    // NOLINTNEXTLINE(misc-new-delete-overloads)
     static void operator delete(void *memory) { ::operator delete(memory); }
 #ifdef Q_CC_MSVC
     static void operator delete(void *, void *) { }
@@ -72,6 +75,22 @@ struct ErrorType
     Q_GADGET
     QML_FOREIGN(GoProcess::Error)
     QML_VALUE_TYPE(error)
+    QML_ADDED_IN_VERSION(1, 0)
+};
+
+struct ProcessModelType
+{
+    Q_GADGET
+    QML_FOREIGN(GoProcess::ProcessModel)
+    QML_NAMED_ELEMENT(ProcessModel)
+    QML_ADDED_IN_VERSION(1, 0)
+};
+
+struct CloseMonitorType
+{
+    Q_GADGET
+    QML_FOREIGN(GoProcess::CloseMonitor)
+    QML_NAMED_ELEMENT(CloseMonitor)
     QML_ADDED_IN_VERSION(1, 0)
 };
 

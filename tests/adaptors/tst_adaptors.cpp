@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // adopt() of threads, thread pools and futures.
+//
+// Locals outlive the event loops here, and classes without signals need no moc:
+// clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
 #include "testsupport.h"
 

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // adopt() of a QProcess, with real programs.
+//
+// Locals outlive the event loops here, and classes without signals need no moc:
+// clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
 #include "testsupport.h"
 

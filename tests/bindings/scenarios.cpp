@@ -3,6 +3,9 @@
 //
 // Usage: goprocess_signal_scenarios NAME. Prints one line for each thing that happened on the
 // standard output, and messages of the library on the standard error. Exits with 0 if all was well.
+//
+// Locals outlive the event loops here, and classes without signals need no moc:
+// clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
 #include <GoProcess/GoProcess>
 

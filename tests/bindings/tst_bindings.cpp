@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What closes a process, and what ends with it: signals, futures and deadlines. What upstream's
 // package `context` does is tested here and in tst_stoptoken.
+//
+// Locals outlive the event loops here, and classes without signals need no moc:
+// clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
 #include "testsupport.h"
 

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 // closeOnSignals(). What happens in a program with signals is in scenarios.cpp, which checks it and
 // exits with 0; here these programs are run.
+//
+// Locals outlive the event loops here, and classes without signals need no moc:
+// clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
 #include <QObject>
 #include <QProcess>
@@ -108,7 +111,7 @@ void UnixSignals::refusalsWarn()
 {
     Scenario scenario(QStringLiteral("refused"));
     QVERIFY(scenario.succeeds());
-    const QRegularExpression warning(
+    static const QRegularExpression warning(
             QStringLiteral("goprocess: closeOnSignals\\(\\) of process \"[^\"]*\" refused: "));
     QCOMPARE(scenario.messages().count(warning), 8);
     QCOMPARE(scenario.messages().count(QStringLiteral("\"/root\" refused")), 6);

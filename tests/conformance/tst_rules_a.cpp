@@ -239,6 +239,7 @@ private Q_SLOTS:
     void r13_addChildAfterTeardownHasReturnedAFutureIsRefused();
     void r13_addChildOnceClosedIsRefused();
     void r13_goOnceClosedIsRefused();
+    void r13_refusedWorkOfAProcessElsewhereIsDestroyedAtOnce();
 
     void r14_waitingForItselfIsRefused();
     void r14_cycleOfTwoIsRefused();
@@ -1542,6 +1543,24 @@ void tst_RulesA::r13_goOnceClosedIsRefused()
     QVERIFY(!p.go(u"named"_s, [copy = capture](Process &) { fail(u"A refused work ran"_s); }));
     QCOMPARE(refused.count(), 2);
     QCOMPARE(capture.use_count(), 1);
+}
+
+void tst_RulesA::r13_refusedWorkOfAProcessElsewhereIsDestroyedAtOnce()
+{
+    EventLoopThread elsewhere;
+    Family family;
+    Process &p = family.add(u"p"_s);
+    p.moveToThread(&elsewhere);
+    QVERIFY(!p.closeAndWait());
+    // The thread where the object of the refused process is deleted has no time for that.
+    Gate gate;
+    elsewhere.post([&gate] { gate.pass(); });
+    QVERIFY(gate.waitForArrivals());
+    const auto capture = std::make_shared<int>(0);
+    const ExpectWarning refused(naming({ &p }));
+    QVERIFY(!p.go([copy = capture] { fail(u"A refused work ran"_s); }));
+    QCOMPARE(capture.use_count(), 1);
+    gate.open();
 }
 
 // R14 — An edge that would close a waiting cycle is refused when it is added, and the message

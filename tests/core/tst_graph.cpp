@@ -1,112 +1,17 @@
 // SPDX-License-Identifier: MIT
 // The state core alone: no QObject of ours, no event loop, no threads but the tests' own.
 
+#include "driver.h"
 #include "graph_p.h"
 
 #include <QTest>
 
-#include <deque>
 #include <thread>
 
 using namespace GoProcess;
 using namespace GoProcess::Private;
 
 namespace {
-
-class TestNode final : public Node
-{
-public:
-    explicit TestNode(const QString &name = {}) : Node(false)
-    {
-        if (!name.isEmpty())
-            setName(name);
-    }
-    ~TestNode() override = default;
-};
-
-/// A node that lives as long as its scope and what refers to it.
-class Owned
-{
-public:
-    explicit Owned(const QString &name = {}) : m_node(new TestNode(name)) { }
-    Q_DISABLE_COPY(Owned)
-    Owned(Owned &&other) noexcept : m_node(std::exchange(other.m_node, nullptr)) { }
-    ~Owned()
-    {
-        if (m_node) {
-            m_node->forgetParent();
-            m_node->deref();
-        }
-    }
-    Node &operator*() const { return *m_node; }
-    Node *operator->() const { return m_node; }
-
-private:
-    Node *m_node;
-};
-
-/// Runs steps as a dispatcher would, one after another, and keeps the log.
-class Driver
-{
-public:
-    void take(Change &&change)
-    {
-        for (const Change::Due &due : change.steps())
-            m_queue.push_back(due);
-        change.unlock();
-    }
-
-    bool runOne()
-    {
-        if (m_queue.empty())
-            return false;
-        const Change::Due due = m_queue.front();
-        m_queue.pop_front();
-        Node &node = *due.node;
-        switch (due.step) {
-        case Step::Announce:
-            write(node, "closing");
-            take(std::move(*Graph::announced(node)));
-            break;
-        case Step::Teardown:
-            write(node, "teardown");
-            if (failing.contains(node.name()))
-                Graph::fail(node, Error(node.name()));
-            Graph::setClosed(node);
-            take(std::move(*Graph::finish(node)));
-            break;
-        default:
-            break;
-        }
-        return true;
-    }
-
-    void run()
-    {
-        while (runOne()) { }
-    }
-
-    QStringList log;
-    QStringList failing;
-    bool keepsLog = true;
-
-private:
-    void write(const Node &node, const char *what)
-    {
-        if (keepsLog)
-            log += node.name() + QLatin1Char(' ') + QLatin1String(what);
-    }
-
-    std::deque<Change::Due> m_queue;
-};
-
-Refusal add(EdgeChange (*operation)(Node &, Node &), const Owned &upper, const Owned &lower,
-            Driver &driver)
-{
-    EdgeChange result = operation(*upper, *lower);
-    driver.take(std::move(result.change));
-    return result.refusal;
-}
 
 QStringList errorsOf(const Owned &node)
 {

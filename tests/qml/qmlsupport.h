@@ -28,7 +28,11 @@ class Log : public QObject
     Q_OBJECT
 
 public:
-    Q_INVOKABLE void add(const QString &event) { events << event; }
+    Q_INVOKABLE void add(const QString &event)
+    {
+        CHECK(QThread::currentThread() == thread());
+        events << event;
+    }
 
     QStringList take() { return std::exchange(events, {}); }
 

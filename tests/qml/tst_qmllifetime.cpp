@@ -6,6 +6,7 @@
 #include <GoProcess/GoProcess>
 
 #include <QQmlApplicationEngine>
+#include <QQmlIncubationController>
 #include <QTest>
 
 using namespace QmlSupport;
@@ -47,9 +48,17 @@ private Q_SLOTS:
     void processesOfCppOutliveTheEngine();
     void aChildOfCppClosesWithIt();
     void aProcessOfQmlMayBeDestroyedByCpp();
+    void aTeardownOfCppRunsBeforeAProcessOfQmlIsDestroyed();
+    void javaScriptRunsInTheThreadOfTheEngine();
+    void aParentInAnotherThreadClosesIt();
+    void anEngineGoesWhileALoaderIncubates();
+    void anEngineGoesWhileWorksRun();
+    void manyAreClosedTogether();
 };
 
-static const QString subsystems = QStringLiteral(R"(
+static QString subsystems()
+{
+    return QStringLiteral(R"(
     QtObject {
         property QtObject other: QtObject { id: other; objectName: "other" }
         property Process process: Process {
@@ -60,18 +69,22 @@ static const QString subsystems = QStringLiteral(R"(
             onClosed: log.add("closed " + other.objectName)
         }
     })");
-static const QStringList wholeClose { QStringLiteral("closing other"),
-                                      QStringLiteral("teardown other p"),
-                                      QStringLiteral("closed other") };
+}
+
+static QStringList wholeClose()
+{
+    return { QStringLiteral("closing other"), QStringLiteral("teardown other p"),
+             QStringLiteral("closed other") };
+}
 
 void tst_QmlLifetime::theContextIsWholeWhenTheRootIsDeleted()
 {
     Log log;
     Scene scene(log);
-    std::unique_ptr<QObject> root = scene.make(subsystems);
+    std::unique_ptr<QObject> root = scene.make(subsystems());
     QVERIFY2(root, qPrintable(scene.errors));
     root.reset();
-    QCOMPARE(log.events, wholeClose);
+    QCOMPARE(log.events, wholeClose());
 }
 
 void tst_QmlLifetime::theContextIsWholeWhenOnlyTheHandlersListen()
@@ -91,10 +104,10 @@ void tst_QmlLifetime::theContextIsWholeWhenAnEngineGoes()
 {
     Log log;
     Scene scene(log);
-    const std::unique_ptr<QObject> root = scene.make(subsystems);
+    const std::unique_ptr<QObject> root = scene.make(subsystems());
     const Process *process = processOf(root.get(), "process");
     scene.engine.reset();
-    QCOMPARE(log.events, wholeClose);
+    QCOMPARE(log.events, wholeClose());
     QVERIFY(process->isClosed());
 }
 
@@ -106,10 +119,10 @@ void tst_QmlLifetime::theContextIsWholeWhenALoaderUnloads()
             QStringLiteral(
                     "Item { Loader { objectName: \"loader\"; sourceComponent: Component { %1 } "
                     "} function unload() { children[0].active = false } }")
-                    .arg(subsystems));
+                    .arg(subsystems()));
     QVERIFY2(root, qPrintable(scene.errors));
     QMetaObject::invokeMethod(root.get(), "unload");
-    QCOMPARE(log.events, wholeClose);
+    QCOMPARE(log.events, wholeClose());
 }
 
 void tst_QmlLifetime::theContextIsWholeWhenARepeaterShrinks()
@@ -147,11 +160,11 @@ void tst_QmlLifetime::theContextIsWholeWhenDestroyed()
                     "QtObject { property Component component: Component { %1 }\n"
                     "property var object; function make() { object = component.createObject() }"
                     "function destroyIt() { object.destroy() } }")
-                    .arg(subsystems));
+                    .arg(subsystems()));
     QVERIFY2(root, qPrintable(scene.errors));
     QMetaObject::invokeMethod(root.get(), "make");
     QMetaObject::invokeMethod(root.get(), "destroyIt");
-    QTRY_COMPARE(log.events, wholeClose);
+    QTRY_COMPARE(log.events, wholeClose());
 }
 
 void tst_QmlLifetime::theContextIsWholeWhenCollected()
@@ -161,12 +174,12 @@ void tst_QmlLifetime::theContextIsWholeWhenCollected()
     const std::unique_ptr<QObject> root =
             scene.make(QStringLiteral("QtObject { property Component component: Component { %1 }\n"
                                       "function make() { component.createObject() } }")
-                               .arg(subsystems));
+                               .arg(subsystems()));
     QVERIFY2(root, qPrintable(scene.errors));
     QMetaObject::invokeMethod(root.get(), "make");
     scene.engine->collectGarbage();
     QVERIFY(log.events.isEmpty());
-    QTRY_COMPARE(log.events, wholeClose);
+    QTRY_COMPARE(log.events, wholeClose());
 }
 
 void tst_QmlLifetime::theContextIsWholeInAComponentOfWhatMayBeCollected()
@@ -180,11 +193,11 @@ void tst_QmlLifetime::theContextIsWholeInAComponentOfWhatMayBeCollected()
                     "Loader { id: loader; sourceComponent: Component { %1 } } } }\n"
                     "property var window; function make() { window = component.createObject() }"
                     "function unload() { window.unload() } }")
-                    .arg(subsystems));
+                    .arg(subsystems()));
     QVERIFY2(root, qPrintable(scene.errors));
     QMetaObject::invokeMethod(root.get(), "make");
     QMetaObject::invokeMethod(root.get(), "unload");
-    QCOMPARE(log.events, wholeClose);
+    QCOMPARE(log.events, wholeClose());
 }
 
 void tst_QmlLifetime::theContextIsWholeWhenTheObjectHasAParent()
@@ -193,12 +206,12 @@ void tst_QmlLifetime::theContextIsWholeWhenTheObjectHasAParent()
     Scene scene(log);
     QObject parent;
     {
-        std::unique_ptr<QObject> root = scene.make(subsystems);
+        std::unique_ptr<QObject> root = scene.make(subsystems());
         root->setParent(&parent);
         root.release();
     }
     qDeleteAll(parent.children());
-    QCOMPARE(log.events, wholeClose);
+    QCOMPARE(log.events, wholeClose());
 }
 
 void tst_QmlLifetime::theContextIsWholeWhenAnApplicationEngineGoes()
@@ -208,10 +221,11 @@ void tst_QmlLifetime::theContextIsWholeWhenAnApplicationEngineGoes()
         QQmlApplicationEngine engine;
         engine.addImportPath(QStringLiteral(GOPROCESS_QML_IMPORT_DIR));
         engine.rootContext()->setContextProperty(QStringLiteral("log"), &log);
-        engine.loadData((QStringLiteral("import QtQml; import GoProcess;") + subsystems).toUtf8());
+        engine.loadData(
+                (QStringLiteral("import QtQml; import GoProcess;") + subsystems()).toUtf8());
         QCOMPARE(engine.rootObjects().size(), 1);
     }
-    QCOMPARE(log.events, wholeClose);
+    QCOMPARE(log.events, wholeClose());
 }
 
 void tst_QmlLifetime::aCompositeTypeClosesWhileItsOwnContextIsWhole()
@@ -363,7 +377,7 @@ void tst_QmlLifetime::anEngineGoesWhileClosing()
     Log log;
     Process app;
     Scene scene(log, &app);
-    const std::unique_ptr<QObject> root = scene.make(subsystems);
+    const std::unique_ptr<QObject> root = scene.make(subsystems());
     Process *process = processOf(root.get(), "process");
     Gate gate;
     GoProcess::ProcessPtr work = process->go([&] { gate.pass(); });
@@ -371,19 +385,19 @@ void tst_QmlLifetime::anEngineGoesWhileClosing()
     QTRY_COMPARE(log.events, QStringList { QStringLiteral("closing other") });
     gate.open();
     scene.engine.reset();
-    QCOMPARE(log.events, wholeClose);
+    QCOMPARE(log.events, wholeClose());
 }
 
 void tst_QmlLifetime::anEngineGoesWhenClosed()
 {
     Log log;
     Scene scene(log);
-    const std::unique_ptr<QObject> root = scene.make(subsystems);
+    const std::unique_ptr<QObject> root = scene.make(subsystems());
     Process *process = processOf(root.get(), "process");
     process->close();
-    QTRY_COMPARE(log.events, wholeClose);
+    QTRY_COMPARE(log.events, wholeClose());
     scene.engine.reset();
-    QCOMPARE(log.events, wholeClose);
+    QCOMPARE(log.events, wholeClose());
 }
 
 void tst_QmlLifetime::anOpenThenableIsAnErrorWhenTheEngineGoes()
@@ -505,10 +519,107 @@ void tst_QmlLifetime::aProcessOfQmlMayBeDestroyedByCpp()
 {
     Log log;
     Scene scene(log);
-    const std::unique_ptr<QObject> root = scene.make(subsystems);
+    const std::unique_ptr<QObject> root = scene.make(subsystems());
     delete processOf(root.get(), "process");
-    QCOMPARE(log.events, wholeClose);
+    QCOMPARE(log.events, wholeClose());
     QVERIFY(!processOf(root.get(), "process"));
+}
+
+void tst_QmlLifetime::aTeardownOfCppRunsBeforeAProcessOfQmlIsDestroyed()
+{
+    Log log;
+    Scene scene(log);
+    std::unique_ptr<Process> process = scene.makeProcess(QStringLiteral("Process { name: \"x\" }"));
+    QVERIFY(process->setTeardown([&] { log.add(QStringLiteral("teardown")); }));
+    process.reset();
+    QCOMPARE(log.events.size(), 1);
+}
+
+void tst_QmlLifetime::javaScriptRunsInTheThreadOfTheEngine()
+{
+    Log log;
+    Scene scene(log);
+    const std::unique_ptr<QObject> root = scene.make(subsystems());
+    Process *process = processOf(root.get(), "process");
+    Thread([&] { process->close(); }).join();
+    QVERIFY(process->isClosing());
+    QCOMPARE(log.events, QStringList());
+    QTRY_COMPARE(log.events, wholeClose()); // it fails in another thread
+}
+
+void tst_QmlLifetime::aParentInAnotherThreadClosesIt()
+{
+    Log log;
+    EventLoopThread thread;
+    Process app;
+    app.moveToThread(&thread);
+    Scene scene(log, &app);
+    const std::unique_ptr<Process> process = scene.makeProcess(QStringLiteral(
+            "Process { parentProcess: app; teardown: () => log.add(\"teardown\") }"));
+    app.close();
+    QTRY_VERIFY(app.isClosed());
+    QVERIFY(process->isClosed());
+    QCOMPARE(log.events, QStringList { QStringLiteral("teardown") });
+    thread.run([&] { app.moveToThread(QCoreApplication::instance()->thread()); });
+}
+
+void tst_QmlLifetime::anEngineGoesWhileALoaderIncubates()
+{
+    Log log;
+    Scene scene(log);
+    QQmlIncubationController controller;
+    scene.engine->setIncubationController(&controller);
+    std::unique_ptr<QObject> root = scene.make(
+            QStringLiteral(
+                    "Item { Loader { asynchronous: true; sourceComponent: Component { %1 } } }")
+                    .arg(subsystems()));
+    QVERIFY2(root, qPrintable(scene.errors));
+    QCOMPARE(controller.incubatingObjectCount(), 1);
+    controller.incubateFor(0); // a part of it
+    root.reset();
+    scene.engine.reset();
+}
+
+void tst_QmlLifetime::anEngineGoesWhileWorksRun()
+{
+    Log log;
+    Scene scene(log);
+    const std::unique_ptr<QObject> root = scene.make(subsystems());
+    Process *process = processOf(root.get(), "process");
+    Counter ended;
+    process->go([&](Process &self) {
+        self.waitForClosing();
+        ended.add();
+    });
+    scene.engine.reset();
+    QCOMPARE(ended.count(), 1);
+    QCOMPARE(log.events, wholeClose());
+}
+
+void tst_QmlLifetime::manyAreClosedTogether()
+{
+    Log log;
+    Scene scene(log);
+    std::unique_ptr<QObject> root = scene.make(QStringLiteral(R"(
+        Item {
+            Process {
+                id: last
+                teardown: () => log.add("last")
+            }
+            Repeater {
+                model: 500
+                Item {
+                    Process {
+                        parentProcess: last
+                        teardown: () => log.add("one")
+                    }
+                }
+            }
+        })"));
+    QVERIFY2(root, qPrintable(scene.errors));
+    root.reset();
+    QCOMPARE(log.events.size(), 501);
+    QCOMPARE(log.events.constLast(), QStringLiteral("last"));
 }
 
 QTEST_MAIN(tst_QmlLifetime)

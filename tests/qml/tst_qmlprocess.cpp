@@ -53,7 +53,7 @@ private Q_SLOTS:
     void aWrongValueKeepsTheFileFromLoading();
 };
 
-static const QByteArray qmlCategory = QByteArrayLiteral("default");
+static const char qmlCategory[] = "default"; // of warnings
 
 /// Runs \a statement in the scope of \a object.
 static void run(QObject *object, const QString &statement)
@@ -262,7 +262,9 @@ void tst_QmlProcess::aChildThatIsRefusedIsNoneAndWarns()
 
 // --- waitsFor ------------------------------------------------------------------------------------
 
-static const QString ordered = QStringLiteral(R"(
+static QString ordered()
+{
+    return QStringLiteral(R"(
     Process {
         property Process third: a
         Process { id: a; name: "a"; waitsFor: [b, c]; teardown: () => log.add("a") }
@@ -271,12 +273,13 @@ static const QString ordered = QStringLiteral(R"(
         property Process other: Process { name: "other" }
         property list<QtObject> seen: third.waitsFor
     })");
+}
 
 void tst_QmlProcess::waitsForOrdersTeardowns()
 {
     Log log;
     Scene scene(log);
-    const auto process = scene.makeProcess(ordered);
+    const auto process = scene.makeProcess(ordered());
     process->closeAndWait();
     QCOMPARE(log.events,
              QStringList({ QStringLiteral("c"), QStringLiteral("b"), QStringLiteral("a") }));
@@ -286,7 +289,7 @@ void tst_QmlProcess::waitsForIsRead()
 {
     Log log;
     Scene scene(log);
-    const auto process = scene.makeProcess(ordered);
+    const auto process = scene.makeProcess(ordered());
     run(process.get(),
         QStringLiteral("log.add(third.waitsFor.length + third.waitsFor[0].name + "
                        "third.waitsFor[1].name)"));
@@ -321,7 +324,7 @@ void tst_QmlProcess::aChangeOfWaitsForWarns()
     QFETCH(const QString, change);
     Log log;
     Scene scene(log);
-    const auto process = scene.makeProcess(ordered);
+    const auto process = scene.makeProcess(ordered());
     QCoreApplication::processEvents(); // the write is over
     for (int i = 0; i < 2; ++i) {
         const ExpectWarning qml(

@@ -1,5 +1,8 @@
 // SPDX-License-Identifier: MIT
 // RateLimiter: how many works run at once, who gets the next place, and what ends the wait for one.
+//
+// Locals outlive the event loops here, and classes without signals need no moc:
+// clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
 #include "testsupport.h"
 

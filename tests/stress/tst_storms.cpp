@@ -13,6 +13,7 @@
 #include <QEventLoop>
 #include <QFuture>
 #include <QObject>
+#include <QProcess>
 #include <QString>
 #include <QTest>
 #include <QThread>
@@ -203,6 +204,9 @@ private Q_SLOTS:
     void nestedEventLoopsInSlots();
     void waitsInSlots();
     void slotsThatDeleteTheSender();
+    void slotsThatDeleteReceiversAndParents();
+    void aThousandThreadsWaitForOne();
+    void aProgramFromItsBeginningToItsEnd();
 
 private:
     std::unique_ptr<Watchdog> m_watchdog;
@@ -614,7 +618,10 @@ void Storms::poolClearUnderClose()
 
 void Storms::manyShortWorksThroughAClosingTree()
 {
-    constexpr int count = 100'000;
+    // As many as take a second, unless the environment wants more: tests/README.md.
+    const int count = qEnvironmentVariableIsSet("GOPROCESS_STORM_WORKS")
+            ? qEnvironmentVariableIntValue("GOPROCESS_STORM_WORKS")
+            : 100'000;
     std::atomic<int> ran = 0;
     std::atomic<int> sawClosing = 0;
     warnings = 0;
@@ -735,6 +742,81 @@ void Storms::slotsThatDeleteTheSender()
                             [](const std::atomic<int> &teardown) { return teardown == 1; }));
         VERIFY_WARNINGS(0);
     });
+}
+
+void Storms::slotsThatDeleteReceiversAndParents()
+{
+    play(aWhile, [] {
+        constexpr std::size_t count = 40;
+        std::array<std::atomic<int>, count> teardowns {};
+        Process root;
+        for (std::size_t i = 0; i < count; ++i) {
+            // A process whose slots delete whoever else listens to it, and the QObject that owns it.
+            auto *const owner = new QObject;
+            auto *const receiver = new QObject;
+            auto *const process = new Process([&teardowns, i] { ++teardowns[i]; }, owner);
+            QVERIFY(root.addChild(process));
+            QObject::connect(process, &Process::closing, process, [receiver] { delete receiver; });
+            QObject::connect(process, &Process::closing, receiver, [] {
+                TestSupport::fail(QStringLiteral("A slot of a receiver that is gone ran"));
+            });
+            const auto remove = [owner] { delete owner; };
+            if (i % 2)
+                QObject::connect(process, &Process::closing, owner, remove);
+            else
+                QObject::connect(process, &Process::closed, owner, remove);
+        }
+        Thread([&] { root.close(); }).join();
+        QVERIFY(closesInEventLoop(root));
+        QVERIFY(std::all_of(teardowns.begin(), teardowns.end(),
+                            [](const std::atomic<int> &teardown) { return teardown == 1; }));
+        VERIFY_WARNINGS(0);
+    });
+}
+
+void Storms::aThousandThreadsWaitForOne()
+{
+    constexpr int count = 1000;
+    warnings = 0;
+    Counter waiting;
+    std::atomic<int> closing = 0;
+    std::atomic<int> closed = 0;
+    Counted root;
+    Counted child;
+    QVERIFY(root.process.addChild(&child.process));
+    {
+        std::vector<Thread> threads;
+        threads.reserve(count);
+        for (int i = 0; i < count; ++i) {
+            threads.emplace_back([&, i] {
+                waiting.add();
+                if (i % 2)
+                    closing += root.process.waitForClosing(soon()) ? 1 : 0;
+                closed += root.process.waitForClosed(soon()) ? 1 : 0;
+            });
+        }
+        QVERIFY(waiting.waitFor(count / 2)); // while others are still coming
+        root.process.close();
+        QVERIFY(root.process.waitForClosed(soon()));
+    }
+    QCOMPARE(closing, count / 2);
+    QCOMPARE(closed, count);
+    QVERIFY(root.closedOnce());
+    QVERIFY(child.closedOnce());
+    VERIFY_WARNINGS(0);
+}
+
+void Storms::aProgramFromItsBeginningToItsEnd()
+{
+    // Static processes, and applications that come and go: see lifetimes.cpp.
+    QProcess program;
+    program.start(QStringLiteral(GOPROCESS_LIFETIMES), QStringList());
+    QVERIFY(program.waitForFinished(int(std::chrono::milliseconds(patience).count())));
+    const QByteArray errors = program.readAllStandardError();
+    QVERIFY2(program.exitStatus() == QProcess::NormalExit && program.exitCode() == 0,
+             errors.constData());
+    QCOMPARE(errors, QByteArray());
+    QCOMPARE(program.readAllStandardOutput(), QByteArray("end of main\nall closed\n"));
 }
 
 QTEST_GUILESS_MAIN(Storms)

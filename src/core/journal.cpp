@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: MIT
+// The journal: which processes have changed, for whoever shows them.
+
+#include "journal_p.h"
+
+#include <algorithm>
+
+namespace GoProcess::Private {
+
+namespace {
+
+struct Readers
+{
+    std::mutex mutex;
+    std::vector<JournalReader *> all;
+};
+
+// Never destroyed: processes may change in static destruction.
+Readers &readers()
+{
+    static auto *const object = new Readers;
+    return *object;
+}
+
+} // namespace
+
+std::atomic<int> Journal::s_readers = 0;
+std::atomic<int> Journal::s_readersOfAll = 0;
+
+JournalReader::~JournalReader() = default;
+
+void Journal::open(JournalReader &reader, bool all)
+{
+    const std::lock_guard lock(readers().mutex);
+    readers().all.push_back(&reader);
+    reader.m_readsAll = all;
+    s_readers.fetch_add(1, std::memory_order_relaxed);
+    s_readersOfAll.fetch_add(all ? 1 : 0, std::memory_order_relaxed);
+}
+
+void Journal::close(JournalReader &reader)
+{
+    const std::lock_guard lock(readers().mutex);
+    std::vector<JournalReader *> &all = readers().all;
+    all.erase(std::remove(all.begin(), all.end(), &reader), all.end());
+    s_readers.fetch_sub(1, std::memory_order_relaxed);
+    s_readersOfAll.fetch_sub(reader.m_readsAll ? 1 : 0, std::memory_order_relaxed);
+    reader.m_changed.clear();
+}
+
+void Journal::write(Node &node)
+{
+    if (!node.m_isWatched.load(std::memory_order_relaxed)) {
+        if (s_readersOfAll.load(std::memory_order_relaxed) == 0)
+            return;
+        // So that it is forgotten when it is destroyed.
+        node.m_isWatched.store(true, std::memory_order_relaxed);
+    }
+    const std::lock_guard lock(readers().mutex);
+    for (JournalReader *reader : readers().all) {
+        if (reader->m_changed.insert(&node).second && reader->m_changed.size() == 1)
+            reader->noted();
+    }
+}
+
+void Journal::forget(Node &node)
+{
+    const std::lock_guard lock(readers().mutex);
+    for (JournalReader *reader : readers().all)
+        reader->m_changed.erase(&node);
+}
+
+bool Journal::take(JournalReader &reader, std::size_t limit, std::vector<NodeRef> &changed)
+{
+    const std::lock_guard lock(readers().mutex);
+    std::unordered_set<Node *> &all = reader.m_changed;
+    for (; limit > 0 && !all.empty(); --limit) {
+        // Its memory is there: a node that is being destroyed waits in forget() for this lock.
+        NodeRef node = (*all.begin())->tryRef();
+        all.erase(all.begin());
+        if (node)
+            changed.push_back(std::move(node));
+    }
+    return all.empty();
+}
+
+} // namespace GoProcess::Private

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: MIT
+// The journal: which processes have changed, for whoever shows them.
+
+#ifndef GOPROCESS_JOURNAL_P_H
+#define GOPROCESS_JOURNAL_P_H
+
+#include "graph_p.h"
+
+#include <atomic>
+#include <cstddef>
+#include <unordered_set>
+#include <vector>
+
+namespace GoProcess::Private {
+
+/// Reads the journal, in a thread of its own choice.
+class JournalReader
+{
+public:
+    JournalReader() = default;
+    Q_DISABLE_COPY_MOVE(JournalReader)
+    virtual ~JournalReader();
+
+private:
+    friend class Journal;
+
+    /// There is something to read, for the first time since all was taken. Called under locks of
+    /// the graph, in any thread.
+    virtual void noted() = 0;
+
+    // Guarded by the lock of the journal.
+    bool m_readsAll = false;
+    std::unordered_set<Node *> m_changed; ///< Each leaves it before it is destroyed.
+};
+
+/// Tells readers which processes have changed, from whatever thread, each once until it is taken.
+///
+/// What has changed they see for themselves, under the lock of the node. It costs a relaxed load
+/// while there are no readers. With readers it notes the nodes that somebody watches, and for a
+/// reader of all also those that nobody does. It keeps none of them alive, so that the memory is bound
+/// by what exists however late a reader comes.
+///
+/// Nothing is missed: a reader is there first, watches a node second and looks at it third, under the
+/// lock that guards what it looks at. A change before the look is seen by it. A change after it is
+/// ordered after the other two by that lock, and so is the note that follows the change. Hence
+/// relaxed order suffices for the count of readers and for the flag of the node.
+class Journal
+{
+public:
+    /// \a node has changed. Called under its lock or by whoever keeps it alive.
+    static void note(Node &node)
+    {
+        if (s_readers.load(std::memory_order_relaxed) > 0)
+            write(node);
+    }
+    /// A watched node is being destroyed.
+    static void forget(Node &node);
+
+    /// \a all: also new processes, and others that nobody watches.
+    static void open(JournalReader &reader, bool all);
+    static void close(JournalReader &reader);
+    /// Appends up to \a limit nodes that have changed; false if there are more.
+    static bool take(JournalReader &reader, std::size_t limit, std::vector<NodeRef> &changed);
+
+private:
+    static void write(Node &node);
+
+    // Written under the lock of the journal; see above for who reads them.
+    static std::atomic<int> s_readers;
+    static std::atomic<int> s_readersOfAll;
+};
+
+} // namespace GoProcess::Private
+
+#endif

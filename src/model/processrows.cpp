@@ -1,0 +1,514 @@
+// SPDX-License-Identifier: MIT
+// The rows of a ProcessModel, and how they follow the processes.
+
+#include "processrows_p.h"
+
+#include <QCoreApplication>
+#include <QThread>
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace GoProcess {
+
+using Private::Graph;
+using Private::Node;
+using Private::NodeLock;
+using Private::NodeRef;
+using Private::NodeState;
+using Private::ProcessData;
+
+namespace {
+
+/// Views get no further rows below one.
+constexpr std::size_t mostRows = 1000;
+/// So many Closed processes stay visible,
+constexpr std::size_t mostClosed = 100;
+/// for so many milliseconds.
+constexpr qint64 closedFor = 2000;
+/// An update takes about so many milliseconds at most, what views do with it included.
+constexpr qint64 slice = 6;
+constexpr std::size_t mostWaitedFor = 20;
+
+QString threadText(const ProcessData &data, const QThread *thread)
+{
+    if (data.isHomeless())
+        return QStringLiteral("pool");
+    const QCoreApplication *app = QCoreApplication::instance();
+    if (app && thread == app->thread())
+        return QStringLiteral("main");
+    return QStringLiteral("0x%1").arg(quintptr(thread), 0, 16);
+}
+
+} // namespace
+
+ProcessModel::Rows::Rows(ProcessModel &model)
+    : m_model(model), m_watch(&model, [this] { update(); })
+{
+    reset();
+}
+
+ProcessModel::Rows::~Rows()
+{
+    m_watch.close();
+    forgetBelow(*m_top);
+}
+
+void ProcessModel::Rows::setProcess(Process *process)
+{
+    if (process == Process::background())
+        process = nullptr;
+    if (process == m_process && m_showsRoots == !process)
+        return;
+    QObject::disconnect(m_gone);
+    if (process) {
+        m_gone = QObject::connect(process, &QObject::destroyed, &m_model,
+                                  &ProcessModel::processChanged);
+    }
+    m_process = process;
+    m_showsRoots = !process;
+    m_mustReset = true;
+    if (!m_isBusy)
+        resetIfNeeded();
+    Q_EMIT m_model.processChanged();
+}
+
+void ProcessModel::Rows::resetIfNeeded()
+{
+    if (!std::exchange(m_mustReset, false))
+        return;
+    m_model.beginResetModel();
+    reset();
+    m_model.endResetModel();
+}
+
+/// Begins anew with what the process has now.
+void ProcessModel::Rows::reset()
+{
+    if (m_top)
+        forgetBelow(*m_top);
+    m_rows.clear();
+    m_moreRoots.clear();
+    m_closed.clear();
+    m_changed.clear();
+    m_top = std::make_unique<Row>();
+    m_top->isFull = true;
+    m_top->isFetched = true;
+    // First, so that nothing is missed.
+    m_watch.open(m_showsRoots);
+    if (!m_process)
+        return;
+    m_top->node = NodeRef(ProcessData::of(m_process));
+    m_rows[m_top->node.get()] = { m_top.get() };
+    Graph::watch(*m_top->node);
+    // The rows come with the first update, as they would if the processes came now.
+    m_changed.push_back(m_top->node);
+    m_watch.updateSoon();
+}
+
+// --- Updates -------------------------------------------------------------------------------------
+
+void ProcessModel::Rows::update()
+{
+    constexpr std::size_t atOnce = 256;
+
+    QElapsedTimer time;
+    time.start();
+    m_isBusy = true;
+    removeClosed(time);
+    while (!time.hasExpired(slice) && !m_mustReset) {
+        if (m_changed.empty())
+            m_watch.take(atOnce, m_changed);
+        if (m_changed.empty())
+            break;
+        const NodeRef node = std::move(m_changed.back());
+        m_changed.pop_back();
+        follow(*node);
+    }
+    flushShown();
+    m_isBusy = false;
+    resetIfNeeded();
+    if (time.hasExpired(slice) || !m_changed.empty() || !m_closed.empty())
+        m_watch.updateSoon();
+}
+
+/// Brings the rows of a process up to date that has changed.
+void ProcessModel::Rows::follow(Node &node)
+{
+    if (m_showsRoots)
+        followRoot(node);
+    for (Row *row : rowsOf(node)) {
+        if (row == m_top.get())
+            continue;
+        if (node.isFinished())
+            closeRow(*row);
+        else
+            look(*row);
+        show(*row);
+    }
+    chooseFull(node);
+    for (Row *row : rowsOf(node)) {
+        if (row->isFull)
+            fill(*row);
+    }
+}
+
+/// Adds or removes its row among the uppermost ones.
+void ProcessModel::Rows::followRoot(Node &node)
+{
+    if (node.background)
+        return;
+    bool isRoot = false;
+    {
+        const NodeLock lock(node);
+        isRoot = !node.isFinished() && !Graph::isChildOfAny(node);
+    }
+    const std::vector<Row *> rows = rowsOf(node);
+    const auto isUppermost = [this](const Row *row) { return row->above == m_top.get(); };
+    const auto row = std::find_if(rows.cbegin(), rows.cend(), isUppermost);
+    if (isRoot && rows.empty())
+        m_moreRoots.emplace(&node, NodeRef(&node));
+    else
+        m_moreRoots.erase(&node);
+    if (!isRoot && row != rows.cend() && !node.isFinished())
+        remove(**row);
+    fillRoots();
+}
+
+/// Takes what the process is now into the row.
+void ProcessModel::Rows::look(Row &row)
+{
+    auto &data = static_cast<ProcessData &>(*row.node);
+    QString thread = row.thread;
+    Process::State state = Process::State::Running;
+    {
+        const NodeLock lock(data);
+        state = Process::State(data.state());
+        // The object may be gone once the process is finished, and not before: that needs the lock.
+        if (!data.isFinished())
+            thread = threadText(data, data.thread());
+        row.childCount = Graph::childCount(data);
+    }
+    if (row.since.isNull() || row.state != state)
+        row.since = QDateTime::currentDateTime();
+    row.state = state;
+    row.thread = thread;
+    row.error = state == Process::State::Closed ? data.error().message() : QString();
+    row.name = data.name();
+    if (row.name.isEmpty())
+        row.name = QLatin1Char('#') + QString::number(data.id());
+
+    std::vector<NodeRef> waitedFor;
+    Graph::waitedFor(data, mostWaitedFor, waitedFor);
+    row.waitsFor.clear();
+    for (const NodeRef &other : waitedFor)
+        row.waitsFor += other->path();
+}
+
+/// Tells the views that a row may have changed, at the end of the update or before rows move.
+void ProcessModel::Rows::show(Row &row)
+{
+    const auto [range, isNew] = m_shown.try_emplace(row.above, row.index, row.index);
+    if (!isNew) {
+        auto &[first, last] = range->second;
+        first = std::min(first, row.index);
+        last = std::max(last, row.index);
+    }
+}
+
+void ProcessModel::Rows::flushShown()
+{
+    for (const auto &[above, range] : std::exchange(m_shown, {})) {
+        const auto &[first, last] = range;
+        Q_EMIT m_model.dataChanged(m_model.index(first, 0, indexOf(*above)),
+                                   m_model.index(last, SinceColumn, indexOf(*above)));
+    }
+}
+
+// --- Closed processes ----------------------------------------------------------------------------
+
+void ProcessModel::Rows::closeRow(Row &row)
+{
+    if (row.isClosed)
+        return;
+    look(row);
+    row.isClosed = true;
+    row.closed = m_closed.emplace(m_closed.end(), QElapsedTimer(), &row);
+    row.closed->first.start();
+    // Whatever was not fetched of it is gone.
+    if (!row.isFetched && row.isFull)
+        row.isFetched = true;
+}
+
+/// Neighbours go together, as views take much longer over a row than this.
+void ProcessModel::Rows::removeClosed(const QElapsedTimer &time)
+{
+    std::size_t over = m_closed.size() - std::min(m_closed.size(), mostClosed);
+    for (const auto &[since, row] : m_closed) {
+        if (over == 0 && !since.hasExpired(closedFor))
+            break;
+        row->isDue = true;
+        over -= std::min<std::size_t>(over, 1);
+    }
+    while (!m_closed.empty() && m_closed.front().second->isDue && !time.hasExpired(slice)) {
+        Row &above = *m_closed.front().second->above;
+        const int index = m_closed.front().second->index;
+        const auto isNotDue = [](const std::unique_ptr<Row> &row) { return !row->isDue; };
+        const auto row = above.below.begin() + index;
+        const auto last = std::find_if(row, above.below.end(), isNotDue);
+        const auto first =
+                std::find_if(std::make_reverse_iterator(row), above.below.rend(), isNotDue);
+        remove(**first.base(), int(last - first.base()));
+        fill(above);
+    }
+}
+
+// --- Which row has the children ------------------------------------------------------------------
+
+/// The row under the first parent becomes the full one, if there are several and it is not below the
+/// one that is so.
+void ProcessModel::Rows::chooseFull(Node &node)
+{
+    const std::vector<Row *> rows = rowsOf(node);
+    if (rows.empty())
+        return;
+    const auto isFull = [](const Row *row) { return row->isFull; };
+    const auto full = std::find_if(rows.cbegin(), rows.cend(), isFull);
+    if (full != rows.cend() && rows.size() == 1)
+        return;
+
+    const NodeRef parent = node.firstParent();
+    const auto isUnderFirst = [&parent](const Row *row) {
+        return row->above && row->above->node.get() == parent.get();
+    };
+    const auto first = std::find_if(rows.cbegin(), rows.cend(), isUnderFirst);
+    if (full == rows.cend()) {
+        makeFull(first == rows.cend() ? *rows.front() : **first, true);
+        return;
+    }
+    if (first == rows.cend() || *first == *full)
+        return;
+    for (const Row *row = *first; row; row = row->above) {
+        if (row == *full)
+            return;
+    }
+    const bool fetched = (*full)->isFetched;
+    (*full)->isFull = false;
+    removeBelow(**full);
+    makeFull(**first, fetched);
+}
+
+void ProcessModel::Rows::makeFull(Row &row, bool fetched)
+{
+    row.isFull = true;
+    row.isFetched = fetched;
+    show(row);
+}
+
+// --- Children ------------------------------------------------------------------------------------
+
+int ProcessModel::Rows::rowsBelow(const Row &row)
+{
+    return int(row.below.size()) + (row.moreRow ? 1 : 0);
+}
+
+ProcessModel::Rows::Row *ProcessModel::Rows::at(const Row &above, int index)
+{
+    const auto place = std::size_t(index);
+    return place < above.below.size() ? above.below[place].get() : above.moreRow.get();
+}
+
+bool ProcessModel::Rows::hasRowsBelow(const Row &row)
+{
+    return rowsBelow(row) > 0 || (canFetch(row) && row.childCount > 0);
+}
+
+void ProcessModel::Rows::fetch(Row &row)
+{
+    row.isFetched = true;
+    if (m_isBusy) {
+        // Asked for by a slot that hears of rows: these are no times for others.
+        m_changed.push_back(row.node);
+        m_watch.updateSoon();
+        return;
+    }
+    m_isBusy = true;
+    fill(row);
+    flushShown();
+    m_isBusy = false;
+    resetIfNeeded();
+}
+
+/// Gives rows to children that have none, as far as there is room.
+void ProcessModel::Rows::fill(Row &row)
+{
+    if (!row.isFetched)
+        return;
+    if (!row.node) {
+        fillRoots();
+        return;
+    }
+    const std::size_t room = mostRows - std::min(mostRows, row.below.size());
+    const std::vector<NodeRef> found = nextChildren(row, room);
+    insert(row, found);
+
+    std::size_t count = 0;
+    {
+        const NodeLock lock(*row.node);
+        count = Graph::childCount(*row.node);
+    }
+    row.childCount = quint32(count);
+    const auto isOpen = [](const std::unique_ptr<Row> &child) { return !child->isClosed; };
+    const auto shown = std::size_t(std::count_if(row.below.cbegin(), row.below.cend(), isOpen));
+    setMore(row, row.below.size() < mostRows || count < shown ? 0 : int(count - shown));
+}
+
+void ProcessModel::Rows::fillRoots()
+{
+    std::vector<NodeRef> found;
+    while (!m_moreRoots.empty() && m_top->below.size() + found.size() < mostRows) {
+        found.push_back(std::move(m_moreRoots.begin()->second));
+        m_moreRoots.erase(m_moreRoots.begin());
+    }
+    insert(*m_top, found);
+    setMore(*m_top, int(m_moreRoots.size()));
+}
+
+/// The children behind the last one that has a row.
+std::vector<NodeRef> ProcessModel::Rows::nextChildren(Row &row, std::size_t limit) const
+{
+    std::vector<NodeRef> found;
+    if (limit == 0)
+        return found;
+    const auto isNext = [&](const std::unique_ptr<Row> &child) {
+        return !child->isClosed && Graph::children(*row.node, child->node.get(), limit, found);
+    };
+    const auto last = std::find_if(row.below.crbegin(), row.below.crend(), isNext);
+    if (last == row.below.crend())
+        Graph::children(*row.node, nullptr, limit, found);
+    return found;
+}
+
+void ProcessModel::Rows::insert(Row &above, const std::vector<NodeRef> &nodes)
+{
+    if (nodes.empty())
+        return;
+    const int first = int(above.below.size());
+    flushShown();
+    m_model.beginInsertRows(indexOf(above), first, first + int(nodes.size()) - 1);
+    for (const NodeRef &node : nodes) {
+        auto row = std::make_unique<Row>();
+        row->node = node;
+        row->above = &above;
+        row->index = int(above.below.size());
+        look(*row);
+        std::vector<Row *> &rows = m_rows[node.get()];
+        row->isFull = rows.empty();
+        // What has none yet shows them as they come.
+        row->isFetched = row->isFull && row->childCount == 0;
+        if (!rows.empty())
+            m_changed.push_back(node); // to choose among them
+        rows.push_back(row.get());
+        above.below.push_back(std::move(row));
+    }
+    if (above.moreRow)
+        above.moreRow->index = int(above.below.size());
+    m_model.endInsertRows();
+}
+
+void ProcessModel::Rows::setMore(Row &row, int more)
+{
+    const int place = int(row.below.size());
+    if (more == 0 && row.moreRow) {
+        flushShown();
+        m_model.beginRemoveRows(indexOf(row), place, place);
+        row.moreRow.reset();
+        m_model.endRemoveRows();
+    } else if (more > 0 && !row.moreRow) {
+        flushShown();
+        m_model.beginInsertRows(indexOf(row), place, place);
+        row.moreRow = std::make_unique<Row>();
+        row.moreRow->above = &row;
+        row.moreRow->index = place;
+        row.moreRow->more = more;
+        m_model.endInsertRows();
+    } else if (row.moreRow && row.moreRow->more != more) {
+        row.moreRow->more = more;
+        show(*row.moreRow);
+    }
+}
+
+// --- Removal -------------------------------------------------------------------------------------
+
+void ProcessModel::Rows::remove(Row &first, int count)
+{
+    Row &above = *first.above;
+    const auto begin = above.below.begin() + first.index;
+    const auto end = begin + count;
+    flushShown();
+    m_model.beginRemoveRows(indexOf(above), first.index, first.index + count - 1);
+    for (auto row = begin; row != end; ++row) {
+        forgetBelow(**row);
+        forget(**row);
+    }
+    above.below.erase(begin, end);
+    for (std::size_t i = 0; i < above.below.size(); ++i)
+        above.below[i]->index = int(i);
+    if (above.moreRow)
+        above.moreRow->index = int(above.below.size());
+    m_model.endRemoveRows();
+}
+
+void ProcessModel::Rows::removeBelow(Row &row)
+{
+    const int count = rowsBelow(row);
+    if (count == 0)
+        return;
+    flushShown();
+    m_model.beginRemoveRows(indexOf(row), 0, count - 1);
+    forgetBelow(row);
+    m_model.endRemoveRows();
+}
+
+/// Destroys all rows below one, however deep they lie.
+void ProcessModel::Rows::forgetBelow(Row &row)
+{
+    std::vector<std::unique_ptr<Row>> rows = std::exchange(row.below, {});
+    row.moreRow.reset();
+    while (!rows.empty()) {
+        const std::unique_ptr<Row> last = std::move(rows.back());
+        rows.pop_back();
+        std::move(last->below.begin(), last->below.end(), std::back_inserter(rows));
+        forget(*last);
+    }
+}
+
+void ProcessModel::Rows::forget(Row &row)
+{
+    if (row.isClosed)
+        m_closed.erase(row.closed);
+    const auto rows = m_rows.find(row.node.get());
+    rows->second.erase(std::find(rows->second.begin(), rows->second.end(), &row));
+    const bool wasLast = rows->second.empty();
+    if (wasLast)
+        m_rows.erase(rows);
+    // Another row of it takes over, or it has become a root.
+    if (wasLast ? m_showsRoots && !row.node->isFinished() : row.isFull)
+        m_changed.push_back(row.node);
+}
+
+std::vector<ProcessModel::Rows::Row *> ProcessModel::Rows::rowsOf(const Node &node) const
+{
+    const auto rows = m_rows.find(&node);
+    return rows == m_rows.end() ? std::vector<Row *>() : rows->second;
+}
+
+QModelIndex ProcessModel::Rows::indexOf(const Row &row, int column) const
+{
+    if (&row == m_top.get())
+        return {};
+    return m_model.createIndex(row.index, column, &row);
+}
+
+} // namespace GoProcess

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: MIT
+// The rows of a ProcessModel, and how they follow the processes.
+
+#ifndef GOPROCESS_PROCESSROWS_P_H
+#define GOPROCESS_PROCESSROWS_P_H
+
+#include "core/processdata_p.h"
+#include "watch_p.h"
+
+#include <GoProcess/processmodel.h>
+
+#include <QDateTime>
+#include <QElapsedTimer>
+#include <QPointer>
+#include <QString>
+#include <QStringList>
+
+#include <list>
+#include <memory>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+namespace GoProcess {
+
+/// Everything happens in the thread of the model. Of the processes it keeps the shared state only.
+///
+/// The books of a process are in the order in which its children came, closed ones leave them, and so
+/// the rows of a process follow from the last child that has a row and is still in the books.
+class ProcessModel::Rows
+{
+public:
+    struct Row;
+    /// Rows of Closed processes and since when they are so, the first one to go first.
+    using Closed = std::list<std::pair<QElapsedTimer, Row *>>;
+
+    struct Row
+    {
+        Private::NodeRef
+                node; ///< Null for the one above all others and for rows that say how many more.
+        Row *above = nullptr;
+        int index = 0; ///< In the rows below the one above.
+        std::vector<std::unique_ptr<Row>> below;
+        std::unique_ptr<Row> moreRow; ///< Stands behind them if there is one.
+        int more = 0; ///< What such a row says.
+        bool isFull = false; ///< The one row of its process that has rows below it.
+        bool isFetched = false; ///< Follows its children.
+        bool isClosed = false; ///< And will be gone soon.
+        bool isDue = false; ///< To go now.
+        Closed::iterator closed; ///< Valid if it is closed.
+
+        // As it was when the process was looked at last:
+        quint32 childCount = 0;
+        Process::State state = Process::State::Running;
+        QString name;
+        QString thread;
+        QString error;
+        QStringList waitsFor;
+        QDateTime since;
+    };
+
+    explicit Rows(ProcessModel &model);
+    ~Rows();
+    Q_DISABLE_COPY_MOVE(Rows)
+
+    Process *process() const { return m_process; }
+    void setProcess(Process *process);
+
+    /// The one above all for an invalid index.
+    Row *rowOf(const QModelIndex &index) const
+    {
+        return index.isValid() ? static_cast<Row *>(index.internalPointer()) : m_top.get();
+    }
+    QModelIndex indexOf(const Row &row, int column = 0) const;
+    static int rowsBelow(const Row &row);
+    static Row *at(const Row &above, int index);
+    static bool hasRowsBelow(const Row &row);
+    static bool canFetch(const Row &row) { return row.isFull && !row.isFetched; }
+    void fetch(Row &row);
+
+private:
+    void resetIfNeeded();
+    void reset();
+    void update();
+    void follow(Private::Node &node);
+    void followRoot(Private::Node &node);
+    void look(Row &row);
+    void show(Row &row);
+    void flushShown();
+    void closeRow(Row &row);
+    void removeClosed(const QElapsedTimer &time);
+    void chooseFull(Private::Node &node);
+    void makeFull(Row &row, bool fetched);
+
+    void fill(Row &row);
+    void fillRoots();
+    std::vector<Private::NodeRef> nextChildren(Row &row, std::size_t limit) const;
+    void insert(Row &above, const std::vector<Private::NodeRef> &nodes);
+    void setMore(Row &row, int more);
+    void remove(Row &first, int count = 1);
+    void removeBelow(Row &row);
+    void forgetBelow(Row &row);
+    void forget(Row &row);
+    std::vector<Row *> rowsOf(const Private::Node &node) const;
+
+    ProcessModel &m_model;
+    QPointer<Process> m_process;
+    QMetaObject::Connection m_gone;
+    bool m_showsRoots = true;
+    /// Rows are being changed, and slots hear of it.
+    bool m_isBusy = false;
+    bool m_mustReset = false; ///< Another process was set meanwhile.
+    std::unique_ptr<Row> m_top; ///< Has no index; its rows are the uppermost ones.
+    std::unordered_map<const Private::Node *, std::vector<Row *>>
+            m_rows; ///< All but the more-rows.
+    /// Roots that there is no room for.
+    std::unordered_map<const Private::Node *, Private::NodeRef> m_moreRoots;
+    Closed m_closed;
+    /// Rows whose change the views do not know: from the first to the last one, below one row.
+    std::unordered_map<Row *, std::pair<int, int>> m_shown;
+    std::vector<Private::NodeRef> m_changed; ///< Taken from the journal, the next one last.
+    Private::Watch m_watch;
+};
+
+} // namespace GoProcess
+
+#endif

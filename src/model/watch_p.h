@@ -1,0 +1,48 @@
+// SPDX-License-Identifier: MIT
+// Watch: calls somebody back after processes have changed, at most 30 times a second.
+
+#ifndef GOPROCESS_WATCH_P_H
+#define GOPROCESS_WATCH_P_H
+
+#include "core/journal_p.h"
+
+#include <QObject>
+#include <QTimer>
+
+#include <functional>
+#include <vector>
+
+namespace GoProcess::Private {
+
+/// Reads the journal in the thread that it lives in. It wakes that thread only when there is something
+/// to read.
+class Watch final : public QObject, private JournalReader
+{
+    Q_OBJECT
+
+public:
+    /// Calls \a update from the event loop. Lives as long as its \a owner, with which it moves.
+    Watch(QObject *owner, std::function<void()> update);
+    ~Watch() override;
+
+    /// From here on changes are noted; see Journal::open().
+    void open(bool all);
+    void close();
+    /// See Journal::take().
+    bool take(std::size_t limit, std::vector<NodeRef> &changed);
+
+    /// Calls back when the time has come, though nothing may have changed.
+    void updateSoon();
+
+private:
+    Q_INVOKABLE void ring();
+    void noted() override;
+
+    const std::function<void()> m_update;
+    QTimer m_timer;
+    bool m_isOpen = false;
+};
+
+} // namespace GoProcess::Private
+
+#endif

@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: MIT
+// Processes without memory. Alone in its program, as it replaces what allocates.
+
+#include "testsupport.h"
+
+#include <GoProcess/GoProcess>
+
+#include <QObject>
+#include <QString>
+#include <QTest>
+
+#include <cstdlib>
+#include <new>
+
+using GoProcess::Process;
+
+using TestSupport::ExpectWarning;
+using TestSupport::Family;
+
+namespace {
+
+/// How many allocations of this thread succeed before one fails; negative: all do.
+thread_local int allocationsLeft = -1;
+
+void *allocate(std::size_t size)
+{
+    if (allocationsLeft >= 0 && allocationsLeft-- == 0)
+        throw std::bad_alloc();
+    if (void *memory = std::malloc(size ? size : 1))
+        return memory;
+    throw std::bad_alloc();
+}
+
+} // namespace
+
+// The library is linked with these, too.
+void *operator new(std::size_t size)
+{
+    return allocate(size);
+}
+
+void operator delete(void *memory) noexcept
+{
+    std::free(memory);
+}
+
+void operator delete(void *memory, std::size_t) noexcept
+{
+    std::free(memory);
+}
+
+class NoMemory : public QObject
+{
+    Q_OBJECT
+
+private Q_SLOTS:
+    void initTestCase();
+    void cleanup();
+
+    void r15_anEdgeWithoutMemoryIsRefused();
+};
+
+void NoMemory::initTestCase()
+{
+    TestSupport::begin();
+}
+
+void NoMemory::cleanup()
+{
+    TestSupport::verify();
+}
+
+void NoMemory::r15_anEdgeWithoutMemoryIsRefused()
+{
+    using Add = bool (Process::*)(Process *);
+    for (const Add add : { &Process::addChild, &Process::addChildNoWait, &Process::waitFor }) {
+        int failed = 0;
+        for (bool accepted = false; !accepted;) {
+            Family family;
+            Process &upper = family.add(QStringLiteral("upper"));
+            Process &lower = family.add(QStringLiteral("lower"));
+            Process &other = family.add(QStringLiteral("other"));
+            // So that the edge is not the first one of the lower process, which costs nothing.
+            QVERIFY(other.addChild(&lower));
+            const ExpectWarning refused(QStringLiteral("/upper.*no memory.*/other/lower"), 0, 1);
+            allocationsLeft = failed;
+            accepted = (upper.*add)(&lower);
+            allocationsLeft = -1;
+            QCOMPARE(refused.count(), accepted ? 0 : 1);
+            QVERIFY(!upper.isClosing());
+            QVERIFY(!lower.isClosing());
+            failed += accepted ? 0 : 1;
+            QVERIFY((upper.*add)(&lower));
+            lower.close();
+            QVERIFY(!upper.closeAndWait());
+        }
+        QVERIFY(failed > 0);
+    }
+}
+
+QTEST_GUILESS_MAIN(NoMemory)
+#include "tst_nomemory.moc"

@@ -1,0 +1,692 @@
+// SPDX-License-Identifier: MIT
+// Runs a program in up to four threads at once, on processes at home in three others, and checks
+// what holds in every interleaving.
+//
+// Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
+
+#include "history.h"
+#include "support.h"
+
+#include <QAbstractEventDispatcher>
+#include <QCoreApplication>
+#include <QThread>
+#include <QTimer>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <iterator>
+#include <mutex>
+#include <set>
+#include <thread>
+#include <utility>
+
+using GoProcess::Error;
+using GoProcess::Hold;
+using GoProcess::Process;
+using GoProcess::ProcessPtr;
+
+using TestSupport::EventLoopThread;
+using TestSupport::Thread;
+
+namespace Model {
+
+namespace {
+
+constexpr int slots = 6;
+
+/// A queue of functions that the thread of the test runs besides its event loop.
+class MainQueue
+{
+public:
+    MainQueue() { m_tick.start(1); }
+
+    void post(std::function<void()> function)
+    {
+        {
+            const std::lock_guard lock(m_mutex);
+            m_functions.push_back(std::move(function));
+        }
+        wake();
+    }
+    /// Something happened in another thread that the one of the test may be waiting for.
+    void wake() { QCoreApplication::eventDispatcher()->wakeUp(); }
+    /// Runs what there is, or waits for a moment.
+    void run()
+    {
+        std::deque<std::function<void()>> functions;
+        {
+            const std::lock_guard lock(m_mutex);
+            functions.swap(m_functions);
+        }
+        for (const auto &function : functions)
+            function();
+        QCoreApplication::processEvents(functions.empty() ? QEventLoop::WaitForMoreEvents
+                                                          : QEventLoop::AllEvents);
+    }
+
+private:
+    QTimer m_tick; ///< So that nothing is waited for in vain if nobody wakes the thread.
+    std::mutex m_mutex;
+    std::deque<std::function<void()>> m_functions;
+};
+
+/// A process, its number, and what a program does in its slots.
+struct Subject
+{
+    explicit Subject(int subjectNumber) : number(subjectNumber) { }
+
+    std::vector<Operation> takeLater(Place place)
+    {
+        const std::lock_guard lock(mutex);
+        return std::exchange(later[std::size_t(place)], {});
+    }
+
+    const int number;
+    bool hasTeardown = false;
+    bool fails = false;
+    bool mayFail = false; ///< How its future ends is up to who comes first.
+    std::atomic<int> home = 0;
+    std::atomic<int> users = 0; ///< Once it is dropped there are no new ones.
+    OpenFuture future;
+    QFuture<void> closing;
+    QFuture<Error> closed;
+    std::mutex mutex;
+    std::vector<Operation> later[std::size_t(Place::Count)];
+    std::unique_ptr<Process> process; ///< The last member, as R47 demands.
+};
+using SubjectPtr = std::shared_ptr<Subject>;
+
+/// A work that was accepted.
+struct Work
+{
+    ProcessPtr process;
+    Outcome outcome = Outcome::Succeeds;
+    int parent = 0;
+    std::shared_ptr<std::atomic<int>> runs = std::make_shared<std::atomic<int>>(0);
+};
+
+class Together
+{
+public:
+    QString run(const Program &program);
+
+private:
+    struct Edge
+    {
+        int upper;
+        int lower;
+        bool closes;
+        bool waits;
+        bool isCertain; ///< It was accepted, and the lower one was not Closed after that.
+    };
+
+    bool check(bool condition, const char *what, int process);
+    SubjectPtr make(Outcome outcome, int home);
+    void watch(Subject &subject);
+    void runSlot(const Subject &subject, What what, Place place);
+    SubjectPtr at(int slot);
+
+    void runPart(const Program &program, int thread);
+    void take(const Operation &operation);
+    void perform(const Operation &operation);
+    void performOn(const Operation &operation, const SubjectPtr &a, const SubjectPtr &b);
+    void create(const Operation &operation);
+    void addEdge(const Subject &a, const Subject &b, bool closes, bool waits);
+    bool mayReach(int process, int other);
+    void close(const Subject &subject);
+    void go(const Subject &subject, Outcome outcome);
+    void hold(const Subject &subject);
+    void release(int number);
+    void move(const SubjectPtr &subject);
+    void post(int home, std::function<void()> function);
+    QThread *threadOf(int home);
+
+    void destroyThoseThatAreDropped();
+    void runParts(const Program &program);
+    void finishAll();
+    void compare();
+    void compareEdges();
+
+    Verdict m_verdict;
+    History m_history;
+    MainQueue m_mainQueue;
+    std::shared_ptr<int> m_token = std::make_shared<int>();
+    std::atomic<int> m_refused = 0;
+    std::atomic<int> m_slotsThatRun = 0;
+    std::atomic<bool> m_isOver = false;
+    std::atomic<int> m_destroyersThatRun = 2;
+
+    std::mutex m_mutex; // guards what follows
+    std::array<SubjectPtr, slots> m_slots;
+    std::vector<SubjectPtr> m_all;
+    std::vector<SubjectPtr> m_dropped;
+    std::vector<Edge> m_edges;
+    std::deque<Work> m_works;
+    std::vector<std::pair<int, Hold>> m_holds; ///< With the number of the process.
+};
+
+EventLoopThread &loop(int number)
+{
+    return number == 0 ? threads->first : threads->second;
+}
+
+bool Together::check(bool condition, const char *what, int process)
+{
+    return m_verdict.check(condition,
+                           QStringLiteral("%1 of process %2 (what happened: %3)")
+                                   .arg(QLatin1String(what))
+                                   .arg(process)
+                                   .arg(m_history.describe()));
+}
+
+// --- Processes -----------------------------------------------------------------------------------
+
+/// In the calling thread, and moved to its home before anybody else knows it.
+SubjectPtr Together::make(Outcome outcome, int home)
+{
+    SubjectPtr subject;
+    {
+        const std::lock_guard lock(m_mutex);
+        subject = std::make_shared<Subject>(int(m_all.size()));
+        m_all.push_back(subject);
+    }
+    Subject &self = *subject;
+    self.process = std::make_unique<Process>();
+    self.process->setName(QString::number(self.number));
+    self.hasTeardown = outcome != Outcome::None;
+    self.fails = fails(outcome);
+    self.mayFail = outcome == Outcome::Future;
+    if (self.hasTeardown) {
+        self.process->setTeardown(
+                [this, outcome, raw = &self, token = m_token]() -> QFuture<Error> {
+                    runSlot(*raw, What::TearDown, Place::InTeardown);
+                    if (outcome == Outcome::Future)
+                        return raw->future.future();
+                    return QtFuture::makeReadyFuture(conclude(outcome));
+                });
+    }
+    watch(self);
+    self.home = home;
+    if (threadOf(home) != QThread::currentThread())
+        self.process->moveToThread(threadOf(home));
+    return subject;
+}
+
+void Together::watch(Subject &subject)
+{
+    Process *const process = subject.process.get();
+    Subject *const raw = &subject;
+    subject.closing = process->whenClosing();
+    subject.closed = process->whenClosed();
+    QObject::connect(
+            process, &Process::stateChanged, process,
+            [this, raw, process](Process::State state) {
+                const bool isClosed = state == Process::State::Closed;
+                check(process->state() == state, "The state in stateChanged()", raw->number);
+                m_history.add(raw->number, isClosed ? What::IsClosed : What::IsClosing);
+            },
+            Qt::DirectConnection);
+    QObject::connect(
+            process, &Process::closing, process,
+            [this, raw] { runSlot(*raw, What::Closing, Place::InClosing); }, Qt::DirectConnection);
+    QObject::connect(
+            process, &Process::closed, process,
+            [this, raw] { runSlot(*raw, What::Closed, Place::InClosed); }, Qt::DirectConnection);
+}
+
+/// What happens in a slot or a teardown, and what the program does there.
+void Together::runSlot(const Subject &subject, What what, Place place)
+{
+    ++m_slotsThatRun;
+    m_history.add(subject.number, what);
+    for (const Operation &operation : const_cast<Subject &>(subject).takeLater(place))
+        perform(operation);
+    --m_slotsThatRun;
+    m_mainQueue.wake();
+}
+
+/// The process in a slot, for as long as the caller needs it.
+SubjectPtr Together::at(int slot)
+{
+    const std::lock_guard lock(m_mutex);
+    const SubjectPtr &subject = m_slots[std::size_t(slot % slots)];
+    if (!subject)
+        return {};
+    // Release pairs with the acquire of who destroys it: that comes after all that users did.
+    subject->users.fetch_add(1, std::memory_order_relaxed);
+    return SubjectPtr(subject.get(), [keep = subject](Subject *self) {
+        self->users.fetch_sub(1, std::memory_order_release);
+    });
+}
+
+QThread *Together::threadOf(int home)
+{
+    return home == 0 ? QCoreApplication::instance()->thread() : &loop(home - 1);
+}
+
+void Together::post(int home, std::function<void()> function)
+{
+    if (home == 0)
+        m_mainQueue.post(std::move(function));
+    else
+        loop(home - 1).post(std::move(function));
+}
+
+// --- Operations, in any thread -------------------------------------------------------------------
+
+void Together::runPart(const Program &program, int thread)
+{
+    for (const Operation &operation : program) {
+        if (operation.thread == thread)
+            take(operation);
+    }
+}
+
+void Together::take(const Operation &operation)
+{
+    const SubjectPtr subject = operation.place == Place::Now ? nullptr : at(operation.at);
+    if (!subject) {
+        perform(operation);
+        return;
+    }
+    const std::lock_guard lock(subject->mutex);
+    subject->later[std::size_t(operation.place)].push_back(operation);
+}
+
+void Together::perform(const Operation &operation)
+{
+    if (operation.kind == Kind::Create) {
+        create(operation);
+        return;
+    }
+    const SubjectPtr a = at(operation.a);
+    const SubjectPtr b = at(operation.b);
+    if (a && b)
+        performOn(operation, a, b);
+}
+
+void Together::performOn(const Operation &operation, const SubjectPtr &a, const SubjectPtr &b)
+{
+    switch (operation.kind) {
+    case Kind::Destroy: {
+        const std::lock_guard lock(m_mutex);
+        SubjectPtr &slot = m_slots[std::size_t(operation.a % slots)];
+        if (slot)
+            m_dropped.push_back(std::exchange(slot, nullptr));
+        break;
+    }
+    case Kind::AddChild:
+        addEdge(*a, *b, true, true);
+        break;
+    case Kind::AddChildNoWait:
+        addEdge(*a, *b, true, false);
+        break;
+    case Kind::WaitFor:
+        addEdge(*a, *b, false, true);
+        break;
+    case Kind::Go:
+        go(*a, operation.outcome);
+        break;
+    case Kind::Hold:
+        hold(*a);
+        break;
+    case Kind::Release:
+        release(a->number);
+        break;
+    case Kind::Close:
+        close(*a);
+        break;
+    case Kind::CloseAfterChildren:
+        a->process->closeAfterChildren();
+        break;
+    case Kind::SetTeardown:
+        // Each has one, or gets none: a second is refused.
+        if (a->hasTeardown) {
+            ++m_refused;
+            check(!a->process->setTeardown([] {}), "A second teardown", a->number);
+        }
+        break;
+    case Kind::MoveAway:
+        move(a);
+        break;
+    case Kind::FinishFuture:
+        a->future.finish(operation.outcome);
+        break;
+    case Kind::Wait:
+        // Not in slots, where it may be refused: who would count the warnings?
+        if (operation.place == Place::Now)
+            check(!a->process->waitForClosed(QDeadlineTimer(1)) || a->process->isClosed(),
+                  "A wait for what is open", a->number);
+        break;
+    case Kind::CloseAndWait:
+        close(*a);
+        check(a->process->waitForClosing(QDeadlineTimer(0)), "waitForClosing()", a->number);
+        break;
+    case Kind::ReturnFromWork:
+    case Kind::Create:
+    case Kind::Deliver:
+    case Kind::Count:
+        std::this_thread::yield();
+        break;
+    }
+}
+
+void Together::create(const Operation &operation)
+{
+    // Its steps would run in a thread that ends, or that has no event loop: not what is tested here.
+    const SubjectPtr fresh = make(operation.outcome, operation.b % 3);
+    const std::lock_guard lock(m_mutex);
+    SubjectPtr &slot = m_slots[std::size_t(operation.a % slots)];
+    if (slot)
+        m_dropped.push_back(fresh);
+    else
+        slot = fresh;
+}
+
+void Together::addEdge(const Subject &a, const Subject &b, bool closes, bool waits)
+{
+    Process &upper = *a.process;
+    Process &lower = *b.process;
+    {
+        const std::lock_guard lock(m_mutex);
+        m_edges.push_back({ a.number, b.number, closes, waits, false });
+    }
+    const bool wasClosing = upper.isClosing();
+    const bool wasClosed = lower.isClosed();
+    const bool accepted = !closes ? upper.waitFor(&lower)
+            : waits               ? upper.addChild(&lower)
+                                  : upper.addChildNoWait(&lower);
+    if (!accepted)
+        ++m_refused;
+    check(accepted || waits, "A refusal of addChildNoWait()", a.number);
+    check(!(wasClosing && !closes && accepted), "R11", a.number);
+    check(!(wasClosing && closes && accepted && !lower.isClosing() && &upper != &lower), "R12, R13",
+          b.number);
+    check(!(wasClosed && !closes && accepted && !upper.isClosing()), "R10", a.number);
+    if (accepted && !lower.isClosed()) {
+        const std::lock_guard lock(m_mutex);
+        m_edges.push_back({ a.number, b.number, closes, waits, true });
+    } else if (!accepted && !mayReach(b.number, a.number)) {
+        // R11, and R13: only once it has begun its teardown, after closing().
+        check(upper.isClosing() && (!closes || m_history.has(a.number, What::Closing)),
+              "A refusal without a reason", a.number);
+    }
+}
+
+/// True if \a process may wait for \a other, with the edges that others are adding as well.
+bool Together::mayReach(int process, int other)
+{
+    const std::lock_guard lock(m_mutex);
+    std::set<int> reached { process };
+    for (bool more = true; more;) {
+        more = false;
+        for (const Edge &edge : m_edges) {
+            if (edge.waits && reached.count(edge.upper))
+                more = reached.insert(edge.lower).second || more;
+        }
+    }
+    return reached.count(other) > 0;
+}
+
+void Together::close(const Subject &subject)
+{
+    subject.process->close();
+    // Everything that is certainly below (R18).
+    const std::lock_guard lock(m_mutex);
+    std::set<int> below { subject.number };
+    for (bool more = true; more;) {
+        more = false;
+        for (const Edge &edge : m_edges) {
+            if (edge.isCertain && edge.closes && below.count(edge.upper))
+                more = below.insert(edge.lower).second || more;
+        }
+    }
+    check(subject.process->isClosing(), "close()", subject.number);
+    for (const SubjectPtr &other : m_slots) {
+        check(!other || !below.count(other->number) || other->process->isClosing(), "R18",
+              subject.number);
+    }
+}
+
+void Together::go(const Subject &subject, Outcome outcome)
+{
+    Work work;
+    work.outcome = outcome;
+    work.parent = subject.number;
+    work.process = subject.process->go(QStringLiteral("w"),
+                                       [runs = work.runs, outcome, token = m_token](Process &self) {
+                                           ++*runs;
+                                           if (outcome == Outcome::Future)
+                                               self.waitForClosing();
+                                           return conclude(outcome);
+                                       });
+    if (!work.process) {
+        ++m_refused;
+        check(subject.process->isClosing() && m_history.has(subject.number, What::Closing),
+              "A refusal of go()", subject.number);
+        return;
+    }
+    const std::lock_guard lock(m_mutex);
+    m_works.push_back(std::move(work));
+}
+
+void Together::hold(const Subject &subject)
+{
+    Hold hold = subject.process->hold();
+    if (!hold) {
+        ++m_refused;
+        check(subject.process->isClosing() && m_history.has(subject.number, What::Closing),
+              "A refusal of hold()", subject.number);
+        return;
+    }
+    check(!m_history.has(subject.number, What::TearDown), "A teardown during a hold",
+          subject.number);
+    const std::lock_guard lock(m_mutex);
+    m_holds.emplace_back(subject.number, std::move(hold));
+}
+
+/// All holds of a process; of all of them if it is -1.
+void Together::release(int number)
+{
+    std::vector<std::pair<int, Hold>> released;
+    {
+        const std::lock_guard lock(m_mutex);
+        const auto isMeant = [number](const auto &held) {
+            return number < 0 || held.first == number;
+        };
+        const auto first = std::partition(m_holds.begin(), m_holds.end(),
+                                          [&](const auto &held) { return !isMeant(held); });
+        std::move(first, m_holds.end(), std::back_inserter(released));
+        m_holds.erase(first, m_holds.end());
+    }
+    for (const auto &held : released)
+        check(!m_history.has(held.first, What::TearDown), "A teardown during a hold", held.first);
+}
+
+void Together::move(const SubjectPtr &subject)
+{
+    const int home = subject->home;
+    const int next = (home + 1) % 3;
+    post(home, [this, subject, home, next] {
+        // Only the thread that is its home may send it away, and another move may have come first.
+        if (subject->home != home || subject->process->thread() != QThread::currentThread())
+            return;
+        subject->process->moveToThread(threadOf(next));
+        subject->home = next;
+    });
+}
+
+// --- The end -------------------------------------------------------------------------------------
+
+/// In a thread of its own: the destructor of each that nobody else holds any more.
+void Together::destroyThoseThatAreDropped()
+{
+    for (bool last = false;;) {
+        SubjectPtr subject;
+        {
+            const std::lock_guard lock(m_mutex);
+            for (auto dropped = m_dropped.begin(); dropped != m_dropped.end(); ++dropped) {
+                if ((*dropped)->users.load(std::memory_order_acquire) == 0) {
+                    subject = std::move(*dropped);
+                    m_dropped.erase(dropped);
+                    break;
+                }
+            }
+            if (!subject && ((m_dropped.empty() && last) || m_verdict.hasFailed()))
+                break;
+        }
+        if (subject) {
+            subject->process.reset();
+        } else {
+            last = m_isOver; // those that were dropped before that are seen in one more round
+            std::this_thread::sleep_for(std::chrono::microseconds(200)); // others may hold them
+        }
+    }
+    --m_destroyersThatRun;
+    m_mainQueue.wake();
+}
+
+/// Closes all, ends what keeps it open, and runs the event loop until nothing is.
+void Together::finishAll()
+{
+    // A slot that has just run may have made more: so twice.
+    const QDeadlineTimer end(patience.load());
+    for (int quietRounds = 0; quietRounds < 2;) {
+        bool open = false;
+        release(-1);
+        std::vector<SubjectPtr> all;
+        std::vector<ProcessPtr> works;
+        {
+            const std::lock_guard lock(m_mutex);
+            all = m_all;
+            for (const Work &work : m_works)
+                works.push_back(work.process);
+            // Those that nobody destroys are at hand, others may go at any moment.
+            for (const SubjectPtr &subject : m_slots) {
+                if (subject)
+                    subject->process->close();
+            }
+        }
+        for (const SubjectPtr &subject : all) {
+            subject->future.finish(Outcome::Succeeds);
+            open = open || !m_history.has(subject->number, What::Closed);
+        }
+        for (const ProcessPtr &work : works)
+            open = open || !work->isClosed();
+        m_mainQueue.run();
+        quietRounds = open || m_slotsThatRun > 0 ? 0 : quietRounds + 1;
+        if (!check(!end.hasExpired(), "Something is open at the end, as of process 0 and others",
+                   0))
+            return;
+    }
+}
+
+void Together::compare()
+{
+    for (const SubjectPtr &subject : m_all) {
+        const Subject &self = *subject;
+        check(m_history.isLife(self.number, self.hasTeardown), "The order of life", self.number);
+        check(self.closing.isFinished() && self.closed.isFinished(), "The futures", self.number);
+        check(self.closed.isResultReadyAt(0)
+                      && (self.mayFail || self.closed.resultAt(0).isError() == self.fails),
+              "The error in the future", self.number);
+    }
+    for (const Work &work : m_works) {
+        check(*work.runs == 1, "The times that a work of it ran", work.parent);
+        check(work.process->error().isError() == fails(work.outcome), "The error of a work",
+              work.parent);
+    }
+    compareEdges();
+    check(warnings == m_refused, "The number of warnings", -1);
+}
+
+void Together::compareEdges()
+{
+    for (const Edge &edge : m_edges) {
+        if (!edge.isCertain || !edge.waits)
+            continue;
+        const Subject &upper = *m_all[std::size_t(edge.upper)];
+        const Subject &lower = *m_all[std::size_t(edge.lower)];
+        check(m_history.inOrder(lower.number, What::Closed, upper.number,
+                                upper.hasTeardown ? What::TearDown : What::IsClosed),
+              "A teardown before what it waits for", upper.number);
+        if (!edge.closes || !upper.process)
+            continue;
+        QStringList failed; // R27
+        const auto errors = upper.process->treeErrors();
+        for (const GoProcess::ProcessError &error : errors)
+            failed += error.path.section(QLatin1Char('/'), -1);
+        check(!lower.fails || failed.contains(QString::number(lower.number)), "treeErrors()",
+              upper.number);
+    }
+}
+
+void Together::runParts(const Program &program)
+{
+    std::atomic<int> running = 0;
+    std::vector<Thread> threads;
+    for (int part = 0; part < 4; ++part) {
+        const auto isOfPart = [part](const Operation &operation) {
+            return operation.thread == part;
+        };
+        if (std::none_of(program.begin(), program.end(), isOfPart))
+            continue;
+        ++running;
+        threads.emplace_back([this, part, &program, &running] {
+            runPart(program, part);
+            --running;
+            m_mainQueue.wake();
+        });
+    }
+    while (running > 0)
+        m_mainQueue.run();
+}
+
+QString Together::run(const Program &program)
+{
+    warnings = 0;
+    for (int i = 0; i < slots; ++i)
+        m_slots[std::size_t(i)] = make(Outcome(i % int(Outcome::Count)), i % 3);
+    std::vector<std::thread> destroyers;
+    for (int i = 0; i < 2; ++i)
+        destroyers.emplace_back([this] { destroyThoseThatAreDropped(); });
+    runParts(program);
+    finishAll();
+    m_isOver = true;
+    if (m_verdict.hasFailed()) {
+        // They may be blocked for ever.
+        for (std::thread &destroyer : destroyers)
+            destroyer.detach();
+        return m_verdict.failure();
+    }
+    while (m_destroyersThatRun > 0)
+        m_mainQueue.run(); // what has been posted keeps processes that shall be destroyed
+    for (std::thread &destroyer : destroyers)
+        destroyer.join();
+    for (int i = 0; i < 2; ++i)
+        loop(i).flush();
+    m_mainQueue.run();
+    compare();
+
+    m_slots = {};
+    m_works.clear();
+    m_all.clear();
+    check(m_token.use_count() == 1, "What was captured is not destroyed", -1);
+    return m_verdict.failure();
+}
+
+} // namespace
+
+QString runTogether(const Program &program)
+{
+    auto together = std::make_unique<Together>();
+    const QString failure = together->run(program);
+    if (!failure.isEmpty())
+        together.release(); // something may be open that refers to it
+    return failure;
+}
+
+} // namespace Model
