@@ -4,6 +4,7 @@
 #include "journal_p.h"
 
 #include <algorithm>
+#include <new>
 
 namespace GoProcess::Private {
 
@@ -58,8 +59,12 @@ void Journal::write(Node &node)
     }
     const std::lock_guard lock(readers().mutex);
     for (JournalReader *reader : readers().all) {
-        if (reader->m_changed.insert(&node).second && reader->m_changed.size() == 1)
-            reader->noted();
+        try {
+            if (reader->m_changed.insert(&node).second && reader->m_changed.size() == 1)
+                reader->noted();
+        } catch (const std::bad_alloc &) {
+            // Without memory what is shown is not up to date; whatever changes goes on.
+        }
     }
 }
 

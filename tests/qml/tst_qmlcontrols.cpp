@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: MIT
+// The controls of GoProcess.Controls in a window, as users see them and reach them.
+//
+// Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
+
+#include "testsupport.h"
+
+#include <GoProcess/GoProcess>
+
+#include <QAccessible>
+#include <QElapsedTimer>
+#include <QGuiApplication>
+#include <QImage>
+#include <QQmlComponent>
+#include <QQmlContext>
+#include <QQmlEngine>
+#include <QQuickItem>
+#include <QQuickWindow>
+#include <QSet>
+#include <QSignalSpy>
+#include <QTest>
+#include <QUrl>
+
+#include <memory>
+
+using GoProcess::Error;
+using GoProcess::Hold;
+using GoProcess::Process;
+using namespace TestSupport;
+
+namespace {
+
+/// A window with \a content, which knows `app`.
+class Window
+{
+public:
+    explicit Window(Process &app, const QString &content)
+    {
+        m_engine.addImportPath(QStringLiteral(GOPROCESS_QML_IMPORT_DIR));
+        m_engine.rootContext()->setContextProperty(QStringLiteral("app"), &app);
+        QQmlComponent component(&m_engine);
+        component.setData(QStringLiteral(R"(
+            import QtQuick
+            import QtQuick.Controls
+            import GoProcess
+            import GoProcess.Controls
+            ApplicationWindow { width: 640; height: 400; visible: true; %1 })")
+                                  .arg(content)
+                                  .toUtf8(),
+                          QUrl(QStringLiteral("file:///window.qml")));
+        m_window.reset(qobject_cast<QQuickWindow *>(component.create()));
+        if (!m_window)
+            TestSupport::fail(component.errorString());
+    }
+
+    QQuickWindow *operator->() const { return m_window.get(); }
+    QQuickWindow *get() const { return m_window.get(); }
+
+    /// The visible items that show \a text.
+    QList<QQuickItem *> items(const QString &text) const
+    {
+        QList<QQuickItem *> found;
+        collect(m_window->contentItem(), text, found);
+        return found;
+    }
+    bool shows(const QString &text) const { return !items(text).isEmpty(); }
+
+    QObject *find(const char *type) const
+    {
+        const QList<QObject *> all = m_window->findChildren<QObject *>();
+        for (QObject *object : all) {
+            if (QByteArray(object->metaObject()->className()).startsWith(type))
+                return object;
+        }
+        return nullptr;
+    }
+
+private:
+    static void collect(QQuickItem *item, const QString &text, QList<QQuickItem *> &found)
+    {
+        if (!item->isVisible())
+            return;
+        if (item->inherits("QQuickText") && item->property("text").toString().contains(text))
+            found << item;
+        const QList<QQuickItem *> children = item->childItems();
+        for (QQuickItem *child : children)
+            collect(child, text, found);
+    }
+
+    QQmlEngine m_engine;
+    std::unique_ptr<QQuickWindow> m_window;
+};
+
+const QString tree = QStringLiteral("ProcessTreeView { anchors.fill: parent; process: app }");
+const QString overlay = QStringLiteral("ShutdownOverlay { process: app }");
+
+/// How many colours the picture of the window has; it is kept as \a name.
+qsizetype colorsOf(QQuickWindow *window, const QString &name)
+{
+    const QImage image = window->grabWindow();
+    image.save(QStringLiteral(GOPROCESS_PICTURES "/%1.png").arg(name));
+    QSet<QRgb> colors;
+    for (int y = 0; y < image.height(); ++y) {
+        for (int x = 0; x < image.width(); ++x)
+            colors << image.pixel(x, y);
+    }
+    return colors.size();
+}
+
+QString accessibleName(QObject *object)
+{
+    QAccessibleInterface *interface = QAccessible::queryAccessibleInterface(object);
+    return interface ? interface->text(QAccessible::Name) : QString();
+}
+
+} // namespace
+
+class tst_QmlControls : public QObject
+{
+    Q_OBJECT
+
+private Q_SLOTS:
+    void initTestCase() { begin(); }
+    void cleanup() { verify(); }
+
+    void theTreeShowsStates();
+    void theTreeShowsErrors();
+    void theTreeOpensItsUpperLevels();
+    void theTreeLeavesClosedWhatTheUserCloses();
+    void theTreeIsReachedByKeys();
+    void theTreeHasNames();
+    void theTreeFollowsTheDirection();
+    void theTreeIsDrawn();
+    void theOverlayComesWhenClosingLasts();
+    void theOverlayDoesNotComeForAQuickClose();
+    void theOverlaySaysWhatIsOpen();
+    void theOverlayKeepsInputFromTheWindow();
+    void theOverlayHasNames();
+    void theOverlayIsDrawn();
+};
+
+void tst_QmlControls::theTreeShowsStates()
+{
+    Process app;
+    Process network(&app);
+    network.setName(QStringLiteral("network"));
+    Hold hold = network.hold();
+    Window window(app, tree);
+    QVERIFY(QTest::qWaitForWindowExposed(window.get()));
+    QTRY_VERIFY(window.shows(QStringLiteral("network")));
+    QTRY_VERIFY(window.shows(QStringLiteral("Running")));
+    QTRY_VERIFY(window.shows(QStringLiteral(" s")));
+    network.close();
+    QTRY_VERIFY(window.shows(QStringLiteral("Closing")));
+    hold.release();
+    QTRY_VERIFY(window.shows(QStringLiteral("Closed")));
+    QTRY_VERIFY(!window.shows(QStringLiteral("network")));
+}
+
+void tst_QmlControls::theTreeShowsErrors()
+{
+    Process app;
+    Process storage([] { return Error(QStringLiteral("disk full")); }, &app);
+    Window window(app, tree);
+    QTRY_VERIFY(window.shows(QStringLiteral("Running")));
+    storage.close();
+    QTRY_VERIFY(window.shows(QStringLiteral("Failed")));
+}
+
+void tst_QmlControls::theTreeOpensItsUpperLevels()
+{
+    Process app;
+    const Process first(&app);
+    Process second(const_cast<Process *>(&first));
+    second.setName(QStringLiteral("second"));
+    Process third(&second);
+    third.setName(QStringLiteral("third"));
+    Process fourth(&third);
+    fourth.setName(QStringLiteral("fourth"));
+    Window window(app, tree);
+    QTRY_VERIFY(window.shows(QStringLiteral("third")));
+    QVERIFY(!window.shows(QStringLiteral("fourth")));
+}
+
+void tst_QmlControls::theTreeLeavesClosedWhatTheUserCloses()
+{
+    Process app;
+    Process first(&app);
+    first.setName(QStringLiteral("first"));
+    Process second(&first);
+    second.setName(QStringLiteral("second"));
+    Window window(app, tree);
+    QTRY_VERIFY(window.shows(QStringLiteral("second")));
+    QObject *view = window.find("QQuickTreeView");
+    QVERIFY(view);
+    QMetaObject::invokeMethod(view, "collapse", Q_ARG(int, 0));
+    QTRY_VERIFY(!window.shows(QStringLiteral("second")));
+    Process another(&app);
+    another.setName(QStringLiteral("another"));
+    Process below(&another);
+    below.setName(QStringLiteral("below"));
+    QTRY_VERIFY(window.shows(QStringLiteral("below")));
+    QVERIFY(!window.shows(QStringLiteral("second")));
+}
+
+void tst_QmlControls::theTreeIsReachedByKeys()
+{
+    Process app;
+    Process first(&app);
+    first.setName(QStringLiteral("first"));
+    Process second(&first);
+    second.setName(QStringLiteral("second"));
+    Window window(app, QStringLiteral("Button { y: 300 } ProcessTreeView { width: 400; height: 300; process: app }"));
+    window->requestActivate();
+    QVERIFY(QTest::qWaitForWindowActive(window.get()));
+    QTRY_VERIFY(window.shows(QStringLiteral("second")));
+    auto *view = qobject_cast<QQuickItem *>(window.find("QQuickTreeView"));
+    QVERIFY(view);
+    for (int i = 0; i < 5 && !view->hasActiveFocus(); ++i)
+        QTest::keyClick(window.get(), Qt::Key_Tab);
+    QVERIFY(view->hasActiveFocus());
+    QTest::keyClick(window.get(), Qt::Key_Down);
+    QTRY_VERIFY(view->property("currentRow").toInt() >= 0);
+    while (view->property("currentRow").toInt() > 0)
+        QTest::keyClick(window.get(), Qt::Key_Up);
+    QTest::keyClick(window.get(), Qt::Key_Left);
+    QTRY_VERIFY(!window.shows(QStringLiteral("second")));
+    QTest::keyClick(window.get(), Qt::Key_Right);
+    QTRY_VERIFY(window.shows(QStringLiteral("second")));
+}
+
+void tst_QmlControls::theTreeHasNames()
+{
+    Process app;
+    Process network(&app);
+    network.setName(QStringLiteral("network"));
+    Window window(app, tree);
+    QTRY_VERIFY(window.shows(QStringLiteral("network")));
+    QCOMPARE(accessibleName(window.find("QQuickTreeView")), QStringLiteral("Processes"));
+    QStringList names;
+    const QList<QQuickItem *> texts = window.items(QString());
+    for (QQuickItem *item : texts) {
+        for (QQuickItem *above = item; above; above = above->parentItem())
+            names << accessibleName(above);
+    }
+    QVERIFY2(names.contains(QStringLiteral("network")), qPrintable(names.join(u' ')));
+    QVERIFY(names.contains(QStringLiteral("Running")));
+}
+
+void tst_QmlControls::theTreeFollowsTheDirection()
+{
+    Process app;
+    Process network(&app);
+    network.setName(QStringLiteral("network"));
+    QGuiApplication::setLayoutDirection(Qt::RightToLeft);
+    {
+        Window window(app, tree);
+        QTRY_VERIFY(window.shows(QStringLiteral("Running")));
+        const auto left = [&window](const char *text) {
+            return window.items(QString::fromLatin1(text)).first()->mapToScene({ 0, 0 }).x();
+        };
+        QTRY_VERIFY(left("network") > left("Running"));
+        colorsOf(window.get(), QStringLiteral("tree-rtl"));
+    }
+    QGuiApplication::setLayoutDirection(Qt::LeftToRight);
+}
+
+void tst_QmlControls::theTreeIsDrawn()
+{
+    Process app;
+    app.setName(QStringLiteral("indexer"));
+    Process search(&app);
+    search.setName(QStringLiteral("search"));
+    Process scanner(&app);
+    scanner.setName(QStringLiteral("scanner"));
+    Process storage([] { return Error(QStringLiteral("disk full")); }, &app);
+    storage.setName(QStringLiteral("storage"));
+    std::vector<std::unique_ptr<Process>> files;
+    for (int i = 0; i < 5; ++i) {
+        files.push_back(std::make_unique<Process>(&scanner));
+        files.back()->setName(QStringLiteral("file %1").arg(i));
+    }
+    Hold hold = files.front()->hold();
+    Window window(app, tree);
+    QVERIFY(QTest::qWaitForWindowExposed(window.get()));
+    QTRY_VERIFY(window.shows(QStringLiteral("file 4")));
+    storage.close();
+    files.front()->close();
+    QTRY_VERIFY(window.shows(QStringLiteral("Failed")));
+    QTRY_VERIFY(window.shows(QStringLiteral("Closing")));
+    QVERIFY(colorsOf(window.get(), QStringLiteral("tree")) > 20);
+    hold.release();
+}
+
+void tst_QmlControls::theOverlayComesWhenClosingLasts()
+{
+    Process app;
+    Hold hold = app.hold();
+    Window window(app, overlay);
+    QObject *popup = window.find("ShutdownOverlay");
+    QVERIFY(popup);
+    QTRY_VERIFY(!popup->property("visible").toBool());
+    QElapsedTimer time;
+    time.start();
+    app.close();
+    QTRY_VERIFY(popup->property("visible").toBool());
+    QVERIFY(time.elapsed() >= 300);
+    hold.release();
+    QTRY_VERIFY(!popup->property("visible").toBool());
+}
+
+void tst_QmlControls::theOverlayDoesNotComeForAQuickClose()
+{
+    Process app;
+    const Process child(&app);
+    Window window(app, overlay);
+    QObject *popup = window.find("ShutdownOverlay");
+    QVERIFY(popup);
+    const QSignalSpy shown(popup, SIGNAL(aboutToShow()));
+    app.close();
+    QTRY_VERIFY(app.isClosed());
+    QTRY_VERIFY(!popup->property("isClosing").toBool());
+    QCOMPARE(shown.count(), 0);
+}
+
+void tst_QmlControls::theOverlaySaysWhatIsOpen()
+{
+    Process app;
+    app.setName(QStringLiteral("app"));
+    Process storage(&app);
+    storage.setName(QStringLiteral("storage"));
+    Hold hold = storage.hold();
+    Window window(app, overlay);
+    app.close();
+    QTRY_VERIFY(window.shows(QStringLiteral("/app/storage")));
+    QVERIFY(window.shows(QStringLiteral("Closing")));
+    QTRY_VERIFY(window.shows(QStringLiteral("0 of 2 closed")));
+    hold.release();
+    QTRY_VERIFY(!window.shows(QStringLiteral("/app/storage")));
+}
+
+void tst_QmlControls::theOverlayKeepsInputFromTheWindow()
+{
+    Process app;
+    Hold hold = app.hold();
+    Window window(app, QStringLiteral("Button { id: button; anchors.fill: parent; text: \"press\"; "
+                                      "property int clicks: 0; onClicked: ++clicks } ")
+                               + overlay);
+    QVERIFY(QTest::qWaitForWindowExposed(window.get()));
+    QObject *button = window.find("Button");
+    QVERIFY(button);
+    QTest::mouseClick(window.get(), Qt::LeftButton, {}, { 5, 5 });
+    QTRY_COMPARE(button->property("clicks").toInt(), 1);
+    app.close();
+    QObject *popup = window.find("ShutdownOverlay");
+    QTRY_VERIFY(popup->property("opened").toBool());
+    QTest::mouseClick(window.get(), Qt::LeftButton, {}, { 5, 5 });
+    QTest::keyClick(window.get(), Qt::Key_Escape);
+    QVERIFY(popup->property("opened").toBool());
+    QCOMPARE(button->property("clicks").toInt(), 1);
+    hold.release();
+    QTRY_VERIFY(!popup->property("visible").toBool());
+}
+
+void tst_QmlControls::theOverlayHasNames()
+{
+    Process app;
+    Hold hold = app.hold();
+    Window window(app, overlay);
+    app.close();
+    QTRY_VERIFY(window.shows(QStringLiteral("Closing")));
+    QStringList names;
+    for (QQuickItem *above = window.items(QStringLiteral("Closing")).first(); above;
+         above = above->parentItem())
+        names << accessibleName(above);
+    QVERIFY(names.contains(QStringLiteral("Closing…")));
+    hold.release();
+}
+
+void tst_QmlControls::theOverlayIsDrawn()
+{
+    Process app;
+    app.setName(QStringLiteral("indexer"));
+    std::vector<std::unique_ptr<Process>> files;
+    std::vector<Hold> holds;
+    for (int i = 0; i < 25; ++i) {
+        files.push_back(std::make_unique<Process>(&app));
+        files.back()->setName(QStringLiteral("file %1").arg(i));
+        if (i > 0)
+            holds.push_back(files.back()->hold());
+    }
+    Window window(app, tree + QLatin1Char(' ') + overlay);
+    QVERIFY(QTest::qWaitForWindowExposed(window.get()));
+    QTRY_VERIFY(window.shows(QStringLiteral("file 10")));
+    app.close();
+    QObject *popup = window.find("ShutdownOverlay");
+    QTRY_VERIFY(popup->property("opened").toBool());
+    QTRY_VERIFY(window.shows(QStringLiteral("and 5 more")));
+    QVERIFY(colorsOf(window.get(), QStringLiteral("overlay")) > 20);
+    holds.clear();
+}
+
+QTEST_MAIN(tst_QmlControls)
+
+#include "tst_qmlcontrols.moc"
