@@ -186,8 +186,6 @@ void NodeLock::unlock() noexcept
 
 // --- Nodes ---------------------------------------------------------------------------------------
 
-Node::Node() : Node(false) { }
-
 Node::Node(bool isBackground)
     : background(isBackground),
       m_hasClosingListeners(false),

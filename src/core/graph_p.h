@@ -152,7 +152,6 @@ struct TreeErrors
 class Node
 {
 public:
-    Node();
     Q_DISABLE_COPY_MOVE(Node)
 
     void ref() noexcept { m_refs.fetch_add(1, std::memory_order_relaxed); }

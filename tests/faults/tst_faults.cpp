@@ -10,8 +10,10 @@
 
 #include <QDeadlineTimer>
 #include <QElapsedTimer>
+#include <QFuture>
 #include <QObject>
 #include <QProcess>
+#include <QPromise>
 #include <QString>
 #include <QTest>
 #include <QThread>
@@ -20,6 +22,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <stdexcept>
 
 using GoProcess::Process;
 using GoProcess::ProcessPtr;
@@ -42,6 +45,8 @@ private Q_SLOTS:
 
     void r22_aHomeThatEndsAtAnyMoment_data();
     void r22_aHomeThatEndsAtAnyMoment();
+    void r23_aFinishThatThrowsIsTheError();
+    void r24_aLateTeardownThatReturnsAFuture();
     void r30_aPoolThatStartsNothing();
     void r30_aPoolThatIsClearedWithEverythingInIt();
 #ifdef GOPROCESS_NOTHREADS
@@ -113,6 +118,52 @@ void Faults::r22_aHomeThatEndsAtAnyMoment()
         QCOMPARE(teardown, 1);
 }
 
+void Faults::r23_aFinishThatThrowsIsTheError()
+{
+    QPromise<void> promise;
+    promise.start();
+    int torn = 0;
+    Family family;
+    Process &process = family.add(QStringLiteral("process"));
+    QVERIFY(process.setTeardown(
+            [&] {
+                ++torn;
+                return promise.future();
+            },
+            [] { throw std::runtime_error("thrown by finish"); }));
+    const GoProcess::Error error = process.closeAndWait();
+    QVERIFY(error);
+    QVERIFY(error.message().contains(QStringLiteral("thrown by finish")));
+    promise.finish(); // too late to count
+    QCoreApplication::processEvents();
+    QCOMPARE(torn, 1);
+    QCOMPARE(process.error(), error);
+}
+
+void Faults::r24_aLateTeardownThatReturnsAFuture()
+{
+    QPromise<GoProcess::Error> promise;
+    promise.start();
+    Gate torn;
+    EventLoopThread elsewhere;
+    Family family;
+    Process &process = family.add(QStringLiteral("process"));
+    process.moveToThread(&elsewhere);
+    QVERIFY(!process.closeAndWait());
+    QVERIFY(process.setTeardown([&] {
+        torn.pass();
+        return promise.future();
+    }));
+    QVERIFY(torn.waitForArrivals());
+    torn.open();
+    elsewhere.flush();
+    const ExpectWarning logged(QStringLiteral("/process.*too late"));
+    promise.addResult(GoProcess::Error(QStringLiteral("too late")));
+    promise.finish();
+    QVERIFY(!process.error());
+    QCOMPARE(logged.count(), 1);
+}
+
 void Faults::r30_aPoolThatStartsNothing()
 {
     Gate gate; // that its only thread is at
@@ -177,8 +228,10 @@ void Faults::r37_theRestClosesAroundWhatNeverReturns()
     // Never, as far as the wait is concerned.
     Gate inTeardown;
     Gate inSlot;
+    Gate inLastSlot;
     EventLoopThread first;
     EventLoopThread second;
+    EventLoopThread third;
     Family family;
     Process &root = family.add(QStringLiteral("root"));
     Process &stuckTeardown =
@@ -187,13 +240,18 @@ void Faults::r37_theRestClosesAroundWhatNeverReturns()
     QObject::connect(
             &stuckSlot, &Process::closing, &stuckSlot, [&] { inSlot.pass(); },
             Qt::DirectConnection);
+    Process &stuckClosed = family.add(QStringLiteral("stuckClosed"));
+    QObject::connect(
+            &stuckClosed, &Process::closed, &stuckClosed, [&] { inLastSlot.pass(); },
+            Qt::DirectConnection);
     Process &beside = family.add(QStringLiteral("beside"));
     Process &below = family.add(QStringLiteral("below"));
-    for (Process *const child : { &stuckTeardown, &stuckSlot, &beside })
+    for (Process *const child : { &stuckTeardown, &stuckSlot, &stuckClosed, &beside })
         QVERIFY(root.addChild(child));
     QVERIFY(stuckTeardown.addChild(&below));
     stuckTeardown.moveToThread(&first);
     stuckSlot.moveToThread(&second);
+    stuckClosed.moveToThread(&third);
     const ProcessPtr work = root.go([](Process &self) { self.waitForClosing(); });
 
     root.close();
@@ -202,15 +260,18 @@ void Faults::r37_theRestClosesAroundWhatNeverReturns()
     QVERIFY(work->waitForClosed(soon()));
     QVERIFY(inTeardown.waitForArrivals());
     QVERIFY(inSlot.waitForArrivals());
+    QVERIFY(inLastSlot.waitForArrivals());
     {
         const ExpectWarning named(
-                naming({ &root, &stuckTeardown, &stuckSlot })
-                + QStringLiteral("(?=.*stuckTeardown \\(teardown\\))(?!.*beside)(?!.*below)"));
+                naming({ &root, &stuckTeardown, &stuckSlot, &stuckClosed })
+                + QStringLiteral(
+                        "(?=.*stuckTeardown \\(teardown\\))(?=.*\\(emitting closed)(?!.*beside)(?!.*below)"));
         QVERIFY(!root.waitForClosed(QDeadlineTimer(std::chrono::milliseconds(5500))));
         QCOMPARE(named.count(), 1);
     }
     inTeardown.open();
     inSlot.open();
+    inLastSlot.open();
     QVERIFY(root.waitForClosed(soon()));
 }
 
