@@ -121,13 +121,12 @@ void tst_QmlModel::aWrongProcessIsAWarning()
     Scene scene(log, &app);
     const ExpectWarning warning(QStringLiteral("test.qml:1.*Process"), 2, "default");
     const auto root = scene.make(QStringLiteral(R"(QtObject {
-        property Process good: app
-        property ProcessModel model: ProcessModel { process: app; property var wrong: log }
-        property CloseMonitor monitor: CloseMonitor { process: app }
-        property Binding b1: Binding { target: model; property: "process"; value: 5 }
-        property Binding b2: Binding { target: monitor; property: "process"; value: log }
+        property var model: ProcessModel { process: log }
+        property var monitor: CloseMonitor { process: log }
     })")
-                                         .simplified());
+                                         .simplified()
+                                         .replace(QStringLiteral("} property"),
+                                                  QStringLiteral("}; property")));
     QVERIFY2(root, qPrintable(scene.errors));
 }
 

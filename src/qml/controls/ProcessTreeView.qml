@@ -83,9 +83,6 @@ Control {
 
     ProcessModel {
         id: processModel
-
-        onRowsInserted: Qt.callLater(root.__openLevels)
-        onModelReset: Qt.callLater(root.__openLevels)
     }
 
     Timer {
@@ -143,6 +140,7 @@ Control {
             Layout.margins: 1
 
             onWidthChanged: forceLayout()
+            onRowsChanged: Qt.callLater(root.__openLevels) // after the layout
             onExpanded: row => delete root.__closedByUser[path(row)]
             onCollapsed: row => root.__closedByUser[path(row)] = true
 
@@ -184,6 +182,10 @@ Control {
                     lines.push(qsTr("Thread %1").arg(model.thread));
                     return lines.join("\n");
                 }
+
+                // While it waits for another row, nobody shall read it out.
+                TableView.onPooled: visible = false
+                TableView.onReused: visible = true
 
                 contentItem: RowLayout {
                     spacing: metrics.averageCharacterWidth / 2
