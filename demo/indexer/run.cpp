@@ -106,9 +106,10 @@ void Run::scanned()
 void Run::watch()
 {
     m_log.say(QStringLiteral("The index is up to date; watching for changes"));
-    GoProcess::every(
+    const GoProcess::ProcessPtr beat = GoProcess::every(
             m_task.rescanInterval, [this] { m_scanner.scan()->process()->waitForClosed(); },
             &m_watch);
+    beat->setName(QStringLiteral("rescan"));
 }
 
 Progress::Numbers Run::progress() const
