@@ -25,7 +25,7 @@ Control {
 
     function __stateText(state, error) {
         if (error)
-            return qsTr("Failed");
+            return qsTr("Failed: %1").arg(error);
         switch (state) {
         case Process.Running:
             return qsTr("Running");
