@@ -144,6 +144,7 @@ private Q_SLOTS:
     void theOverlayKeepsInputFromTheWindow();
     void theOverlayHasNames();
     void theOverlayIsDrawn();
+    void theWindowOfTheReadme();
 };
 
 void tst_QmlControls::theTreeShowsStates()
@@ -414,6 +415,29 @@ void tst_QmlControls::theOverlayIsDrawn()
     QTRY_VERIFY(window.shows(QStringLiteral("and 5 more")));
     QVERIFY(colorsOf(window.get(), QStringLiteral("overlay")) > 20);
     holds.clear();
+}
+
+void tst_QmlControls::theWindowOfTheReadme()
+{
+    Process app;
+    app.setName(QStringLiteral("app"));
+    Process storage(&app);
+    Hold hold = storage.hold();
+    QQmlEngine engine;
+    engine.addImportPath(QStringLiteral(GOPROCESS_QML_IMPORT_DIR));
+    QQmlComponent component(&engine, QUrl::fromLocalFile(QStringLiteral(GOPROCESS_README_WINDOW)));
+    QVERIFY2(component.isReady(), qPrintable(component.errorString()));
+    const std::unique_ptr<QObject> root(component.createWithInitialProperties(
+            { { QStringLiteral("app"), QVariant::fromValue(&app) } }));
+    auto *window = qobject_cast<QQuickWindow *>(root.get());
+    QVERIFY2(window, qPrintable(component.errorString()));
+    QVERIFY(QTest::qWaitForWindowExposed(window));
+    QVERIFY(!window->close());
+    QVERIFY(app.isClosing());
+    QVERIFY(window->isVisible());
+    hold.release();
+    QTRY_VERIFY(!window->isVisible());
+    QVERIFY(app.isClosed());
 }
 
 QTEST_MAIN(tst_QmlControls)
