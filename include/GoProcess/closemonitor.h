@@ -31,7 +31,7 @@ class GOPROCESS_EXPORT CloseMonitor : public QObject
     Q_PROPERTY(int closed READ closed NOTIFY changed FINAL)
     Q_PROPERTY(double progress READ progress NOTIFY changed FINAL)
     Q_PROPERTY(QStringList remaining READ remaining NOTIFY changed FINAL)
-    Q_PROPERTY(qint64 elapsed READ elapsed NOTIFY changed FINAL)
+    Q_PROPERTY(int elapsed READ elapsed NOTIFY changed FINAL)
 
 public:
     explicit CloseMonitor(QObject *parent = nullptr);
@@ -53,7 +53,7 @@ public:
     /// process, as all else waits for them.
     QStringList remaining() const;
     /// Milliseconds since the process began to close, until it was Closed.
-    qint64 elapsed() const;
+    int elapsed() const;
 
 Q_SIGNALS:
     /// Another process was set, or the one that was set is gone.

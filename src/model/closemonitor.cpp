@@ -47,13 +47,13 @@ public:
     {
     }
 
-    void setProcess(Process *process);
+    void setProcess(Process *other);
 
     QPointer<Process> process;
     int total = 0;
     int closed = 0;
     QStringList remaining;
-    qint64 elapsed = 0;
+    int elapsed = 0;
 
 private:
     struct Open
@@ -126,7 +126,7 @@ void CloseMonitor::Count::update()
     while (takeStep() && !time.hasExpired(slice)) { }
     if (!m_time.isValid())
         return;
-    elapsed = m_time.elapsed();
+    elapsed = int(m_time.elapsed());
     if (m_node->isFinished()) {
         // All that it waited for is Closed, whether it was found or not.
         end();
@@ -333,7 +333,7 @@ QStringList CloseMonitor::remaining() const
     return m_count->remaining;
 }
 
-qint64 CloseMonitor::elapsed() const
+int CloseMonitor::elapsed() const
 {
     return m_count->elapsed;
 }

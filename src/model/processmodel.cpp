@@ -141,7 +141,7 @@ QVariant ProcessModel::headerData(int section, Qt::Orientation orientation, int 
     case StateColumn:
         return tr("State");
     case SinceColumn:
-        return tr("Since");
+        return tr("Time");
     default:
         return {};
     }

@@ -16,6 +16,7 @@
 #include <QQmlEngine>
 #include <QQuickItem>
 #include <QQuickWindow>
+#include <QScopeGuard>
 #include <QSet>
 #include <QSignalSpy>
 #include <QTest>
@@ -107,6 +108,12 @@ qsizetype colorsOf(QQuickWindow *window, const QString &name)
     return colors.size();
 }
 
+/// Where the text in \a item ends, seen from the left of the window.
+qreal rightOf(QQuickItem *item)
+{
+    return item->mapToScene({ item->width(), 0 }).x();
+}
+
 QString accessibleName(QObject *object)
 {
     QAccessibleInterface *interface = QAccessible::queryAccessibleInterface(object);
@@ -137,6 +144,7 @@ private Q_SLOTS:
     void theOverlayKeepsInputFromTheWindow();
     void theOverlayHasNames();
     void theOverlayIsDrawn();
+    void theWindowOfTheReadme();
 };
 
 void tst_QmlControls::theTreeShowsStates()
@@ -164,7 +172,7 @@ void tst_QmlControls::theTreeShowsErrors()
     Window window(app, tree);
     QTRY_VERIFY(window.shows(QStringLiteral("Running")));
     storage.close();
-    QTRY_VERIFY(window.shows(QStringLiteral("Failed")));
+    QTRY_VERIFY(window.shows(QStringLiteral("Failed: disk full")));
 }
 
 void tst_QmlControls::theTreeOpensItsUpperLevels()
@@ -210,7 +218,10 @@ void tst_QmlControls::theTreeIsReachedByKeys()
     first.setName(QStringLiteral("first"));
     Process second(&first);
     second.setName(QStringLiteral("second"));
-    Window window(app, QStringLiteral("Button { y: 300 } ProcessTreeView { width: 400; height: 300; process: app }"));
+    Window window(
+            app,
+            QStringLiteral(
+                    "Button { y: 300 } ProcessTreeView { width: 400; height: 300; process: app }"));
     window->requestActivate();
     QVERIFY(QTest::qWaitForWindowActive(window.get()));
     QTRY_VERIFY(window.shows(QStringLiteral("second")));
@@ -252,17 +263,22 @@ void tst_QmlControls::theTreeFollowsTheDirection()
     Process app;
     Process network(&app);
     network.setName(QStringLiteral("network"));
-    QGuiApplication::setLayoutDirection(Qt::RightToLeft);
+    const auto left = [](const Window &window, const char *text) {
+        const QList<QQuickItem *> items = window.items(QString::fromLatin1(text));
+        return items.isEmpty() ? -1.0 : items.first()->mapToScene({ 0, 0 }).x();
+    };
+    const auto restore = qScopeGuard([] { QGuiApplication::setLayoutDirection(Qt::LeftToRight); });
+    // The name in its column, and the word beside its coloured dot. Columns keep their order in Qt.
     {
-        Window window(app, tree);
-        QTRY_VERIFY(window.shows(QStringLiteral("Running")));
-        const auto left = [&window](const char *text) {
-            return window.items(QString::fromLatin1(text)).first()->mapToScene({ 0, 0 }).x();
-        };
-        QTRY_VERIFY(left("network") > left("Running"));
-        colorsOf(window.get(), QStringLiteral("tree-rtl"));
+        const Window window(app, tree);
+        QTRY_VERIFY(left(window, "Running") > 0);
+        QVERIFY(left(window, "network") < 100);
     }
-    QGuiApplication::setLayoutDirection(Qt::LeftToRight);
+    QGuiApplication::setLayoutDirection(Qt::RightToLeft);
+    const Window window(app, tree);
+    QTRY_VERIFY(left(window, "Running") > 0);
+    QTRY_VERIFY(rightOf(window.items(QStringLiteral("network")).first()) > 300);
+    colorsOf(window.get(), QStringLiteral("tree-rtl"));
 }
 
 void tst_QmlControls::theTreeIsDrawn()
@@ -343,9 +359,10 @@ void tst_QmlControls::theOverlayKeepsInputFromTheWindow()
 {
     Process app;
     Hold hold = app.hold();
-    Window window(app, QStringLiteral("Button { id: button; anchors.fill: parent; text: \"press\"; "
-                                      "property int clicks: 0; onClicked: ++clicks } ")
-                               + overlay);
+    Window window(app,
+                  QStringLiteral("Button { id: button; anchors.fill: parent; text: \"press\"; "
+                                 "property int clicks: 0; onClicked: ++clicks } ")
+                          + overlay);
     QVERIFY(QTest::qWaitForWindowExposed(window.get()));
     QObject *button = window.find("Button");
     QVERIFY(button);
@@ -398,6 +415,29 @@ void tst_QmlControls::theOverlayIsDrawn()
     QTRY_VERIFY(window.shows(QStringLiteral("and 5 more")));
     QVERIFY(colorsOf(window.get(), QStringLiteral("overlay")) > 20);
     holds.clear();
+}
+
+void tst_QmlControls::theWindowOfTheReadme()
+{
+    Process app;
+    app.setName(QStringLiteral("app"));
+    Process storage(&app);
+    Hold hold = storage.hold();
+    QQmlEngine engine;
+    engine.addImportPath(QStringLiteral(GOPROCESS_QML_IMPORT_DIR));
+    QQmlComponent component(&engine, QUrl::fromLocalFile(QStringLiteral(GOPROCESS_README_WINDOW)));
+    QVERIFY2(component.isReady(), qPrintable(component.errorString()));
+    const std::unique_ptr<QObject> root(component.createWithInitialProperties(
+            { { QStringLiteral("app"), QVariant::fromValue(&app) } }));
+    auto *window = qobject_cast<QQuickWindow *>(root.get());
+    QVERIFY2(window, qPrintable(component.errorString()));
+    QVERIFY(QTest::qWaitForWindowExposed(window));
+    QVERIFY(!window->close());
+    QVERIFY(app.isClosing());
+    QVERIFY(window->isVisible());
+    hold.release();
+    QTRY_VERIFY(!window->isVisible());
+    QVERIFY(app.isClosed());
 }
 
 QTEST_MAIN(tst_QmlControls)

@@ -120,13 +120,13 @@ void tst_QmlModel::aWrongProcessIsAWarning()
     Process app;
     Scene scene(log, &app);
     const ExpectWarning warning(QStringLiteral("test.qml:1.*Process"), 2, "default");
-    const auto root = scene.make(QStringLiteral(R"(QtObject {
+    const auto root = scene.make(
+            QStringLiteral(R"(QtObject {
         property var model: ProcessModel { process: log }
         property var monitor: CloseMonitor { process: log }
     })")
-                                         .simplified()
-                                         .replace(QStringLiteral("} property"),
-                                                  QStringLiteral("}; property")));
+                    .simplified()
+                    .replace(QStringLiteral("} property"), QStringLiteral("}; property")));
     QVERIFY2(root, qPrintable(scene.errors));
 }
 

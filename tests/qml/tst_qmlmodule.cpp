@@ -27,6 +27,7 @@ private Q_SLOTS:
     void typesAreComplete_data();
     void typesAreComplete();
     void qmllintFindsNothingInGoodCode();
+    void qmllintFindsNothingInTheControls();
     void qmllintFindsMistakes_data();
     void qmllintFindsMistakes();
 };
@@ -88,6 +89,32 @@ void tst_QmlModule::typesAreComplete_data()
         "Signal { name: \"nameChanged\" Parameter { name: \"name\"; type: \"QString\" } }");
     row("close", process, "Method { name: \"close\" }");
     row("closeAfterChildren", process, "Method { name: \"closeAfterChildren\" }");
+    const QString model = QStringLiteral("GoProcess::ProcessModel");
+    row("model", model, "exports: \\[\"GoProcess/ProcessModel 1.0\"\\]");
+    row("model: base class", model, "prototype: \"QAbstractItemModel\"");
+    row("model: process", model,
+        "Property { name: \"process\" type: \"GoProcess::Process\" isPointer: true "
+        "[^}]*write: \"setProcess\" notify: \"processChanged\"");
+    row("model: Role", model, "Enum { name: \"Role\" values: \\[ \"NameRole\", \"PathRole\"");
+    row("model: processChanged", model, "Signal { name: \"processChanged\" }");
+    const QString monitor = QStringLiteral("GoProcess::CloseMonitor");
+    row("monitor", monitor, "exports: \\[\"GoProcess/CloseMonitor 1.0\"\\]");
+    row("monitor: base class", monitor, "prototype: \"QObject\"");
+    row("monitor: process", monitor,
+        "Property { name: \"process\" type: \"GoProcess::Process\" isPointer: true "
+        "[^}]*write: \"setProcess\" notify: \"processChanged\"");
+    row("monitor: total", monitor,
+        "Property { name: \"total\" type: \"int\" [^}]*isReadonly: true");
+    row("monitor: closed", monitor,
+        "Property { name: \"closed\" type: \"int\" [^}]*notify: \"changed\" [^}]*isReadonly: true");
+    row("monitor: progress", monitor,
+        "Property { name: \"progress\" type: \"double\" [^}]*notify: \"changed\" "
+        "[^}]*isReadonly: true");
+    row("monitor: remaining", monitor,
+        "Property { name: \"remaining\" type: \"QStringList\" [^}]*isReadonly: true");
+    row("monitor: elapsed", monitor,
+        "Property { name: \"elapsed\" type: \"int\" [^}]*isReadonly: true");
+    row("monitor: changed", monitor, "Signal { name: \"changed\" }");
     row("default property", extension, "defaultProperty: \"data\"");
     row("data", extension, "Property { name: \"data\" type: \"QObject\" isList: true");
     row("waitsFor", extension,
@@ -117,7 +144,20 @@ void tst_QmlModule::typesAreComplete()
     QVERIFY2(expression.match(text).hasMatch(), qPrintable(text));
 }
 
-/// What qmllint prints about a file with this text; empty if nothing.
+/// What qmllint prints about a file; empty if nothing.
+static QString lintFile(const QString &path)
+{
+    QProcess process;
+    process.setProcessChannelMode(QProcess::MergedChannels);
+    process.start(QStringLiteral(GOPROCESS_QMLLINT),
+                  { QStringLiteral("-I"), QStringLiteral(GOPROCESS_QML_IMPORT_DIR), path });
+    if (!process.waitForFinished(int(patience.count()) * 1000))
+        return QStringLiteral("qmllint does not end");
+    const QString output = QString::fromUtf8(process.readAll());
+    return process.exitCode() != 0 && output.isEmpty() ? QStringLiteral("failed") : output;
+}
+
+/// The same about a file with this text.
 static QString lint(const QString &qml)
 {
     const QTemporaryDir folder;
@@ -126,16 +166,7 @@ static QString lint(const QString &qml)
         return QStringLiteral("cannot write");
     file.write(qml.toUtf8());
     file.close();
-
-    QProcess process;
-    process.setProcessChannelMode(QProcess::MergedChannels);
-    process.start(
-            QStringLiteral(GOPROCESS_QMLLINT),
-            { QStringLiteral("-I"), QStringLiteral(GOPROCESS_QML_IMPORT_DIR), file.fileName() });
-    if (!process.waitForFinished(int(patience.count()) * 1000))
-        return QStringLiteral("qmllint does not end");
-    const QString output = QString::fromUtf8(process.readAll());
-    return process.exitCode() != 0 && output.isEmpty() ? QStringLiteral("failed") : output;
+    return lintFile(file.fileName());
 }
 
 static QString file(const QString &line)
@@ -181,6 +212,18 @@ Process {
 void tst_QmlModule::qmllintFindsNothingInGoodCode()
 {
     QCOMPARE(lint(file(QString())), QString());
+}
+
+void tst_QmlModule::qmllintFindsNothingInTheControls()
+{
+#ifdef GOPROCESS_CONTROLS_SOURCE_DIR
+    const QString folder = QStringLiteral(GOPROCESS_CONTROLS_SOURCE_DIR "/");
+    for (const char *name : { "ProcessCell.qml", "ProcessTreeView.qml", "ShutdownOverlay.qml" })
+        QCOMPARE(lintFile(folder + QString::fromLatin1(name)), QString());
+    QCOMPARE(lintFile(QStringLiteral(GOPROCESS_README_WINDOW)), QString());
+#else
+    QSKIP("The controls were not built");
+#endif
 }
 
 void tst_QmlModule::qmllintFindsMistakes_data()

@@ -51,7 +51,8 @@ Popup {
         font: root.font
     }
 
-    contentItem: ColumnLayout {
+    ColumnLayout {
+        anchors.fill: parent
         spacing: metrics.height / 2
 
         LayoutMirroring.enabled: Application.layoutDirection === Qt.RightToLeft
