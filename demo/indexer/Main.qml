@@ -39,7 +39,8 @@ ApplicationWindow {
 
     header: ToolBar {
         horizontalPadding: root.gap
-        verticalPadding: root.gap * 0.6
+        topPadding: root.gap * 0.6
+        bottomPadding: topPadding
 
         RowLayout {
             anchors.fill: parent
@@ -220,7 +221,8 @@ ApplicationWindow {
 
     footer: ToolBar {
         horizontalPadding: root.gap
-        verticalPadding: root.gap * 0.6
+        topPadding: root.gap * 0.6
+        bottomPadding: topPadding
 
         RowLayout {
             anchors.fill: parent

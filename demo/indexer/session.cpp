@@ -20,12 +20,13 @@ using namespace std::chrono_literals;
 
 constexpr int mostMatches = 500;
 constexpr auto progressInterval = 100ms;
-constexpr qint64 searchInterval = 1000; // ms; while the index grows
+constexpr qint64 searchInterval = 1000; // ms; while the index changes
 
 } // namespace
 
 Session::Session(const Task &task) : m_query(task.database)
 {
+    m_sinceSearch.start();
     connect(&m_query, &Query::answered, this, &Session::showMatches);
     connect(&m_query, &Query::failed, this, &Session::setResultsText);
     connect(&m_progressTimer, &QTimer::timeout, this, &Session::showProgress);
@@ -111,8 +112,13 @@ void Session::showProgress()
                            locale.formattedDataSize(qMax(numbers.leftBytes, 0)),
                            numbers.allFound ? QString() : tr(" of what is found so far"));
     Q_EMIT progressed();
-    if (!m_isUpToDate && m_sinceSearch.isValid() && m_sinceSearch.hasExpired(searchInterval))
+    if (changeCount() != m_searchedChange && m_sinceSearch.hasExpired(searchInterval))
         search();
+}
+
+qint64 Session::changeCount() const
+{
+    return m_run->counts().indexedFiles.value() + m_run->counts().removedFiles.value();
 }
 
 void Session::setPattern(const QString &pattern)
@@ -127,6 +133,7 @@ void Session::setPattern(const QString &pattern)
 void Session::search()
 {
     m_sinceSearch.start();
+    m_searchedChange = changeCount();
     if (m_pattern.isEmpty())
         showMatches({});
     else if (!m_run->root()->isClosing())

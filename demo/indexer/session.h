@@ -79,6 +79,8 @@ private:
     void runClosed();
     void showProgress();
     void search();
+    /// How often the index has changed.
+    qint64 changeCount() const;
     void showMatches(const Matches &matches);
     void setResultsText(const QString &text);
 
@@ -89,6 +91,7 @@ private:
     Results m_results;
     QTimer m_progressTimer;
     QElapsedTimer m_sinceSearch;
+    qint64 m_searchedChange = 0; // what the last search has seen
     QString m_progressText;
     double m_progress = 0;
     bool m_isUpToDate = false;

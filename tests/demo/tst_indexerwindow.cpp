@@ -187,7 +187,8 @@ void tst_IndexerWindow::closedInTheMiddle()
 
     // Another program has locked the database, so that what was found cannot be written yet.
     Connection other(database());
-    QTRY_VERIFY_WITH_TIMEOUT(other.run("BEGIN IMMEDIATE"), milliseconds);
+    QVERIFY(QTest::qWaitFor([&] { return other.run("BEGIN IMMEDIATE"); }, milliseconds));
+    QTRY_VERIFY_WITH_TIMEOUT(readFile(log()).contains("waiting for it"), milliseconds);
     QSignalSpy ended(&m_window->session(), &Demo::Session::ended);
     m_window->window()->close();
     QTRY_VERIFY_WITH_TIMEOUT(overlayIsOpen(), milliseconds);
