@@ -58,6 +58,7 @@ void Run::wire()
         earlier = subsystem;
     }
     connect(&m_storage, &Storage::opened, this, &Run::scan);
+    connect(&m_storage, &Storage::caughtUp, this, &Run::caughtUp);
     // Without the storage nothing else is of any use.
     connect(&m_storage, &Storage::failed, &m_root, &GoProcess::Process::close);
     connect(&m_search, &Search::listening, this, &Run::listening);
@@ -89,11 +90,12 @@ void Run::scan()
     if (!m_task.once)
         m_search.start();
     // From now on the processes may be closing, and the scan with them.
-    m_scanner.scan()->process()->whenClosed().then(this,
-                                                   [this](const GoProcess::Error &) { scanned(); });
+    // Only what is safe in the database makes the index up to date.
+    m_scanner.scan()->process()->whenClosed().then(
+            this, [this](const GoProcess::Error &) { m_storage.catchUp(); });
 }
 
-void Run::scanned()
+void Run::caughtUp()
 {
     if (m_root.isClosing())
         return;

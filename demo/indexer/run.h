@@ -71,7 +71,7 @@ private:
     void wire();
     GoProcess::Error prepare();
     void scan();
-    void scanned();
+    void caughtUp();
     void watch();
     QString errors() const;
     QString totals() const;

@@ -66,6 +66,15 @@ void Storage::remove(const QList<QByteArray> &paths)
     Q_EMIT toDo(QPrivateSignal());
 }
 
+void Storage::catchUp()
+{
+    {
+        const std::lock_guard<std::mutex> lock(m_mutex);
+        m_isAwaited = true;
+    }
+    Q_EMIT toDo(QPrivateSignal());
+}
+
 void Storage::work()
 {
     if (m_error)
@@ -78,16 +87,20 @@ void Storage::work()
 
     Batch batch;
     std::vector<Backlog::Place> places; // given back at the end of this function
+    bool isAwaited = false;
     {
         const std::lock_guard<std::mutex> lock(m_mutex);
         std::swap(batch, m_next);
         places.swap(m_places);
+        isAwaited = std::exchange(m_isAwaited, false);
     }
     if (!m_error && !batch.isEmpty())
         m_error = write(batch);
     if (m_error) {
         m_log.say(m_error.message());
         Q_EMIT failed();
+    } else if (isAwaited) {
+        Q_EMIT caughtUp();
     }
 }
 

@@ -50,6 +50,8 @@ public:
     void add(const Record &record, Backlog::Place place);
     /// The same for files that are gone.
     void remove(const QList<QByteArray> &paths);
+    /// Emits caughtUp() once all that was handed over before is safe on disk. Any thread.
+    void catchUp();
 
 Q_SIGNALS:
     /// Emitted in the storage's thread once the catalogue knows what is in the database.
@@ -57,6 +59,8 @@ Q_SIGNALS:
     /// Emitted once, in the storage's thread, if the database cannot be opened or written. The process
     /// stays open: what is to be done about it is the receiver's to decide.
     void failed();
+    /// Emitted in the storage's thread, as catchUp() asks.
+    void caughtUp();
     /// Emitted in any thread when there is something to do.
     void toDo(QPrivateSignal);
 
@@ -75,6 +79,7 @@ private:
     std::mutex m_mutex;
     Batch m_next; // guarded by m_mutex
     std::vector<Backlog::Place> m_places; // guarded by m_mutex
+    bool m_isAwaited = false; // guarded by m_mutex; somebody has asked to catch up
 
     // Of the storage's thread.
     std::optional<Database> m_database;
