@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+// How long a thread works without a break.
+
+#ifndef GOPROCESS_THREADTIME_H
+#define GOPROCESS_THREADTIME_H
+
+#include <QCoreApplication>
+
+#include <algorithm>
+#include <chrono>
+
+#ifdef Q_OS_UNIX
+#  include <ctime>
+#endif
+
+namespace TestSupport {
+
+/// The time that the calling thread has used the processor. What other programs take of it does not
+/// count, so that a test may set a limit.
+inline std::chrono::nanoseconds threadTime()
+{
+#ifdef Q_OS_UNIX
+    timespec time {};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time);
+    return std::chrono::seconds(time.tv_sec) + std::chrono::nanoseconds(time.tv_nsec);
+#else
+    return std::chrono::steady_clock::now().time_since_epoch();
+#endif
+}
+
+/// Delivers events, and remembers the longest time that it took.
+class Turns
+{
+public:
+    void turn()
+    {
+        const std::chrono::nanoseconds start = threadTime();
+        QCoreApplication::processEvents();
+        m_longest = std::max(m_longest, threadTime() - start);
+    }
+
+    int longestMs() const { return int(m_longest / std::chrono::milliseconds(1)); }
+
+private:
+    std::chrono::nanoseconds m_longest {};
+};
+
+/// What a turn may take at most in a test: a slice of the library and one of steps are well below it,
+/// and 100,000 processes at once are well above it.
+#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
+inline constexpr int longestTurnMs = 200;
+#else
+inline constexpr int longestTurnMs = 50;
+#endif
+
+} // namespace TestSupport
+
+#endif
