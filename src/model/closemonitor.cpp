@@ -47,7 +47,7 @@ public:
     {
     }
 
-    void setProcess(Process *process);
+    void setProcess(Process *other);
 
     QPointer<Process> process;
     int total = 0;

@@ -16,7 +16,6 @@ using Private::Graph;
 using Private::Node;
 using Private::NodeLock;
 using Private::NodeRef;
-using Private::NodeState;
 using Private::ProcessData;
 
 namespace {
