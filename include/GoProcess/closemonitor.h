@@ -38,10 +38,10 @@ public:
     ~CloseMonitor() override;
 
     /// The process that was set; null if none was, or if it is gone.
-    Process *process() const;
+    GoProcess::Process *process() const;
     /// Follows the close of \a process; of none for null and for Process::background(), which never
     /// closes.
-    void setProcess(Process *process);
+    void setProcess(GoProcess::Process *process);
 
     /// How many processes have to close, as far as they are known.
     int total() const;

@@ -67,13 +67,13 @@ public:
     ~ProcessModel() override;
 
     /// The process that was set; null if none was, or if it is gone.
-    Process *process() const;
+    GoProcess::Process *process() const;
     /// Shows what is below \a process, which may live in any thread, and itself has no row.
     ///
     /// For null and for Process::background() it shows all roots with what is below them. Of processes
     /// that existed before, it knows those that have changed while there was such a model: make it
     /// first.
-    void setProcess(Process *process);
+    void setProcess(GoProcess::Process *process);
 
     QModelIndex index(int row, int column,
                       const QModelIndex &parent = QModelIndex()) const override;
