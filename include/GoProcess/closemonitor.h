@@ -25,8 +25,10 @@ namespace GoProcess {
 class GOPROCESS_EXPORT CloseMonitor : public QObject
 {
     Q_OBJECT
-    Q_PROPERTY(
-            GoProcess::Process *process READ process WRITE setProcess NOTIFY processChanged FINAL)
+    // In one line, which clazy can read.
+    // clang-format off
+    Q_PROPERTY(GoProcess::Process *process READ process WRITE setProcess NOTIFY processChanged FINAL)
+    // clang-format on
     Q_PROPERTY(int total READ total NOTIFY changed FINAL)
     Q_PROPERTY(int closed READ closed NOTIFY changed FINAL)
     Q_PROPERTY(double progress READ progress NOTIFY changed FINAL)
