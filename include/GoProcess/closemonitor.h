@@ -25,8 +25,10 @@ namespace GoProcess {
 class GOPROCESS_EXPORT CloseMonitor : public QObject
 {
     Q_OBJECT
-    Q_PROPERTY(
-            GoProcess::Process *process READ process WRITE setProcess NOTIFY processChanged FINAL)
+    // In one line, which clazy can read.
+    // clang-format off
+    Q_PROPERTY(GoProcess::Process *process READ process WRITE setProcess NOTIFY processChanged FINAL)
+    // clang-format on
     Q_PROPERTY(int total READ total NOTIFY changed FINAL)
     Q_PROPERTY(int closed READ closed NOTIFY changed FINAL)
     Q_PROPERTY(double progress READ progress NOTIFY changed FINAL)
@@ -38,10 +40,10 @@ public:
     ~CloseMonitor() override;
 
     /// The process that was set; null if none was, or if it is gone.
-    Process *process() const;
+    GoProcess::Process *process() const;
     /// Follows the close of \a process; of none for null and for Process::background(), which never
     /// closes.
-    void setProcess(Process *process);
+    void setProcess(GoProcess::Process *process);
 
     /// How many processes have to close, as far as they are known.
     int total() const;

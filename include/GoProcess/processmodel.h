@@ -33,8 +33,10 @@ namespace GoProcess {
 class GOPROCESS_EXPORT ProcessModel : public QAbstractItemModel
 {
     Q_OBJECT
-    Q_PROPERTY(
-            GoProcess::Process *process READ process WRITE setProcess NOTIFY processChanged FINAL)
+    // In one line, which clazy can read.
+    // clang-format off
+    Q_PROPERTY(GoProcess::Process *process READ process WRITE setProcess NOTIFY processChanged FINAL)
+    // clang-format on
 
 public:
     /// What a row tells, in each of its columns. The names in QML are in brackets.
@@ -67,13 +69,13 @@ public:
     ~ProcessModel() override;
 
     /// The process that was set; null if none was, or if it is gone.
-    Process *process() const;
+    GoProcess::Process *process() const;
     /// Shows what is below \a process, which may live in any thread, and itself has no row.
     ///
     /// For null and for Process::background() it shows all roots with what is below them. Of processes
     /// that existed before, it knows those that have changed while there was such a model: make it
     /// first.
-    void setProcess(Process *process);
+    void setProcess(GoProcess::Process *process);
 
     QModelIndex index(int row, int column,
                       const QModelIndex &parent = QModelIndex()) const override;

@@ -142,8 +142,9 @@ void tst_Manifest::makeStoppedRun(int fileCount)
     makeFiles(fileCount);
     ReportPipe pipe(report());
     Run run(arguments() << "--report" << report());
-    // While nobody reads the report, the program cannot come to its end.
-    QVERIFY(waitForRecords(1));
+    // While nobody reads the report, the program cannot come to its end; as many lines as the tests
+    // look at are there.
+    QVERIFY(waitForRecords(10));
     run.send(SIGTERM);
     pipe.readAll();
     QVERIFY(run.finish());

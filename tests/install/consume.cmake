@@ -3,7 +3,7 @@
 #
 # cmake -D WAY=find_package|add_subdirectory -D KIND=shared|static -D GOPROCESS_SOURCE_DIR=...
 #       -D GENERATOR=... -D CXX_COMPILER=... -D PREFIX_PATH=... [-D LIBRARY_BUILD=...]
-#       -D QML=<built> -D QML_DIR=<where it is installed> -P consume.cmake
+#       -D QML=<built> -D CONTROLS=<built> -D QML_DIR=<where it is installed> -P consume.cmake
 # LIBRARY_BUILD is a build of that kind that is installed; without it one is made.
 cmake_minimum_required(VERSION 3.21)
 
@@ -40,7 +40,7 @@ if(WAY STREQUAL find_package)
     if(NOT LIBRARY_BUILD)
         set(LIBRARY_BUILD ${work}/library)
         configure(${GOPROCESS_SOURCE_DIR} ${LIBRARY_BUILD}
-            -D GOPROCESS_BUILD_TESTS=OFF -D GOPROCESS_BUILD_DEMO=OFF -D GOPROCESS_BUILD_QML=${QML}
+            -D GOPROCESS_BUILD_TESTS=OFF -D GOPROCESS_BUILD_DEMO=OFF -D GOPROCESS_BUILD_QML=${QML} -D GOPROCESS_BUILD_CONTROLS=${CONTROLS}
             ${kind_option})
         run(${CMAKE_COMMAND} --build ${LIBRARY_BUILD} --parallel)
     endif()
@@ -73,6 +73,14 @@ if(QML AND WAY STREQUAL find_package)
         COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY ERROR_VARIABLE output)
     if(NOT output STREQUAL "qml: child\nqml: saved\n")
         message(FATAL_ERROR "The program that imports the QML module printed: ${output}")
+    endif()
+    if(CONTROLS)
+        execute_process(COMMAND ${CMAKE_COMMAND} -E env QT_QPA_PLATFORM=offscreen
+                XDG_RUNTIME_DIR=${work} ${import_path} ${work}/build/controls_consumer
+            COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY ERROR_VARIABLE output)
+        if(NOT output MATCHES "shown")
+            message(FATAL_ERROR "The program that shows the controls printed: ${output}")
+        endif()
     endif()
 endif()
 

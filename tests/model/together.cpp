@@ -15,6 +15,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <iterator>
@@ -41,7 +42,7 @@ constexpr int slots = 6;
 class MainQueue
 {
 public:
-    MainQueue() { m_tick.start(1); }
+    MainQueue() { m_tick.start(std::chrono::milliseconds(1)); }
 
     void post(std::function<void()> function)
     {

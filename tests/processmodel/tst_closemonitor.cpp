@@ -77,7 +77,7 @@ void tst_CloseMonitor::countsWhatCloses()
     QTRY_COMPARE(monitor.closed(), 2);
     QCOMPARE(monitor.total(), 4);
     QCOMPARE(monitor.progress(), 0.5);
-    QCOMPARE(monitor.remaining().first(), QStringLiteral("/app/a"));
+    QCOMPARE(monitor.remaining().constFirst(), QStringLiteral("/app/a"));
     hold.release();
     QTRY_COMPARE(monitor.progress(), 1.0);
     QCOMPARE(monitor.closed(), 4);
@@ -95,7 +95,7 @@ void tst_CloseMonitor::countsWhatIsWaitedFor()
     monitor.setProcess(&app);
     app.close();
     QTRY_COMPARE(monitor.total(), 2);
-    QCOMPARE(monitor.remaining().first(), QStringLiteral("/other"));
+    QCOMPARE(monitor.remaining().constFirst(), QStringLiteral("/other"));
     other.close();
     QTRY_COMPARE(monitor.progress(), 1.0);
 }
