@@ -4,6 +4,7 @@
 #include "journal_p.h"
 
 #include <algorithm>
+#include <new>
 
 namespace GoProcess::Private {
 
@@ -58,8 +59,13 @@ void Journal::write(Node &node)
     }
     const std::lock_guard lock(readers().mutex);
     for (JournalReader *reader : readers().all) {
-        if (reader->m_changed.insert(&node).second && reader->m_changed.size() == 1)
-            reader->noted();
+        try {
+            if (reader->m_changed.insert(&node).second && reader->m_changed.size() == 1)
+                reader->noted();
+        } catch (const std::bad_alloc &) {
+            // What has changed goes on, shown or not. The next note tells the reader again.
+            reader->m_changed.erase(&node);
+        }
     }
 }
 
