@@ -3,55 +3,18 @@
 // then refused and has changed nothing, or has finished all the same; the graph closes as ever.
 
 #include "driver.h"
+#include "failingallocator.h"
 #include "graph_p.h"
 #include "journal_p.h"
 
 #include <QTest>
 
-#include <cstdlib>
 #include <functional>
 #include <new>
 #include <optional>
 
 using namespace GoProcess;
 using namespace GoProcess::Private;
-
-namespace {
-
-/// How many allocations succeed before one fails; negative: all do.
-int allocationsLeft = -1;
-bool hasFailed = false;
-
-void *allocate(std::size_t size)
-{
-    if (allocationsLeft == 0) {
-        allocationsLeft = -1;
-        hasFailed = true;
-        throw std::bad_alloc();
-    }
-    if (allocationsLeft > 0)
-        --allocationsLeft;
-    if (void *memory = std::malloc(size ? size : 1))
-        return memory;
-    throw std::bad_alloc();
-}
-
-} // namespace
-
-void *operator new(std::size_t size)
-{
-    return allocate(size);
-}
-
-void operator delete(void *memory) noexcept
-{
-    std::free(memory);
-}
-
-void operator delete(void *memory, std::size_t) noexcept
-{
-    std::free(memory);
-}
 
 namespace {
 
