@@ -29,6 +29,7 @@
 #include <algorithm>
 #include <chrono>
 #include <condition_variable>
+#include <cstddef>
 #include <cstdio>
 #include <deque>
 #include <functional>
@@ -40,6 +41,10 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
+
+#ifdef __GLIBC__
+#  include <malloc.h>
+#endif
 
 namespace TestSupport {
 
@@ -250,6 +255,17 @@ inline bool check(bool condition, const char *text, const char *file, int line)
 
 /// QVERIFY for slots, works, teardowns and other threads: records the failure and goes on.
 #define CHECK(condition) TestSupport::check(bool(condition), #condition, __FILE__, __LINE__)
+
+/// Bytes that are allocated now, those of Qt included; 0 where that cannot be known.
+inline std::size_t allocatedBytes()
+{
+#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
+    const struct mallinfo2 info = mallinfo2();
+    return info.uordblks + info.hblkhd;
+#else
+    return 0;
+#endif
+}
 
 /// Polls until \a condition holds, without events and without a wait of the library. Where events
 /// are wanted use QTRY_VERIFY.

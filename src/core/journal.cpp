@@ -63,7 +63,8 @@ void Journal::write(Node &node)
             if (reader->m_changed.insert(&node).second && reader->m_changed.size() == 1)
                 reader->noted();
         } catch (const std::bad_alloc &) {
-            // Without memory what is shown is not up to date; whatever changes goes on.
+            // What has changed goes on, shown or not. The next note tells the reader again.
+            reader->m_changed.erase(&node);
         }
     }
 }

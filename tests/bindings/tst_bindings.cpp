@@ -26,10 +26,6 @@
 #include <utility>
 #include <vector>
 
-#ifdef __GLIBC__
-#  include <malloc.h>
-#endif
-
 using GoProcess::cancelOnClosing;
 using GoProcess::closeAt;
 using GoProcess::closeOn;
@@ -37,6 +33,7 @@ using GoProcess::Error;
 using GoProcess::Process;
 using GoProcess::ProcessPtr;
 
+using TestSupport::allocatedBytes;
 using TestSupport::Counter;
 using TestSupport::EventLog;
 using TestSupport::EventLoopThread;
@@ -75,16 +72,6 @@ struct Started
     QPromise<T> promise;
     QFuture<T> future = promise.future();
 };
-
-/// Allocated bytes; zero where it cannot be told, as with a sanitizer.
-qsizetype heapSize()
-{
-#ifdef __GLIBC__
-    return qsizetype(::mallinfo2().uordblks);
-#else
-    return 0;
-#endif
-}
 
 /// True if nobody closes \a process by what is on its way in the clock: another process of the same
 /// kind, bound afterwards, is closed first.
@@ -286,9 +273,9 @@ void Bindings::manySendersLeaveNothingBehind()
         }
     };
     bindMany();
-    const qsizetype before = heapSize();
+    const auto before = qsizetype(allocatedBytes());
     bindMany();
-    const qsizetype growth = heapSize() - before;
+    const qsizetype growth = qsizetype(allocatedBytes()) - before;
     QVERIFY2(growth < count, qPrintable(QString::number(growth)));
 }
 

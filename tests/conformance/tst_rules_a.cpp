@@ -32,9 +32,6 @@
 #include <utility>
 #include <vector>
 
-#if defined(__GLIBC__)
-#  include <malloc.h>
-#endif
 #if defined(Q_OS_UNIX)
 #  include <csignal>
 #  include <pthread.h>
@@ -119,17 +116,6 @@ std::shared_ptr<QPromise<T>> startedPromise()
 QString pendingFutureWarning(const Process &process)
 {
     return naming({ &process });
-}
-
-/// Allocated bytes, or 0 where that cannot be known.
-std::size_t allocatedBytes()
-{
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
-    const struct mallinfo2 info = mallinfo2();
-    return info.uordblks + info.hblkhd;
-#else
-    return 0;
-#endif
 }
 
 /// Runs \a step so often that caches are warm, then often again, and returns how many bytes more

@@ -3,54 +3,18 @@
 // then refused and has changed nothing, or has finished all the same; the graph closes as ever.
 
 #include "driver.h"
+#include "failingallocator.h"
 #include "graph_p.h"
+#include "journal_p.h"
 
 #include <QTest>
 
-#include <cstdlib>
 #include <functional>
 #include <new>
 #include <optional>
 
 using namespace GoProcess;
 using namespace GoProcess::Private;
-
-namespace {
-
-/// How many allocations succeed before one fails; negative: all do.
-int allocationsLeft = -1;
-bool hasFailed = false;
-
-void *allocate(std::size_t size)
-{
-    if (allocationsLeft == 0) {
-        allocationsLeft = -1;
-        hasFailed = true;
-        throw std::bad_alloc();
-    }
-    if (allocationsLeft > 0)
-        --allocationsLeft;
-    if (void *memory = std::malloc(size ? size : 1))
-        return memory;
-    throw std::bad_alloc();
-}
-
-} // namespace
-
-void *operator new(std::size_t size)
-{
-    return allocate(size);
-}
-
-void operator delete(void *memory) noexcept
-{
-    std::free(memory);
-}
-
-void operator delete(void *memory, std::size_t) noexcept
-{
-    std::free(memory);
-}
 
 namespace {
 
@@ -95,6 +59,30 @@ struct Fixture
     Owned grandchild { QStringLiteral("grandchild") };
     Owned lone { QStringLiteral("lone") };
     Owned otherLone { QStringLiteral("otherLone") };
+};
+
+/// Reads the journal, and needs memory to be told.
+class Reader final : public JournalReader
+{
+public:
+    Reader() { Journal::open(*this, true); }
+    Q_DISABLE_COPY_MOVE(Reader)
+    ~Reader() override { Journal::close(*this); }
+
+    /// How many have changed since the last time.
+    std::size_t take()
+    {
+        std::vector<NodeRef> changed;
+        Journal::take(*this, 1000, changed);
+        return changed.size();
+    }
+
+    int told = 0;
+
+private:
+    void noted() override { m_memory = std::make_unique<int>(++told); }
+
+    std::unique_ptr<int> m_memory;
 };
 
 using Operation = std::function<void(Fixture &)>;
@@ -148,6 +136,7 @@ private Q_SLOTS:
     void refusedOrFinished();
     void closingNeedsNoMemory();
     void errorsMayBeLostButNotTheClose();
+    void aReaderDoesNotKeepTheGraphFromChanging();
 };
 
 void tst_OutOfMemory::refusedOrFinished_data()
@@ -287,6 +276,31 @@ void tst_OutOfMemory::errorsMayBeLostButNotTheClose()
         while (fixture.driver.runOne()) { }
     } while (hasFailed);
     QVERIFY(failed > 0);
+}
+
+void tst_OutOfMemory::aReaderDoesNotKeepTheGraphFromChanging()
+{
+    int failed = 0;
+    do {
+        Fixture fixture;
+        Reader reader;
+        Change closing;
+        QVERIFY(!throwsAfter(failed, [&] { closing = Graph::close(*fixture.parent); }));
+        failed += hasFailed ? 1 : 0;
+        fixture.driver.take(std::move(closing));
+        QCOMPARE(fixture.parent->state(), NodeState::Closing);
+        QCOMPARE(fixture.child->state(), NodeState::Closing);
+
+        // With memory it is told of the next change, as of any.
+        reader.take();
+        const int toldBefore = reader.told;
+        fixture.lone->setName(QStringLiteral("another"));
+        QCOMPARE(reader.told, toldBefore + 1);
+        QCOMPARE(reader.take(), std::size_t(1));
+        fixture.lone->setName(QStringLiteral("lone"));
+        QVERIFY(fixture.closesWhole());
+    } while (hasFailed);
+    QVERIFY(failed > 1); // both the note and the telling
 }
 
 QTEST_APPLESS_MAIN(tst_OutOfMemory)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Processes without memory. Alone in its program, as it replaces what allocates.
 
+#include "failingallocator.h"
 #include "testsupport.h"
 
 #include <GoProcess/GoProcess>
@@ -9,45 +10,10 @@
 #include <QString>
 #include <QTest>
 
-#include <cstdlib>
-#include <new>
-
 using GoProcess::Process;
 
 using TestSupport::ExpectWarning;
 using TestSupport::Family;
-
-namespace {
-
-/// How many allocations of this thread succeed before one fails; negative: all do.
-thread_local int allocationsLeft = -1;
-
-void *allocate(std::size_t size)
-{
-    if (allocationsLeft >= 0 && allocationsLeft-- == 0)
-        throw std::bad_alloc();
-    if (void *memory = std::malloc(size ? size : 1))
-        return memory;
-    throw std::bad_alloc();
-}
-
-} // namespace
-
-// The library is linked with these, too.
-void *operator new(std::size_t size)
-{
-    return allocate(size);
-}
-
-void operator delete(void *memory) noexcept
-{
-    std::free(memory);
-}
-
-void operator delete(void *memory, std::size_t) noexcept
-{
-    std::free(memory);
-}
 
 class NoMemory : public QObject
 {

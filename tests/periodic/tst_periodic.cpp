@@ -29,10 +29,6 @@
 #include <utility>
 #include <vector>
 
-#ifdef __GLIBC__
-#  include <malloc.h>
-#endif
-
 using GoProcess::Error;
 using GoProcess::every;
 using GoProcess::everyGo;
@@ -43,6 +39,7 @@ using GoProcess::ProcessPtr;
 using GoProcess::tick;
 using GoProcess::tickGo;
 
+using TestSupport::allocatedBytes;
 using TestSupport::Counter;
 using TestSupport::EventLog;
 using TestSupport::EventLoopThread;
@@ -141,16 +138,6 @@ Make beat(int which)
 {
     constexpr Make all[] { make<0>, make<1>, make<2>, make<3> };
     return all[which];
-}
-
-/// Allocated bytes; zero where it cannot be told, as with a sanitizer.
-qsizetype heapSize()
-{
-#ifdef __GLIBC__
-    return qsizetype(::mallinfo2().uordblks);
-#else
-    return 0;
-#endif
 }
 
 } // namespace
@@ -955,11 +942,11 @@ void Periodic::memoryStaysFlat()
     for (int i = 0; i < warmUp; ++i)
         Q_EMIT sender.fired(i);
     QVERIFY(runs.waitFor(warmUp));
-    const qsizetype before = heapSize();
+    const auto before = qsizetype(allocatedBytes());
     for (int i = 0; i < count; ++i)
         Q_EMIT sender.fired(i);
     QVERIFY(runs.waitFor(warmUp + count));
-    const qsizetype growth = heapSize() - before;
+    const qsizetype growth = qsizetype(allocatedBytes()) - before;
     QVERIFY(closes(process));
     QVERIFY2(growth < count * 10, qPrintable(QString::number(growth)));
 }
