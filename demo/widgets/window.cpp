@@ -57,7 +57,8 @@ void Window::startSubsystems()
     network->setName(tr("network"));
     for (const QString &server : { tr("inbox"), tr("outbox") }) {
         network->go(server, [](Process &self) { // in the thread pool
-            self.waitForClosing(); // where a real one talks to its server
+            while (!self.waitForClosing(QDeadlineTimer(100)))
+                continue; // a real one talks to its server
         });
     }
 
