@@ -80,6 +80,14 @@ private Q_SLOTS:
     void scenario();
 };
 
+// The thread sanitizer loses one in a hundred of the signals that come just when a thread goes to
+// sleep: its handler is called, the program's is not. Signals that a thread raises itself all come.
+#ifdef __SANITIZE_THREAD__
+#  define SKIP_WHERE_SIGNALS_ARE_LOST() QSKIP("The thread sanitizer loses signals from outside")
+#else
+#  define SKIP_WHERE_SIGNALS_ARE_LOST()
+#endif
+
 void UnixSignals::signalClosesWhileTheMainThreadIsBlocked_data()
 {
     QTest::addColumn<int>("signal");
@@ -89,6 +97,7 @@ void UnixSignals::signalClosesWhileTheMainThreadIsBlocked_data()
 
 void UnixSignals::signalClosesWhileTheMainThreadIsBlocked()
 {
+    SKIP_WHERE_SIGNALS_ARE_LOST();
     QFETCH(int, signal);
     Scenario scenario(QStringLiteral("blockedWithoutApplication"));
     QVERIFY(scenario.prints("ready"));
@@ -100,6 +109,7 @@ void UnixSignals::signalClosesWhileTheMainThreadIsBlocked()
 
 void UnixSignals::signalClosesInTheEventLoop()
 {
+    SKIP_WHERE_SIGNALS_ARE_LOST();
     Scenario scenario(QStringLiteral("eventLoop"));
     QVERIFY(scenario.prints("ready"));
     scenario.raise(SIGTERM);
