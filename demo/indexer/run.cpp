@@ -57,7 +57,14 @@ void Run::wire()
             subsystem->waitFor(earlier);
         earlier = subsystem;
     }
-    connect(&m_storage, &Storage::opened, this, &Run::scan);
+    connect(&m_storage, &Storage::opened, this, [this] {
+        // Who reads that the index is up to date can search it.
+        if (m_task.once)
+            scan();
+        else
+            m_search.start();
+    });
+    connect(&m_search, &Search::started, this, &Run::scan);
     connect(&m_storage, &Storage::caughtUp, this, &Run::caughtUp);
     // Without the storage nothing else is of any use.
     connect(&m_storage, &Storage::failed, &m_root, &GoProcess::Process::close);
@@ -87,8 +94,6 @@ GoProcess::Error Run::prepare()
 
 void Run::scan()
 {
-    if (!m_task.once)
-        m_search.start();
     // From now on the processes may be closing, and the scan with them.
     // Only what is safe in the database makes the index up to date.
     m_scanner.scan()->process()->whenClosed().then(

@@ -21,8 +21,9 @@ Search::Search(QByteArray database, Log &log) : m_databasePath(std::move(databas
         m_error = startNow();
         if (m_error)
             m_log.say(m_error.message());
-        else
+        else if (m_server)
             Q_EMIT listening();
+        Q_EMIT started();
     });
     m_process.moveToThread(&m_thread);
     m_thread.setObjectName(QStringLiteral("search"));

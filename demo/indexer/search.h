@@ -36,6 +36,8 @@ public:
 Q_SIGNALS:
     /// Emitted in the thread of the search, when it listens.
     void listening();
+    /// Emitted there after start(), whether it listens or cannot.
+    void started();
     void startRequested(QPrivateSignal);
 
 private:

@@ -115,10 +115,12 @@ public:
                  const QString &standardError = QString());
     ~Run();
 
-    /// True once the program has printed \a text to standard error; false if it ended without.
-    bool waitForSentence(const QByteArray &text);
+    /// True once the program has printed \a text to standard error; false if it ended without, or
+    /// \a deadline has passed.
+    bool waitForSentence(const QByteArray &text,
+                         QDeadlineTimer deadline = QDeadlineTimer(patience));
     /// Sends \a signal, unless the program has ended.
-    void send(int signal) const;
+    void send(int signal);
     qint64 id() const;
     /// True once the program has ended.
     bool isOver();
