@@ -77,7 +77,7 @@ void Storage::catchUp()
 
 void Storage::work()
 {
-    if (m_error)
+    if (m_error || m_isComplete) // what was asked for late must not open the database again
         return;
     if (!m_database) {
         m_error = openNow();
@@ -161,6 +161,7 @@ GoProcess::Error Storage::complete()
     if (m_database)
         work(); // what came last
     m_database.reset();
+    m_isComplete = true;
     return m_error;
 }
 

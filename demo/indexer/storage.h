@@ -84,6 +84,7 @@ private:
     // Of the storage's thread.
     std::optional<Database> m_database;
     GoProcess::Error m_error;
+    bool m_isComplete = false; ///< The teardown has run.
 
     QThread m_thread;
     const std::unique_ptr<GoProcess::Process> m_ofThread { GoProcess::adopt(&m_thread) };
