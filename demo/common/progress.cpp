@@ -37,7 +37,7 @@ void Progress::show()
 {
     const QLocale locale = QLocale::c();
     const Numbers numbers = m_numbers();
-    const qint64 speed = qint64(bytesPerSecond(numbers.readBytes));
+    const auto speed = qint64(bytesPerSecond(numbers.readBytes));
     const QString line =
             QStringLiteral("%1 files, %2/s, %3 files and %4 left%5")
                     .arg(locale.toString(numbers.doneFiles), locale.formattedDataSize(speed),

@@ -8,6 +8,7 @@
 #include <QFile>
 #include <QVariant>
 
+#include <algorithm>
 #include <utility>
 
 namespace Demo {
@@ -176,18 +177,16 @@ bool Database::writeRows(const Batch &batch)
         return false;
     }
     const qint64 batchId = query.lastInsertId().toLongLong();
-    for (const Record &record : batch.indexed) {
-        if (!writeRow(record, batchId))
-            return false;
-    }
-    for (const QByteArray &path : batch.removed) {
+    const auto write = [&](const Record &record) { return writeRow(record, batchId); };
+    const auto remove = [this](const QByteArray &path) {
         m_remove->bindValue(0, path);
-        if (!m_remove->exec()) {
+        const bool isDone = m_remove->exec();
+        if (!isDone)
             m_lastError = m_remove->lastError();
-            return false;
-        }
-    }
-    return true;
+        return isDone;
+    };
+    return std::all_of(batch.indexed.begin(), batch.indexed.end(), write)
+            && std::all_of(batch.removed.begin(), batch.removed.end(), remove);
 }
 
 bool Database::writeRow(const Record &record, qint64 batchId)

@@ -43,7 +43,7 @@ int main(int argc, char **argv)
     if (const int *status = std::get_if<int>(&parsed))
         return *status;
 
-    const auto &options = std::get<Demo::Options>(parsed);
+    const Demo::Options &options = *std::get_if<Demo::Options>(&parsed);
     const bool inTerminal = options.noWindow || options.task.once || options.query;
 #ifdef INDEXER_WINDOW
     if (!inTerminal && hasDisplay())

@@ -58,7 +58,7 @@ QByteArray errorLine(const QString &sentence)
     return "error " + escaped(sentence.toUtf8()) + '\n';
 }
 
-Query::Query(const QByteArray &database) : m_database(database)
+Query::Query(QByteArray database) : m_database(std::move(database))
 {
     connect(&m_socket, &QLocalSocket::connected, this, &Query::send);
     connect(&m_socket, &QLocalSocket::readyRead, this, &Query::read);

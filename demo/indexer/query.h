@@ -40,7 +40,7 @@ class Query : public QObject
     Q_OBJECT
 
 public:
-    explicit Query(const QByteArray &database);
+    explicit Query(QByteArray database);
 
     /// Asks for files whose names contain \a pattern, as Database::find() does. Until the answer is
     /// there, only the last of further questions is remembered, and asked then.

@@ -3,9 +3,11 @@
 
 #include "scanner.h"
 
+#include <utility>
+
 namespace Demo {
 
-Scanner::Scanner(const ScanContext &context) : m_context(context)
+Scanner::Scanner(ScanContext context) : m_context(std::move(context))
 {
     m_process.setName(QStringLiteral("scanner"));
     // The walk must not wait for the storage any more.

@@ -17,7 +17,7 @@ namespace Demo {
 class Scanner
 {
 public:
-    explicit Scanner(const ScanContext &context);
+    explicit Scanner(ScanContext context);
 
     GoProcess::Process *process() { return &m_process; }
 

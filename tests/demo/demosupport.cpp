@@ -290,21 +290,19 @@ bool Run::waitForSentence(const QByteArray &text, QDeadlineTimer deadline)
     return m_err.contains(text);
 }
 
-void Run::send(int signal)
+void Run::send(int signal) const
 {
-    const auto send = [this](int which) {
-        if (const auto pid = pid_t(id()); pid > 0)
-            ::kill(pid, which);
-    };
+    if (const auto pid = pid_t(id()); pid > 0)
+        ::kill(pid, signal);
+}
+
+void Run::stop(int signal)
+{
     send(signal);
 #ifdef __SANITIZE_THREAD__
-    // Of the signals that come just when a thread goes to sleep, the thread sanitizer loses one in a
-    // hundred: its handler is called, the program's is not. A second SIGTERM changes nothing.
     constexpr std::chrono::seconds answer { 5 };
-    if (signal == SIGTERM || signal == SIGINT) {
-        for (int again = 0; again < 3 && !waitForSentence("Stopping", answer) && !isOver(); ++again)
-            send(SIGTERM);
-    }
+    for (int again = 0; again < 3 && !waitForSentence("Stopping", answer) && !isOver(); ++again)
+        send(SIGTERM);
 #endif
 }
 

@@ -14,6 +14,7 @@
 #include <QTemporaryDir>
 
 #include <chrono>
+#include <csignal>
 #include <functional>
 
 namespace DemoSupport {
@@ -120,7 +121,11 @@ public:
     bool waitForSentence(const QByteArray &text,
                          QDeadlineTimer deadline = QDeadlineTimer(patience));
     /// Sends \a signal, unless the program has ended.
-    void send(int signal);
+    void send(int signal) const;
+    /// Sends  signal, which the program says that it is stopping on. Of the signals that come just
+    /// when a thread goes to sleep, the thread sanitizer loses one in a hundred: its handler is called,
+    /// the program's is not. There it sends SIGTERM again, which changes nothing the second time.
+    void stop(int signal = SIGTERM);
     qint64 id() const;
     /// True once the program has ended.
     bool isOver();

@@ -204,7 +204,7 @@ void tst_Indexer::rescanFindsChanges()
     std::remove((tree() + "/a").constData());
     QVERIFY(waitForLog(tree() + "/new\n"));
     QVERIFY(waitForLog("removed " + tree() + "/a\n"));
-    run.send(SIGTERM);
+    run.stop();
     QVERIFY(run.finish());
     QVERIFY2(run.status() == 0, run.story());
     QCOMPARE(filesIn(database()), filesBelow(tree()));
@@ -358,7 +358,7 @@ void tst_Indexer::subsystemsCloseInOrder()
     makeFiles(100);
     Run run(staying());
     QVERIFY2(waitForLog("watching for changes"), run.story());
-    run.send(SIGTERM);
+    run.stop();
     QVERIFY(run.finish());
     static const QRegularExpression line(
             QStringLiteral("^ *(\\w+) +closed in +[0-9.]+ ms, at +([0-9.]+) ms$"),
@@ -383,7 +383,7 @@ void tst_Indexer::interruptStops()
     ReportPipe pipe(log());
     Run run(staying());
     pipe.read(10); // while nobody reads on, the program cannot come to its end
-    run.send(SIGINT);
+    run.stop(SIGINT);
     pipe.readAll();
     QVERIFY(run.finish());
     QVERIFY2(run.status() == 0, run.story());
@@ -401,7 +401,7 @@ void tst_Indexer::secondInterruptEndsAtOnce()
     QVERIFY(other.run("BEGIN IMMEDIATE"));
     makeFiles(10);
     QVERIFY2(waitForLog("waiting for it"), run.story());
-    run.send(SIGINT);
+    run.stop(SIGINT);
     QVERIFY2(waitForLog("Stopping"), run.story());
     run.send(SIGINT);
     QVERIFY(run.finish());
@@ -434,7 +434,7 @@ void tst_Indexer::unreadableFileIsNewsOnlyOnce()
     // A new file tells that a further scan has been there.
     writeFile(tree() + "/new", "new");
     QVERIFY(waitForLog(tree() + "/new\n"));
-    run.send(SIGTERM);
+    run.stop();
     QVERIFY(run.finish());
     QCOMPARE(run.status(), 1);
     QCOMPARE(run.err().count("cannot read " + tree() + "/secret: Permission denied"), 1);
@@ -596,7 +596,7 @@ void tst_Indexer::lockedForAWhile()
     makeFiles(10);
     QVERIFY2(waitForLog("waiting for it"), run.story());
     // It closes only when it has written what it found.
-    run.send(SIGTERM);
+    run.stop();
     QVERIFY2(waitForLog("Stopping"), run.story());
     QVERIFY(other.run("ROLLBACK"));
     QVERIFY(run.finish());
@@ -649,7 +649,7 @@ void tst_Indexer::secondIndexer()
     QVERIFY(second.finish());
     QCOMPARE(second.status(), 1);
     QVERIFY2(second.err().contains("another indexer is using " + database()), second.story());
-    first.send(SIGTERM);
+    first.stop();
     QVERIFY(first.finish());
     QVERIFY2(first.status() == 0, first.story());
 }

@@ -19,8 +19,13 @@ using namespace IndexSupport;
 namespace {
 
 constexpr int fileCount = 3000;
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr int stopCount = 20; // each takes many times as long
+constexpr int killCount = 10;
+#else
 constexpr int stopCount = 100;
 constexpr int killCount = 50;
+#endif
 constexpr std::chrono::milliseconds closeTime { 20 }; // about as long as closing takes
 
 /// From the environment, to repeat what another run has found; else a new one.
@@ -131,7 +136,7 @@ void tst_IndexerStops::stoppedAtRandomMoments()
 
 void tst_IndexerStops::killedAtRandomMoments()
 {
-    const QSet<QByteArray> whole(m_whole.begin(), m_whole.end());
+    const QSet<QByteArray> whole(m_whole.cbegin(), m_whole.cend());
     int killedCount = 0;
     for (int i = 0; i < killCount; ++i) {
         removeDatabase();

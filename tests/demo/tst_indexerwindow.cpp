@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The indexer's window as its user meets it: real keys and clicks, a real folder and database.
+//
+// What QML declares has no signals in C++: clazy:excludeall=old-style-connect
 
 #include "demosupport.h"
 #include "indexsupport.h"

@@ -145,7 +145,7 @@ void tst_Manifest::makeStoppedRun(int fileCount)
     // While nobody reads the report, the program cannot come to its end; as many lines as the tests
     // look at are there.
     QVERIFY(waitForRecords(10));
-    run.send(SIGTERM);
+    run.stop();
     pipe.readAll();
     QVERIFY(run.finish());
     QVERIFY2(run.status() == 0, run.story());
@@ -321,7 +321,7 @@ void tst_Manifest::interruptStops()
     ReportPipe pipe(report());
     Run run(arguments() << "--report" << report());
     QVERIFY(waitForRecords(1));
-    run.send(SIGINT);
+    run.stop(SIGINT);
     QVERIFY2(run.waitForSentence("Stopping"), run.story());
     pipe.readAll();
     QVERIFY(run.finish());
@@ -337,7 +337,7 @@ void tst_Manifest::secondInterruptEndsAtOnce()
     // When more is in the journal than fits into the pipe, the writer cannot go on, nor close.
     QVERIFY(QTest::qWaitFor([&] { return reportSize(readFile(partial())) > pipe.capacity(); },
                             int(std::chrono::milliseconds(patience).count())));
-    run.send(SIGINT);
+    run.stop(SIGINT);
     QVERIFY2(run.waitForSentence("Stopping"), run.story());
     run.send(SIGINT);
     QVERIFY(run.finish());

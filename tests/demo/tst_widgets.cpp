@@ -270,7 +270,7 @@ void tst_Widgets::programEndsOnSignal()
     DemoSupport::Run run({});
     QVERIFY2(QTest::qWaitFor([&] { return catches(run.id(), SIGTERM); }, milliseconds),
              run.story());
-    run.send(SIGTERM);
+    run.stop();
     QVERIFY(run.finish());
     QVERIFY2(run.status() == 0, run.story());
     QVERIFY2(!run.err().contains("goprocess"), run.story());

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The controls of GoProcess.Controls in a window, as users see them and reach them.
 //
-// Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
+// Locals outlive the event loops here, and what QML declares has no signals in C++:
+// clazy:excludeall=lambda-in-connect,old-style-connect
 
 #include "testsupport.h"
 
@@ -92,8 +93,15 @@ private:
     std::unique_ptr<QQuickWindow> m_window;
 };
 
-const QString tree = QStringLiteral("ProcessTreeView { anchors.fill: parent; process: app }");
-const QString overlay = QStringLiteral("ShutdownOverlay { process: app }");
+QString tree()
+{
+    return QStringLiteral("ProcessTreeView { anchors.fill: parent; process: app }");
+}
+
+QString overlay()
+{
+    return QStringLiteral("ShutdownOverlay { process: app }");
+}
 
 /// How many colours the picture of the window has; it is kept as \a name.
 qsizetype colorsOf(QQuickWindow *window, const QString &name)
@@ -153,7 +161,7 @@ void tst_QmlControls::theTreeShowsStates()
     Process network(&app);
     network.setName(QStringLiteral("network"));
     Hold hold = network.hold();
-    Window window(app, tree);
+    Window window(app, tree());
     QVERIFY(QTest::qWaitForWindowExposed(window.get()));
     QTRY_VERIFY(window.shows(QStringLiteral("network")));
     QTRY_VERIFY(window.shows(QStringLiteral("Running")));
@@ -169,7 +177,7 @@ void tst_QmlControls::theTreeShowsErrors()
 {
     Process app;
     Process storage([] { return Error(QStringLiteral("disk full")); }, &app);
-    Window window(app, tree);
+    Window window(app, tree());
     QTRY_VERIFY(window.shows(QStringLiteral("Running")));
     storage.close();
     QTRY_VERIFY(window.shows(QStringLiteral("Failed: disk full")));
@@ -185,7 +193,7 @@ void tst_QmlControls::theTreeOpensItsUpperLevels()
     third.setName(QStringLiteral("third"));
     Process fourth(&third);
     fourth.setName(QStringLiteral("fourth"));
-    Window window(app, tree);
+    Window window(app, tree());
     QTRY_VERIFY(window.shows(QStringLiteral("third")));
     QVERIFY(!window.shows(QStringLiteral("fourth")));
 }
@@ -197,7 +205,7 @@ void tst_QmlControls::theTreeLeavesClosedWhatTheUserCloses()
     first.setName(QStringLiteral("first"));
     Process second(&first);
     second.setName(QStringLiteral("second"));
-    Window window(app, tree);
+    Window window(app, tree());
     QTRY_VERIFY(window.shows(QStringLiteral("second")));
     QObject *view = window.find("QQuickTreeView");
     QVERIFY(view);
@@ -245,7 +253,7 @@ void tst_QmlControls::theTreeHasNames()
     Process app;
     Process network(&app);
     network.setName(QStringLiteral("network"));
-    Window window(app, tree);
+    Window window(app, tree());
     QTRY_VERIFY(window.shows(QStringLiteral("network")));
     QCOMPARE(accessibleName(window.find("QQuickTreeView")), QStringLiteral("Processes"));
     QStringList names;
@@ -270,14 +278,14 @@ void tst_QmlControls::theTreeFollowsTheDirection()
     const auto restore = qScopeGuard([] { QGuiApplication::setLayoutDirection(Qt::LeftToRight); });
     // The name in its column, and the word beside its coloured dot. Columns keep their order in Qt.
     {
-        const Window window(app, tree);
+        const Window window(app, tree());
         QTRY_VERIFY(left(window, "Running") > 0);
         QVERIFY(left(window, "network") < 100);
     }
     QGuiApplication::setLayoutDirection(Qt::RightToLeft);
-    const Window window(app, tree);
+    const Window window(app, tree());
     QTRY_VERIFY(left(window, "Running") > 0);
-    QTRY_VERIFY(rightOf(window.items(QStringLiteral("network")).first()) > 300);
+    QTRY_VERIFY(rightOf(window.items(QStringLiteral("network")).constFirst()) > 300);
     colorsOf(window.get(), QStringLiteral("tree-rtl"));
 }
 
@@ -297,7 +305,7 @@ void tst_QmlControls::theTreeIsDrawn()
         files.back()->setName(QStringLiteral("file %1").arg(i));
     }
     Hold hold = files.front()->hold();
-    Window window(app, tree);
+    Window window(app, tree());
     QVERIFY(QTest::qWaitForWindowExposed(window.get()));
     QTRY_VERIFY(window.shows(QStringLiteral("file 4")));
     storage.close();
@@ -312,7 +320,7 @@ void tst_QmlControls::theOverlayComesWhenClosingLasts()
 {
     Process app;
     Hold hold = app.hold();
-    Window window(app, overlay);
+    Window window(app, overlay());
     QObject *popup = window.find("ShutdownOverlay");
     QVERIFY(popup);
     QTRY_VERIFY(!popup->property("visible").toBool());
@@ -329,7 +337,7 @@ void tst_QmlControls::theOverlayDoesNotComeForAQuickClose()
 {
     Process app;
     const Process child(&app);
-    Window window(app, overlay);
+    Window window(app, overlay());
     QObject *popup = window.find("ShutdownOverlay");
     QVERIFY(popup);
     const QSignalSpy shown(popup, SIGNAL(aboutToShow()));
@@ -346,7 +354,7 @@ void tst_QmlControls::theOverlaySaysWhatIsOpen()
     Process storage(&app);
     storage.setName(QStringLiteral("storage"));
     Hold hold = storage.hold();
-    Window window(app, overlay);
+    Window window(app, overlay());
     app.close();
     QTRY_VERIFY(window.shows(QStringLiteral("/app/storage")));
     QVERIFY(window.shows(QStringLiteral("Closing")));
@@ -362,7 +370,7 @@ void tst_QmlControls::theOverlayKeepsInputFromTheWindow()
     Window window(app,
                   QStringLiteral("Button { id: button; anchors.fill: parent; text: \"press\"; "
                                  "property int clicks: 0; onClicked: ++clicks } ")
-                          + overlay);
+                          + overlay());
     QVERIFY(QTest::qWaitForWindowExposed(window.get()));
     QObject *button = window.find("Button");
     QVERIFY(button);
@@ -383,11 +391,11 @@ void tst_QmlControls::theOverlayHasNames()
 {
     Process app;
     Hold hold = app.hold();
-    Window window(app, overlay);
+    Window window(app, overlay());
     app.close();
     QTRY_VERIFY(window.shows(QStringLiteral("Closing")));
     QStringList names;
-    for (QQuickItem *above = window.items(QStringLiteral("Closing")).first(); above;
+    for (QQuickItem *above = window.items(QStringLiteral("Closing")).constFirst(); above;
          above = above->parentItem())
         names << accessibleName(above);
     QVERIFY(names.contains(QStringLiteral("Closing…")));
@@ -406,7 +414,7 @@ void tst_QmlControls::theOverlayIsDrawn()
         if (i > 0)
             holds.push_back(files.back()->hold());
     }
-    Window window(app, tree + QLatin1Char(' ') + overlay);
+    Window window(app, tree() + QLatin1Char(' ') + overlay());
     QVERIFY(QTest::qWaitForWindowExposed(window.get()));
     QTRY_VERIFY(window.shows(QStringLiteral("file 10")));
     app.close();
