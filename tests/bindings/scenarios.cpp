@@ -12,7 +12,6 @@
 #include <QCoreApplication>
 #include <QDeadlineTimer>
 #include <QString>
-#include <QTimer>
 
 #include <array>
 #include <atomic>
@@ -87,11 +86,6 @@ int eventLoop(int argc, char **argv)
     Process root([] { say("teardown"); });
     require(closeOnSignals(&root, { SIGTERM }), "bound");
     QObject::connect(&root, &Process::closed, &application, &QCoreApplication::quit);
-#ifdef __SANITIZE_THREAD__
-    // The sanitizer runs no handler of a signal that comes just before ppoll() until that returns.
-    QTimer awake;
-    awake.start(std::chrono::milliseconds(100));
-#endif
     say("ready");
     return QCoreApplication::exec();
 }

@@ -5,6 +5,8 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
+#include "sanitizers.h"
+
 #include <QObject>
 #include <QProcess>
 #include <QRegularExpression>
@@ -16,6 +18,11 @@
 namespace {
 
 constexpr int patience = 60'000; // milliseconds
+
+// The thread sanitizer loses one in a hundred of the signals that come just when a thread goes to
+// sleep: its handler is called, the program's is not. Signals that a thread raises itself all come.
+constexpr bool losesSignals = TestSupport::underThreadSanitizer;
+constexpr const char *lostSignals = "The thread sanitizer loses signals from outside";
 
 /// A scenario that runs as a child process.
 class Scenario
@@ -80,14 +87,6 @@ private Q_SLOTS:
     void scenario();
 };
 
-// The thread sanitizer loses one in a hundred of the signals that come just when a thread goes to
-// sleep: its handler is called, the program's is not. Signals that a thread raises itself all come.
-#ifdef __SANITIZE_THREAD__
-#  define SKIP_WHERE_SIGNALS_ARE_LOST() QSKIP("The thread sanitizer loses signals from outside")
-#else
-#  define SKIP_WHERE_SIGNALS_ARE_LOST()
-#endif
-
 void UnixSignals::signalClosesWhileTheMainThreadIsBlocked_data()
 {
     QTest::addColumn<int>("signal");
@@ -97,7 +96,8 @@ void UnixSignals::signalClosesWhileTheMainThreadIsBlocked_data()
 
 void UnixSignals::signalClosesWhileTheMainThreadIsBlocked()
 {
-    SKIP_WHERE_SIGNALS_ARE_LOST();
+    if (losesSignals)
+        QSKIP(lostSignals);
     QFETCH(int, signal);
     Scenario scenario(QStringLiteral("blockedWithoutApplication"));
     QVERIFY(scenario.prints("ready"));
@@ -109,7 +109,8 @@ void UnixSignals::signalClosesWhileTheMainThreadIsBlocked()
 
 void UnixSignals::signalClosesInTheEventLoop()
 {
-    SKIP_WHERE_SIGNALS_ARE_LOST();
+    if (losesSignals)
+        QSKIP(lostSignals);
     Scenario scenario(QStringLiteral("eventLoop"));
     QVERIFY(scenario.prints("ready"));
     scenario.raise(SIGTERM);
@@ -141,10 +142,8 @@ void UnixSignals::scenario_data()
 void UnixSignals::scenario()
 {
     QFETCH(QString, name);
-#ifdef __SANITIZE_THREAD__
-    if (name == QLatin1String("forkedChild"))
+    if (TestSupport::underThreadSanitizer && name == QLatin1String("forkedChild"))
         QSKIP("The thread sanitizer does not serve a child that was forked from several threads");
-#endif
     Scenario scenario(name);
     QVERIFY(scenario.succeeds());
     QCOMPARE(scenario.messages(), QString());

@@ -3,6 +3,8 @@
 
 #include "demosupport.h"
 
+#include "sanitizers.h"
+
 #include <QDir>
 #include <QFile>
 
@@ -299,11 +301,10 @@ void Run::send(int signal) const
 void Run::stop(int signal)
 {
     send(signal);
-#ifdef __SANITIZE_THREAD__
     constexpr std::chrono::seconds answer { 5 };
-    for (int again = 0; again < 3 && !waitForSentence("Stopping", answer) && !isOver(); ++again)
+    constexpr int repeats = TestSupport::underThreadSanitizer ? 3 : 0;
+    for (int i = 0; i < repeats && !waitForSentence("Stopping", answer) && !isOver(); ++i)
         send(SIGTERM);
-#endif
 }
 
 qint64 Run::id() const

@@ -122,9 +122,9 @@ public:
                          QDeadlineTimer deadline = QDeadlineTimer(patience));
     /// Sends \a signal, unless the program has ended.
     void send(int signal) const;
-    /// Sends  signal, which the program says that it is stopping on. Of the signals that come just
-    /// when a thread goes to sleep, the thread sanitizer loses one in a hundred: its handler is called,
-    /// the program's is not. There it sends SIGTERM again, which changes nothing the second time.
+    /// Sends \a signal, on which the program stops. The thread sanitizer loses one in a hundred of the
+    /// signals that come just when a thread goes to sleep: its handler is called, the program's is not.
+    /// There, SIGTERM follows until the program says that it is stopping; a second one changes nothing.
     void stop(int signal = SIGTERM);
     qint64 id() const;
     /// True once the program has ended.

@@ -5,10 +5,17 @@
 #include "demosupport.h"
 #include "indexsupport.h"
 
+#include "common/console.h"
+#include "indexer/catalogue.h"
+#include "indexer/counts.h"
+#include "indexer/log.h"
+#include "indexer/storage.h"
+
 #include <QFile>
 #include <QMap>
 #include <QObject>
 #include <QRegularExpression>
+#include <QSignalSpy>
 #include <QTest>
 
 #include <csignal>
@@ -72,6 +79,7 @@ private Q_SLOTS:
     void databaseNameIsNotUtf8();
     void lockedFromTheBeginning();
     void lockedForAWhile();
+    void storageStaysClosed();
     void readOnlyDisk();
     void fullDisk();
     void secondIndexer();
@@ -86,8 +94,10 @@ private:
     {
         return { tree(), "--database", database(), "--no-window", "--log", log() };
     }
+    QByteArrayList rescanning() const { return staying() + QByteArrayList { "--rescan", "1" }; }
     void makeFiles(int count) const;
     bool waitForLog(const QByteArray &text) const;
+    void stopWhileLocked(Run &run, int signal, std::optional<Connection> &other);
 
     std::optional<Folder> m_folder;
 };
@@ -197,8 +207,7 @@ void tst_Indexer::otherFoldersStayInTheIndex()
 
 void tst_Indexer::rescanFindsChanges()
 {
-    Run run(staying() << "--rescan"
-                      << "1");
+    Run run(rescanning());
     QVERIFY2(waitForLog("watching for changes"), run.story());
     writeFile(tree() + "/new", "new");
     std::remove((tree() + "/a").constData());
@@ -391,23 +400,31 @@ void tst_Indexer::interruptStops()
     QCOMPARE(indexedIn(pipe.lines()), filesIn(database()));
 }
 
-void tst_Indexer::secondInterruptEndsAtOnce()
+/// Stops \a run, which rescans, when it has found files and \a other has locked its database.
+void tst_Indexer::stopWhileLocked(Run &run, int signal, std::optional<Connection> &other)
 {
-    Run run(staying() << "--rescan"
-                      << "1");
     QVERIFY2(waitForLog("watching for changes"), run.story());
-    // As long as the database is locked, the storage cannot go on, nor close.
-    Connection other(database());
-    QVERIFY(other.run("BEGIN IMMEDIATE"));
+    other.emplace(database());
+    QVERIFY(other->run("BEGIN IMMEDIATE"));
     makeFiles(10);
     QVERIFY2(waitForLog("waiting for it"), run.story());
-    run.stop(SIGINT);
+    run.stop(signal);
     QVERIFY2(waitForLog("Stopping"), run.story());
+}
+
+void tst_Indexer::secondInterruptEndsAtOnce()
+{
+    Run run(rescanning());
+    // As long as the database is locked, the storage cannot go on, nor close.
+    std::optional<Connection> other;
+    stopWhileLocked(run, SIGINT, other);
+    if (QTest::currentTestFailed())
+        return;
     run.send(SIGINT);
     QVERIFY(run.finish());
     QCOMPARE(run.status(), 130);
-    QVERIFY(other.run("ROLLBACK"));
-    QVERIFY(other.isSound());
+    QVERIFY(other->run("ROLLBACK"));
+    QVERIFY(other->isSound());
 }
 
 // ---- Files that cannot be read.
@@ -427,9 +444,7 @@ void tst_Indexer::unreadableFileIsNewsOnlyOnce()
     ::chmod((tree() + "/secret").constData(), 0);
     if (!permissionsCount(tree() + "/secret"))
         QSKIP("Permissions do not count for this user");
-    Run run(staying() << "--rescan"
-                      << "1",
-            obeyPermissions);
+    Run run(rescanning(), obeyPermissions);
     QVERIFY2(waitForLog("watching for changes"), run.story());
     // A new file tells that a further scan has been there.
     writeFile(tree() + "/new", "new");
@@ -588,20 +603,42 @@ void tst_Indexer::lockedFromTheBeginning()
 
 void tst_Indexer::lockedForAWhile()
 {
-    Run run(staying() << "--rescan"
-                      << "1");
-    QVERIFY2(waitForLog("watching for changes"), run.story());
-    Connection other(database());
-    QVERIFY(other.run("BEGIN IMMEDIATE"));
-    makeFiles(10);
-    QVERIFY2(waitForLog("waiting for it"), run.story());
+    Run run(rescanning());
+    std::optional<Connection> other;
+    stopWhileLocked(run, SIGTERM, other);
+    if (QTest::currentTestFailed())
+        return;
     // It closes only when it has written what it found.
-    run.stop();
-    QVERIFY2(waitForLog("Stopping"), run.story());
-    QVERIFY(other.run("ROLLBACK"));
+    QVERIFY(other->run("ROLLBACK"));
     QVERIFY(run.finish());
     QVERIFY2(run.status() == 0, run.story());
     QCOMPARE(indexedIn(linesOf(readFile(log()))), filesIn(database()));
+}
+
+/// What a scan of the run before asks for late must not keep the next run from the database.
+void tst_Indexer::storageStaysClosed()
+{
+    for (int i = 0; i < 20; ++i) {
+        Demo::Console console;
+        Demo::Log messages(console);
+        Demo::Catalogue catalogue;
+        Demo::Counts counts;
+        Demo::Storage storage(database(), catalogue, messages, counts);
+        QSignalSpy opened(&storage, &Demo::Storage::opened);
+        storage.open();
+        QTRY_COMPARE_WITH_TIMEOUT(opened.count(), 1,
+                                  int(std::chrono::milliseconds(patience).count()));
+        QVERIFY(exists(database() + ".lock"));
+
+        GoProcess::Hold thread = storage.process()->hold();
+        storage.process()->close();
+        QTRY_VERIFY_WITH_TIMEOUT(!exists(database() + ".lock"),
+                                 int(std::chrono::milliseconds(patience).count()));
+        storage.catchUp();
+        thread.release();
+        QVERIFY(storage.process()->waitForClosed(QDeadlineTimer(patience)));
+        QVERIFY(!exists(database() + ".lock"));
+    }
 }
 
 void tst_Indexer::readOnlyDisk()

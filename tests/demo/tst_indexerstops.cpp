@@ -4,6 +4,7 @@
 
 #include "demosupport.h"
 #include "indexsupport.h"
+#include "sanitizers.h"
 
 #include <QObject>
 #include <QSet>
@@ -19,13 +20,8 @@ using namespace IndexSupport;
 namespace {
 
 constexpr int fileCount = 3000;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int stopCount = 20; // each takes many times as long
-constexpr int killCount = 10;
-#else
-constexpr int stopCount = 100;
-constexpr int killCount = 50;
-#endif
+constexpr int stopCount = TestSupport::underSanitizer ? 20 : 100;
+constexpr int killCount = TestSupport::underSanitizer ? 10 : 50;
 constexpr std::chrono::milliseconds closeTime { 20 }; // about as long as closing takes
 
 /// From the environment, to repeat what another run has found; else a new one.

@@ -7,11 +7,6 @@
 #include "indexsupport.h"
 #include "virtualdisplay.h"
 
-#include "common/console.h"
-#include "indexer/catalogue.h"
-#include "indexer/counts.h"
-#include "indexer/log.h"
-#include "indexer/storage.h"
 #include "indexer/window.h"
 
 #include <QAbstractItemModel>
@@ -74,7 +69,6 @@ private Q_SLOTS:
     void closedInTheMiddle();
     void quickCloseShowsNoOverlay();
     void folderThatIsNotThere();
-    void storageStaysClosed();
     void resultsFollowTheTyping();
     void programEndsWithItsWindow();
 
@@ -252,30 +246,6 @@ void tst_IndexerWindow::folderThatIsNotThere()
     QTRY_VERIFY_WITH_TIMEOUT(m_window->session().isUpToDate(), milliseconds);
     QVERIFY(end());
     QCOMPARE(filesIn(database()), filesBelow(tree()));
-}
-
-/// What a scan of the run before asks for late must not keep the next run from the database.
-void tst_IndexerWindow::storageStaysClosed()
-{
-    for (int i = 0; i < 20; ++i) {
-        Demo::Console console;
-        Demo::Log log(console);
-        Demo::Catalogue catalogue;
-        Demo::Counts counts;
-        Demo::Storage storage(database(), catalogue, log, counts);
-        QSignalSpy opened(&storage, &Demo::Storage::opened);
-        storage.open();
-        QTRY_COMPARE_WITH_TIMEOUT(opened.count(), 1, milliseconds);
-        QVERIFY(exists(database() + ".lock"));
-
-        GoProcess::Hold thread = storage.process()->hold();
-        storage.process()->close();
-        QTRY_VERIFY_WITH_TIMEOUT(!exists(database() + ".lock"), milliseconds);
-        storage.catchUp();
-        thread.release();
-        QVERIFY(storage.process()->waitForClosed(QDeadlineTimer(patience)));
-        QVERIFY(!exists(database() + ".lock"));
-    }
 }
 
 void tst_IndexerWindow::resultsFollowTheTyping()

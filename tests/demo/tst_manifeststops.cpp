@@ -3,6 +3,7 @@
 // manifest, no line is wrong, and a resumed run ends as one that was never stopped.
 
 #include "demosupport.h"
+#include "sanitizers.h"
 
 #include <QObject>
 #include <QSet>
@@ -16,13 +17,8 @@ using namespace DemoSupport;
 namespace {
 
 constexpr int fileCount = 3000;
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr int stopCount = 20; // each takes many times as long
-constexpr int killCount = 10;
-#else
-constexpr int stopCount = 50;
-constexpr int killCount = 20;
-#endif
+constexpr int stopCount = TestSupport::underSanitizer ? 20 : 50;
+constexpr int killCount = TestSupport::underSanitizer ? 10 : 20;
 constexpr std::chrono::milliseconds closeTime { 20 }; // about as long as closing takes
 
 /// From the environment, to repeat what another run has found; else a new one.

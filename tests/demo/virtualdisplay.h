@@ -4,6 +4,8 @@
 #ifndef VIRTUALDISPLAY_H
 #define VIRTUALDISPLAY_H
 
+#include "sanitizers.h"
+
 #include <QByteArray>
 
 #include <array>
@@ -23,9 +25,8 @@ public:
         qputenv("QT_QUICK_BACKEND", "software");
         qunsetenv("WAYLAND_DISPLAY");
         qputenv("QT_QPA_PLATFORM", "offscreen");
-#ifdef __SANITIZE_ADDRESS__
-        return;
-#endif
+        if (TestSupport::underAddressSanitizer)
+            return;
         m_server = ::popen("echo $$; exec Xvfb -displayfd 1 -screen 0 1280x900x24 -nolisten tcp"
                            " 2>/dev/null",
                            "r");

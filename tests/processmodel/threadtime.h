@@ -4,6 +4,8 @@
 #ifndef GOPROCESS_THREADTIME_H
 #define GOPROCESS_THREADTIME_H
 
+#include "sanitizers.h"
+
 #include <QCoreApplication>
 
 #include <algorithm>
@@ -47,11 +49,7 @@ private:
 
 /// What a turn may take at most in a test: a slice of the library and one of steps are well below it,
 /// and 100,000 processes at once are well above it.
-#if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
-inline constexpr int longestTurnMs = 200;
-#else
-inline constexpr int longestTurnMs = 50;
-#endif
+inline constexpr int longestTurnMs = underSanitizer ? 200 : 50;
 
 } // namespace TestSupport
 

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: MIT
+// Which sanitizer the tests are built with.
+
+#ifndef GOPROCESS_SANITIZERS_H
+#define GOPROCESS_SANITIZERS_H
+
+namespace TestSupport {
+
+#ifdef __SANITIZE_ADDRESS__
+inline constexpr bool underAddressSanitizer = true;
+#else
+inline constexpr bool underAddressSanitizer = false;
+#endif
+
+#ifdef __SANITIZE_THREAD__
+inline constexpr bool underThreadSanitizer = true;
+#else
+inline constexpr bool underThreadSanitizer = false;
+#endif
+
+/// Programs take many times as long.
+inline constexpr bool underSanitizer = underAddressSanitizer || underThreadSanitizer;
+
+} // namespace TestSupport
+
+#endif
