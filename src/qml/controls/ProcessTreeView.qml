@@ -66,8 +66,10 @@ Pane {
             function openUpperLevels() {
                 const many = 200; // what is further down is opened by whoever looks for it
                 for (let row = 0; row < Math.min(tree.rows, many); ++row) {
-                    const isClosed = tree.depth(row) < root.openLevels && !tree.isExpanded(row);
                     const index = tree.modelIndex(Qt.point(0, row));
+                    if (!index.valid)
+                        return; // the layout has not followed yet; another call comes when it has
+                    const isClosed = tree.depth(row) < root.openLevels && !tree.isExpanded(row);
                     if (isClosed && processModel.hasChildren(index) && !tree.closedByUser[path(row)])
                         tree.expand(row);
                 }
