@@ -323,6 +323,8 @@ void StepByStep::runSlot(int process, Place place)
     Step step { process, place };
     m_stack.push_back(&step);
     const auto operations = std::exchange(of(process).later[std::size_t(place)], {});
+    if (!operations.empty())
+        settle(); // what the step before this one has set going elsewhere
     for (const Operation &operation : operations)
         perform(operation);
     m_stack.pop_back();

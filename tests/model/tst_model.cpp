@@ -273,6 +273,17 @@ void tst_Model::regressions()
         { Kind::Close, 0, 0, Outcome::None, Place::Now, 0, 0 },
     };
     QCOMPARE(runStepByStep(closedWhileAnnouncing), QString());
+
+    const Program workThatEndsMeanwhile {
+        { Kind::Create, 0, 0, Outcome::Future, Place::Now, 0, 0 },
+        { Kind::Go, 0, 0, Outcome::Fails, Place::Now, 0, 0 },
+        { Kind::Create, 0, 1, Outcome::Succeeds, Place::Now, 0, 0 },
+        { Kind::Close, 0, 0, Outcome::Succeeds, Place::Now, 0, 0 },
+        { Kind::Create, 0, 2, Outcome::Future, Place::Now, 0, 0 },
+        { Kind::Deliver, 0, 0, Outcome::None, Place::Now, 0, 0 },
+        { Kind::AddChild, 1, 1, Outcome::None, Place::InTeardown, 2, 0 },
+    };
+    QCOMPARE(runStepByStep(workThatEndsMeanwhile), QString());
 }
 
 void tst_Model::stepByStep()
