@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Which sanitizer the tests are built with.
+// What slows the tests of this build.
 
 #ifndef GOPROCESS_SANITIZERS_H
 #define GOPROCESS_SANITIZERS_H
@@ -16,6 +16,12 @@ inline constexpr bool underAddressSanitizer = false;
 inline constexpr bool underThreadSanitizer = true;
 #else
 inline constexpr bool underThreadSanitizer = false;
+#endif
+
+#ifdef GOPROCESS_COVERAGE // set by the preset
+inline constexpr bool underCoverage = true;
+#else
+inline constexpr bool underCoverage = false;
 #endif
 
 /// Programs take many times as long.

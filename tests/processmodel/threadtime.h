@@ -47,9 +47,8 @@ private:
     std::chrono::nanoseconds m_longest {};
 };
 
-/// What a turn may take at most in a test: a slice of the library and one of steps are well below it,
-/// and 100,000 processes at once are well above it.
-inline constexpr int longestTurnMs = underSanitizer ? 200 : 50;
+/// What a turn may take at most.
+inline constexpr int longestTurnMs = underSanitizer || underCoverage ? 200 : 16;
 
 } // namespace TestSupport
 
