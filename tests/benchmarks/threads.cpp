@@ -103,7 +103,32 @@ double readAtomic(int count)
     return seen == 0 ? each : -1;
 }
 
-/// How late a timer of 1 ms is at most while processes of its thread close, in milliseconds.
+/// A timer of 1 ms that remembers how late it was at most.
+class Metronome
+{
+public:
+    Metronome()
+    {
+        m_timer.setTimerType(Qt::PreciseTimer);
+        QObject::connect(&m_timer, &QTimer::timeout, &m_timer, [this] {
+            const Clock::time_point now = Clock::now();
+            const std::chrono::duration<double, std::milli> since = now - m_last;
+            m_worst = std::max(m_worst, since.count() - 1);
+            m_last = now;
+        });
+        m_timer.start(std::chrono::milliseconds(1));
+    }
+    /// Does not count what was before.
+    void restart() { m_last = Clock::now(); }
+    double worst() const { return m_worst; }
+
+private:
+    QTimer m_timer;
+    Clock::time_point m_last = Clock::now();
+    double m_worst = 0;
+};
+
+/// How late a timer is at most while processes of its thread close, in milliseconds.
 double lateness(int count)
 {
     std::vector<std::unique_ptr<Process>> all;
@@ -112,23 +137,50 @@ double lateness(int count)
         all.push_back(std::make_unique<Process>());
         root.addChild(all.back().get());
     }
-    QTimer timer;
-    timer.setTimerType(Qt::PreciseTimer);
     QEventLoop loop;
     QObject::connect(&root, &Process::closed, &loop, &QEventLoop::quit);
-    Clock::time_point last = Clock::now();
-    double worst = 0;
-    QObject::connect(&timer, &QTimer::timeout, &loop, [&] {
-        const Clock::time_point now = Clock::now();
-        const std::chrono::duration<double, std::milli> since = now - last;
-        worst = std::max(worst, since.count() - 1);
-        last = now;
-    });
-    timer.start(std::chrono::milliseconds(1));
+    Metronome metronome;
     root.close();
-    last = Clock::now();
+    metronome.restart();
     loop.exec();
-    return worst;
+    return metronome.worst();
+}
+
+/// The same of the thread of a model while another thread makes, closes and deletes processes that it
+/// shows.
+double latenessOfAModel(int count)
+{
+    constexpr int groupSize = 1000; // so many children of a process have rows
+
+    Process root;
+    GoProcess::ProcessModel model;
+    model.setProcess(&root);
+    QEventLoop loop;
+    Metronome metronome;
+    std::thread builder([&] {
+        std::vector<std::unique_ptr<Process>> all;
+        Process *group = nullptr;
+        for (int i = 0; i < count; ++i) {
+            Process *process = all.emplace_back(std::make_unique<Process>()).get();
+            if (i % groupSize == 0)
+                root.addChild(group = process);
+            else
+                group->addChild(process);
+        }
+        for (const auto &process : all)
+            process->close();
+        while (!all.empty())
+            all.pop_back();
+        QMetaObject::invokeMethod(&loop, &QEventLoop::quit, Qt::QueuedConnection);
+    });
+    QObject::connect(&model, &QAbstractItemModel::rowsInserted, &loop,
+                     [&](const QModelIndex &parent, int first, int last) {
+                         for (int row = first; !parent.isValid() && row <= last; ++row)
+                             model.fetchMore(model.index(row, 0)); // as a view that shows all
+                     });
+    loop.exec();
+    builder.join();
+    return metronome.worst();
 }
 
 double buildAndClose(int count)
@@ -215,6 +267,14 @@ void addThreadRows(std::vector<Row> &rows, Scale scale)
               { {}, [=] { return lateness(count); } },
               {},
               { { {}, 16 } } });
+    rows.push_back({ QStringLiteral("timer-of-model"),
+                     QStringLiteral("how late a 1 ms timer is while a model in its thread shows %1 "
+                                    "processes that come and go in another")
+                             .arg(count),
+                     QStringLiteral("ms"),
+                     { {}, [=] { return latenessOfAModel(count); } },
+                     {},
+                     { { {}, 16 } } });
     rows.push_back(
             { QStringLiteral("two-threads"),
               QStringLiteral("a tree of %1 in each of two threads: build and close").arg(count),

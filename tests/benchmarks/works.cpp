@@ -12,15 +12,13 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <latch>
 #include <memory>
 #include <mutex>
+#include <stop_token>
 #include <thread>
 #include <utility>
 #include <vector>
-
-#if __has_include(<stop_token>) && __cplusplus >= 202002L
-#  include <stop_token>
-#endif
 
 using GoProcess::Process;
 
@@ -155,20 +153,41 @@ double threadsByHand(int count)
     return took * toMilliseconds;
 }
 
-/// One thread a worker, as with std::jthread: each is asked to stop, and joined.
+/// Workers that live until they are asked to stop: from the first start to the last end.
+double workers(int count)
+{
+    return nanosecondsEach(count, [&] {
+        std::latch running(count);
+        Process root;
+        for (int i = 0; i < count; ++i) {
+            root.go([&](Process &self) {
+                running.count_down();
+                self.waitForClosing();
+            });
+        }
+        running.wait();
+        root.closeAndWait();
+    });
+}
+
 double standardThreads(int count)
 {
-    Gate gate;
-    std::vector<std::thread> threads;
-    const double took = nanosecondsEach(1, [&] {
-        for (int i = 0; i < count; ++i)
-            threads.emplace_back([&] { gate.pass(); });
-        gate.waitFor(count);
+    return nanosecondsEach(count, [&] {
+        std::latch running(count);
+        std::vector<std::jthread> threads;
+        for (int i = 0; i < count; ++i) {
+            threads.emplace_back([&](const std::stop_token &stop) {
+                std::mutex mutex;
+                std::condition_variable_any never;
+                std::unique_lock lock(mutex);
+                running.count_down();
+                never.wait(lock, stop, [] { return false; });
+            });
+        }
+        running.wait();
+        for (std::jthread &thread : threads)
+            thread.request_stop();
     });
-    gate.open();
-    for (std::thread &thread : threads)
-        thread.join();
-    return took * toMilliseconds;
 }
 
 double threadsOfABurst(int count)
@@ -225,14 +244,19 @@ void addWorkRows(std::vector<Row> &rows, Scale scale)
                      { {}, [=] { return goAndWaitInWork(turns); } },
                      { { semaphore, [=] { return startAndWait(turns); } } },
                      { { semaphore, 0.5 } } });
+    rows.push_back({ QStringLiteral("blocked-works"),
+                     QStringLiteral("256 works that block, until all run"),
+                     QStringLiteral("ms"),
+                     { {}, [=] { return blockedWorks(256); } },
+                     { { byHand, [=] { return threadsByHand(256); } } },
+                     { { byHand, 2 } } });
     rows.push_back(
-            { QStringLiteral("blocked-works"),
-              QStringLiteral("256 works that block, until all run"),
-              QStringLiteral("ms"),
-              { {}, [=] { return blockedWorks(256); } },
-              { { byHand, [=] { return threadsByHand(256); } },
-                { QStringLiteral("std::thread by hand"), [=] { return standardThreads(256); } } },
-              { { byHand, 2 } } });
+            { QStringLiteral("workers"),
+              QStringLiteral("256 workers that live until they are asked to stop, start to end"),
+              ns,
+              { {}, [=] { return workers(256); } },
+              { { QStringLiteral("std::jthread"), [=] { return standardThreads(256); } } },
+              {} });
 }
 
 } // namespace Benchmark
