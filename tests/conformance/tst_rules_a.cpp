@@ -355,6 +355,9 @@ private Q_SLOTS:
     void r25_teardownAfterAWorkWithoutError();
     void r25_closeAndWaitReturnsItEveryTime();
     void r25_noErrorStaysNone();
+    void errorIsAValue();
+    void errorOfAnException_data();
+    void errorOfAnException();
 
     void r26_exceptionsOfTeardowns_data();
     void r26_exceptionsOfTeardowns();
@@ -4038,6 +4041,67 @@ void addExceptions()
 }
 
 } // namespace
+
+void tst_RulesA::errorIsAValue()
+{
+    const Error none;
+    QVERIFY(!none && !none.isError());
+    QCOMPARE(none.message(), QString());
+    QVERIFY(!none.code());
+    QVERIFY(!none.exception());
+    QVERIFY(!Error(std::error_code {}));
+    QVERIFY(!Error::fromException(nullptr));
+
+    const Error unknown { QString() };
+    QVERIFY(unknown);
+    QVERIFY(!unknown.message().isEmpty());
+    QVERIFY(!unknown.code());
+
+    const Error full(std::make_error_code(std::errc::no_space_on_device));
+    QCOMPARE(full, Error(std::make_error_code(std::errc::no_space_on_device)));
+    QVERIFY(full != Error(full.message())); // without the code
+    QVERIFY(full != Error(std::make_error_code(std::errc::timed_out)));
+    QVERIFY(full != none && none != full);
+    QVERIFY(none == Error());
+    const auto thrown = std::make_exception_ptr(std::runtime_error("thrown"));
+    QVERIFY(Error::fromException(thrown) == Error::fromException(thrown));
+    QVERIFY(Error::fromException(thrown) != Error(u"thrown"_s));
+
+    QString text;
+    QDebug(&text) << none << Error(u"failed"_s) << ProcessError { u"/app"_s, Error(u"late"_s) };
+    QCOMPARE(text.simplified(),
+             u"GoProcess::Error() GoProcess::Error(\"failed\") "
+             "GoProcess::ProcessError(\"/app\", \"late\")"_s);
+}
+
+void tst_RulesA::errorOfAnException_data()
+{
+    QTest::addColumn<std::exception_ptr>("exception");
+    QTest::addColumn<QString>("message");
+
+    QTest::newRow("of the standard")
+            << std::make_exception_ptr(std::runtime_error("out of range")) << u"out of range"_s;
+    QTest::newRow("text") << std::make_exception_ptr(u"a text"_s) << u"a text"_s;
+    QTest::newRow("error") << std::make_exception_ptr(Error(u"an error"_s)) << u"an error"_s;
+    QTest::newRow("no text") << std::make_exception_ptr(std::runtime_error(""))
+                             << u"Unknown exception"_s;
+    QTest::newRow("number") << std::make_exception_ptr(7) << u"Unknown exception"_s;
+    QTest::newRow("wrapped by Qt") << std::make_exception_ptr(
+            QUnhandledException(std::make_exception_ptr(std::runtime_error("inside"))))
+                                   << u"inside"_s;
+    QTest::newRow("of Qt, with nothing inside")
+            << std::make_exception_ptr(QUnhandledException()) << u"Unknown exception"_s;
+}
+
+void tst_RulesA::errorOfAnException()
+{
+    QFETCH(const std::exception_ptr, exception);
+    QFETCH(const QString, message);
+    const Error error = Error::fromException(exception);
+    QVERIFY(error);
+    QCOMPARE(error.message(), message);
+    QVERIFY(error.exception());
+}
 
 void tst_RulesA::r26_exceptionsOfTeardowns_data()
 {

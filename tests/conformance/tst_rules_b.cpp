@@ -1448,12 +1448,19 @@ void RulesB::r37_aLongWaitWarnsOfWhatIsOpen()
     root.addChild(&held);
     const ProcessPtr work = root.go(QStringLiteral("work"), [&] { gate.pass(); });
     Hold hold = held.hold();
+    std::vector<Hold> manyHolds; // more than a reader wants to see
+    std::array<Process, 30> many;
+    for (Process &one : many) {
+        root.addChild(&one);
+        manyHolds.push_back(one.hold());
+    }
 
     const ExpectWarning warning(naming({ &held, work.get() }));
     const Thread releaser([&] {
         if (!QTest::qWaitFor([&] { return warning.count() > 0; }, int(patience.count()) * 1000))
             TestSupport::fail(QStringLiteral("There was no warning"));
         hold.release();
+        manyHolds.clear();
         gate.open();
     });
     QVERIFY(!root.closeAndWait());
@@ -1461,6 +1468,7 @@ void RulesB::r37_aLongWaitWarnsOfWhatIsOpen()
     const QString message = warning.messages().constFirst();
     QVERIFY2(message.contains(QStringLiteral("event loop")), qPrintable(message));
     QVERIFY2(!message.contains(done.path()), qPrintable(message));
+    QVERIFY2(message.contains(QStringLiteral("and 13 more")), qPrintable(message)); // of 33
 }
 
 void RulesB::r37_manyThreadsMayWait()

@@ -99,6 +99,7 @@ private Q_SLOTS:
     void theSubtreeMovesWhenItsParentGoes();
     void edgesMayGoRound();
     void edgesMayGoRoundFromOutside();
+    void showsColumns();
     void onlyTheFirstThousandHaveRows();
     void roomIsFilled();
     void childrenAreFetchedWhenAskedFor();
@@ -343,6 +344,34 @@ void tst_ProcessModel::edgesMayGoRoundFromOutside()
     QTRY_COMPARE(textOf(model), QStringLiteral("a(b(a))"));
 }
 
+void tst_ProcessModel::showsColumns()
+{
+    Process app;
+    const auto a = makeProcess("a", &app);
+    const auto b = makeProcess("b", a.get());
+    TestedModel model(&app);
+    QTRY_COMPARE(textOf(model), QStringLiteral("a(b)"));
+    QCOMPARE(model.columnCount(), 3);
+    for (int column = 0; column < model.columnCount(); ++column) {
+        QVERIFY(!model.headerData(column, Qt::Horizontal).toString().isEmpty());
+        QVERIFY(model.index(0, column).data().isValid());
+    }
+    QVERIFY(!model.headerData(3, Qt::Horizontal).isValid());
+    QVERIFY(!model.headerData(0, Qt::Horizontal, Qt::DecorationRole).isValid());
+    QCOMPARE(model.headerData(0, Qt::Vertical).toInt(), 1);
+    QCOMPARE(model.index(0, ProcessModel::SinceColumn).data().userType(), qMetaTypeId<QTime>());
+    QVERIFY(!model.index(0, 0).data(Qt::DecorationRole).isValid());
+    // The rows below are those of the first column.
+    const QModelIndex state = model.index(0, ProcessModel::StateColumn);
+    QCOMPARE(model.rowCount(state), 0);
+    QCOMPARE(model.columnCount(state), 0);
+    QVERIFY(!model.hasChildren(state));
+    QVERIFY(!model.canFetchMore(state));
+    a->close();
+    QTRY_COMPARE(model.index(0, ProcessModel::StateColumn).data().toString(),
+                 QStringLiteral("Closed"));
+}
+
 void tst_ProcessModel::onlyTheFirstThousandHaveRows()
 {
     Process app;
@@ -353,6 +382,9 @@ void tst_ProcessModel::onlyTheFirstThousandHaveRows()
     QTRY_COMPARE(model.rowCount(), 1001);
     QTRY_COMPARE(model.index(1000, 0).data(ProcessModel::MoreRole).toInt(), 500);
     QVERIFY(textOf(model.index(1000, 0), Qt::DisplayRole).contains(QLatin1String("500")));
+    for (const int column : { ProcessModel::StateColumn, ProcessModel::SinceColumn })
+        QVERIFY(!model.index(1000, column).data().isValid());
+    QVERIFY(!model.index(1000, 0).data(ProcessModel::PathRole).isValid());
     const Process another(&app);
     QTRY_COMPARE(model.index(1000, 0).data(ProcessModel::MoreRole).toInt(), 501);
 }
