@@ -234,6 +234,7 @@ private Q_SLOTS:
     void r14_workCannotWaitForItsParent();
     void r14_cycleWhileClosingIsRefused();
     void r14_refusedCycleChangesNothing();
+    void r14_closingEdgesMakeNoCycle();
     void r14_concurrentAdditionsCloseNoCycle_data();
     void r14_concurrentAdditionsCloseNoCycle();
     void r14_newLeavesAndRootsNeedNoSearch();
@@ -297,6 +298,7 @@ private Q_SLOTS:
     void r21_waitingForTheBackgroundIsRefused();
     void r21_theBackgroundIsNobodysChild();
     void r21_blockingWaitsEnd();
+    void r21_blockingWaitsRunSteps();
     void r21_closeAndWaitIsAnErrorAtOnce();
     void r21_processesCanBeItsChildren();
     void r21_keepsNoBooks();
@@ -331,6 +333,7 @@ private Q_SLOTS:
     void r23_finishIsNotCalledForAFinishedFuture();
     void r23_finishIsNotCalledInTheEventLoop();
     void r23_finishIsNotCalledByAWaitElsewhere();
+    void r23_finishIsNotCalledByAWaitForAnother();
     void r23_finishEndsAnErrorFuture();
     void r23_waitAtHomeWithoutFinishWarnsAtOnce();
     void r23_waitElsewhereWithoutFinishDoesNotWarn();
@@ -1685,6 +1688,33 @@ void tst_RulesA::r14_refusedCycleChangesNothing()
     QCOMPARE(log.take(), (QStringList { u"teardown c"_s, u"teardown b"_s, u"teardown a"_s }));
 }
 
+void tst_RulesA::r14_closingEdgesMakeNoCycle()
+{
+    // From upper over lower back to upper, but for edges that only close.
+    Family family;
+    Process &upper = family.add(u"upper"_s);
+    Process &above = family.add(u"above"_s);
+    Process &closer = family.add(u"closer"_s);
+    Process &lower = family.add(u"lower"_s);
+    Process &below = family.add(u"below"_s);
+    QVERIFY(above.waitFor(&upper));
+    QVERIFY(closer.addChildNoWait(&upper));
+    QVERIFY(lower.waitFor(&below));
+    QVERIFY(lower.addChildNoWait(&above));
+    QVERIFY(below.addChildNoWait(&closer));
+    QVERIFY(upper.waitFor(&lower));
+    {
+        const ExpectWarning refused(cyclePattern({ above.path(), upper.path(), lower.path() }));
+        QVERIFY(!lower.waitFor(&above));
+        QCOMPARE(refused.count(), 1);
+    }
+    lower.close();
+    above.close();
+    QVERIFY(!below.closeAndWait());
+    QVERIFY(above.waitForClosed(soon()));
+    QVERIFY(upper.isClosed());
+}
+
 void tst_RulesA::r14_concurrentAdditionsCloseNoCycle_data()
 {
     QTest::addColumn<int>("size");
@@ -2944,6 +2974,14 @@ void tst_RulesA::r21_blockingWaitsEnd()
     QVERIFY(!background->whenClosed().isFinished());
 }
 
+void tst_RulesA::r21_blockingWaitsRunSteps()
+{
+    Process p;
+    p.close();
+    QVERIFY(!Process::background()->waitForClosed(QDeadlineTimer(20)));
+    QVERIFY(p.isClosed());
+}
+
 void tst_RulesA::r21_closeAndWaitIsAnErrorAtOnce()
 {
     Process *const background = Process::background();
@@ -3639,6 +3677,27 @@ void tst_RulesA::r23_finishIsNotCalledByAWaitElsewhere()
     home.run([&] { promise->finish(); });
     QVERIFY(p->waitForClosed(soon()));
     home.run([&] { p.reset(); });
+}
+
+void tst_RulesA::r23_finishIsNotCalledByAWaitForAnother()
+{
+    const auto promise = startedPromise<void>();
+    int finishes = 0;
+    Family family;
+    Process &p = family.add(u"p"_s);
+    Process &other = family.add(u"other"_s);
+    QVERIFY(p.setTeardown([promise] { return promise->future(); },
+                          [&, promise] {
+                              ++finishes;
+                              promise->finish();
+                          }));
+    p.close();
+    deliver();
+    QVERIFY(!other.waitForClosed(QDeadlineTimer(20)));
+    QVERIFY(!other.closeAndWait());
+    QCOMPARE(finishes, 0);
+    QVERIFY(p.waitForClosed(soon()));
+    QCOMPARE(finishes, 1);
 }
 
 void tst_RulesA::r23_finishEndsAnErrorFuture()

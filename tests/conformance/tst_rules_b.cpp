@@ -398,6 +398,7 @@ private Q_SLOTS:
     void r34_queuedCallsToAWorkArrive();
     void r34_theObjectIsDeletedInItsThread();
     void r34_aProcessConstructedInAWorkHasNoHome();
+    void r34_aProcessConstructedInAWorkOfAUsersPoolHasNoHome();
     void r34_aProcessConstructedInAWorkHasItsParentsThread();
 
     void r35_stepsRunAtHome();
@@ -408,6 +409,7 @@ private Q_SLOTS:
     void r36_aProcessMovesAfterItHasEdges();
     void r36_stepsThatWaitAreForwarded();
     void r36_aProcessThatMovesInItsClosingSlotGoesOnThere();
+    void r36_aProcessThatMovesInItsTeardownGoesOnThere();
     void r36_noStepRunsInTheNewHomeBeforeTheMoveIsOver();
     void r36_aCloseDuringTheMoveRunsNothingBeforeTheMoveIsOver();
 
@@ -1164,6 +1166,28 @@ void RulesB::r34_aProcessConstructedInAWorkHasNoHome()
     QVERIFY(steps.areNot(3, QThread::currentThread()));
 }
 
+void RulesB::r34_aProcessConstructedInAWorkOfAUsersPoolHasNoHome()
+{
+    QThreadPool pool;
+    StepThreads steps;
+    Counter done;
+    Process root;
+    root.setThreadPool(&pool);
+    root.go([&] {
+        Process made;
+        steps.watch(made);
+        made.close();
+        CHECK(TestSupport::pollUntil([&] { return made.isClosed(); }));
+        done.add();
+    });
+    QVERIFY(done.waitFor(1));
+    QVERIFY(!root.closeAndWait());
+    const std::vector<QThread *> threads = steps.threads();
+    QCOMPARE(threads.size(), std::size_t(3));
+    QVERIFY(std::none_of(threads.begin(), threads.end(),
+                         [&](QThread *thread) { return pool.contains(thread); }));
+}
+
 void RulesB::r34_aProcessConstructedInAWorkHasItsParentsThread()
 {
     StepThreads steps;
@@ -1293,6 +1317,18 @@ void RulesB::r36_aProcessThatMovesInItsClosingSlotGoesOnThere()
             &process, &Process::closed, &process, [&] { steps.note(); }, Qt::DirectConnection);
     QVERIFY(!process.closeAndWait());
     QVERIFY(steps.are(2, &thread));
+}
+
+void RulesB::r36_aProcessThatMovesInItsTeardownGoesOnThere()
+{
+    EventLoopThread thread;
+    StepThreads steps;
+    Process process;
+    process.setTeardown([&] { process.moveToThread(&thread); });
+    QObject::connect(
+            &process, &Process::closed, &process, [&] { steps.note(); }, Qt::DirectConnection);
+    QVERIFY(!process.closeAndWait());
+    QVERIFY(steps.are(1, &thread));
 }
 
 void RulesB::r36_noStepRunsInTheNewHomeBeforeTheMoveIsOver()

@@ -17,6 +17,7 @@
 #include <QTest>
 #include <QTimer>
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <thread>
@@ -91,6 +92,7 @@ private Q_SLOTS:
     void showsAnotherName();
     void showsTheThread();
     void showsWhatAProcessWaitsFor();
+    void showsTheFirstOfManyThatItWaitsFor();
     void showsWhatAFailedProcessLeft();
     void closedRowsGo();
     void closedRowsAreFew();
@@ -105,6 +107,7 @@ private Q_SLOTS:
     void childrenAreFetchedWhenAskedFor();
     void edgesThatBecomeChildrenAreShown();
     void showsAllRoots();
+    void showsNewRoots();
     void rootsBecomeChildren();
     void theProcessMayBeDestroyed();
     void anotherProcessMayBeSet();
@@ -235,6 +238,22 @@ void tst_ProcessModel::showsWhatAProcessWaitsFor()
              QStringList { QStringLiteral("/app/network") });
     network->closeAndWait();
     QTRY_COMPARE(index.data(ProcessModel::WaitsForRole).toStringList(), QStringList());
+}
+
+void tst_ProcessModel::showsTheFirstOfManyThatItWaitsFor()
+{
+    Process app;
+    const auto storage = makeProcess("storage", &app);
+    std::array<Process, 30> others;
+    for (Process &other : others)
+        QVERIFY(storage->waitFor(&other));
+    TestedModel model(&app);
+    QTRY_COMPARE(model.rowCount(), 1);
+    QCOMPARE(model.index(0, 0).data(ProcessModel::WaitsForRole).toStringList().size(), 20);
+    app.close();
+    for (Process &other : others)
+        other.close();
+    QVERIFY(!app.closeAndWait());
 }
 
 void tst_ProcessModel::showsWhatAFailedProcessLeft()
@@ -440,6 +459,22 @@ void tst_ProcessModel::showsAllRoots()
     const auto a = makeProcess("a");
     const auto below = makeProcess("below", a.get());
     QTRY_COMPARE(textOf(model), QStringLiteral("a(below)"));
+    Process waits;
+    waits.setName(QStringLiteral("waits"));
+    QVERIFY(waits.waitFor(a.get())); // which stays a root
+    QTRY_COMPARE(model.rowCount(), 2);
+    QVERIFY(textOf(model).contains(QLatin1String("a(below)")));
+    a->closeAndWait();
+    waits.closeAndWait();
+    QTRY_COMPARE(textOf(model), QString());
+}
+
+void tst_ProcessModel::showsNewRoots()
+{
+    TestedModel model;
+    const auto a = makeProcess("a");
+    const auto below = makeProcess("below", a.get());
+    QTRY_COMPARE(textOf(model), QStringLiteral("a(below)"));
     model.setProcess(Process::background());
     QCOMPARE(model.process(), nullptr);
     auto b = makeProcess("b");
@@ -487,6 +522,10 @@ void tst_ProcessModel::anotherProcessMayBeSet()
     model.setProcess(&other);
     QCOMPARE(model.process(), &other);
     QTRY_COMPARE(textOf(model), QStringLiteral("b"));
+    int changes = 0;
+    connect(&model, &ProcessModel::processChanged, &model, [&changes] { ++changes; });
+    model.setProcess(&other); // the same again
+    QCOMPARE(changes, 0);
 }
 
 void tst_ProcessModel::theProcessMayLiveInAnotherThread()
