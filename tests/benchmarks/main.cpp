@@ -57,7 +57,7 @@ double peakOf(const std::function<double()> &function)
     reset.close();
     const qint64 before = systemCount("VmRSS");
     function();
-    return double(systemCount("VmHWM") - before) / 1024;
+    return double(std::max<qint64>(0, systemCount("VmHWM") - before)) / 1024;
 }
 
 struct Series
