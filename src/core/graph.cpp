@@ -187,10 +187,12 @@ void NodeLock::unlock() noexcept
 // --- Nodes ---------------------------------------------------------------------------------------
 
 Node::Node(bool isBackground)
-    : background(isBackground),
+    : m_component(immortal<Nurseries>().pick()),
+      m_closeAfterChildren(false),
+      m_announced(false),
       m_hasClosingListeners(false),
       m_hasClosedListeners(false),
-      m_component(immortal<Nurseries>().pick())
+      background(isBackground)
 {
 }
 
@@ -260,12 +262,14 @@ bool Node::setName(const QString &name)
 void Node::forgetParent()
 {
     // Nobody makes it a child any more, so a look without the lock is enough to see that there is none.
-    if (!m_firstParent.load(std::memory_order_relaxed))
+    // If nobody else refers to it nobody can ask for its parent, and the destructor lets go of that.
+    if (!m_firstParent.load(std::memory_order_relaxed) || !isShared())
         return;
     Node *parent = nullptr;
     {
         const std::lock_guard lock(labelLock(this));
-        parent = m_firstParent.exchange(nullptr, std::memory_order_relaxed);
+        parent = m_firstParent.load(std::memory_order_relaxed);
+        m_firstParent.store(nullptr, std::memory_order_relaxed);
     }
     parent->deref();
 }
@@ -521,18 +525,21 @@ EdgeChange Graph::waitFor(Node &upper, Node &lower)
 /// children. The steps found so far are the queue of the search.
 void Graph::mark(Node &start, Change &change)
 {
-    const auto close = [&change](Node &node) {
+    Node *last = &start; // of those with something below: behind it there is nothing to search
+    const auto close = [&](Node &node) {
         // Release: who sees Closing without the lock sees what happened before the close.
         node.m_state.store(NodeState::Closing, std::memory_order_release);
         Journal::note(node);
         wake(node, Waiter::Goal::Closing);
         change.add(node);
+        if (node.m_firstDown)
+            last = &node;
     };
 
     if (start.state() != NodeState::Running)
         return;
     close(start);
-    for (Node *node = &start; node; node = node->m_nextDue) {
+    for (Node *node = &start;; node = node->m_nextDue) {
         Edge *edge = node->m_firstDown;
         while (edge) {
             Edge *following = edge->nextDown;
@@ -544,6 +551,8 @@ void Graph::mark(Node &start, Change &change)
             }
             edge = following;
         }
+        if (node == last)
+            return;
     }
 }
 

@@ -97,15 +97,16 @@ private:
     std::atomic<int> m_refs = 1;
 };
 
-/// An edge from a process down to another, in the books of both.
+/// An edge from a process down to another, in the books of both. What a close looks at comes last,
+/// beside what it looks at in the node.
 struct Edge
 {
-    Node *upper = nullptr; ///< Null: not in use.
-    Node *lower = nullptr;
-    Edge *previousDown = nullptr; ///< Neighbours in the books of upper.
-    Edge *nextDown = nullptr;
     Edge *previousUp = nullptr; ///< Neighbours in the books of lower.
     Edge *nextUp = nullptr;
+    Node *upper = nullptr; ///< Null: not in use.
+    Edge *previousDown = nullptr; ///< Neighbours in the books of upper.
+    Edge *nextDown = nullptr;
+    Node *lower = nullptr;
     bool closes = false; ///< When upper closes, lower is closed.
     bool waits = false; ///< Upper's teardown does not begin before lower is Closed.
 };
@@ -157,8 +158,9 @@ public:
     void ref() noexcept { m_refs.fetch_add(1, std::memory_order_relaxed); }
     void deref() noexcept
     {
-        if (m_refs.fetch_sub(1, std::memory_order_acq_rel) == 1)
-            delete this;
+        if (isShared() && m_refs.fetch_sub(1, std::memory_order_acq_rel) != 1)
+            return;
+        delete this;
     }
 
     /// Lock-free. Acquire, so that who sees Closed also sees the error.
@@ -186,12 +188,17 @@ public:
     /// Valid once the state is Closed.
     const Error &error() const noexcept { return m_error; }
 
-    /// Takes part in no graph; the process that never closes.
-    const bool background = false;
-
 protected:
     explicit Node(bool isBackground);
     virtual ~Node();
+
+    /// False if the caller's reference is the only one, and nobody can get another.
+    bool isShared() const noexcept
+    {
+        // Acquire: all that the others did came before. That includes that they watched it.
+        return m_refs.load(std::memory_order_acquire) != 1
+                || m_isWatched.load(std::memory_order_relaxed);
+    }
 
 private:
     friend class Change;
@@ -199,51 +206,56 @@ private:
     friend class Journal;
     friend class NodeLock;
 
-    // Written under the component's lock with release, read by anybody with acquire. They fill the
-    // room that the flag above leaves.
-    std::atomic<NodeState> m_state = NodeState::Running;
-    std::atomic<bool> m_finished = false;
-    std::atomic<bool> m_late = false;
-    std::atomic<int> m_refs = 1;
-    /// Its changes are noted in the journal while that has readers. Never taken back. See Journal for
-    /// who writes and reads it.
-    std::atomic<bool> m_isWatched = false;
+    // In the order of use: a large close goes over all nodes more than once, and what it needs of each is
+    // together, down here and at the beginning of Resident.
+
+    /// Guarded by the label lock of this node; null where it is empty.
+    std::unique_ptr<const QString> m_name;
+    mutable std::atomic<std::uint64_t> m_id = 0;
     // All below is guarded by the component's lock, unless it says otherwise.
-    bool m_closeAfterChildren = false;
-    bool m_announced = false;
-    bool m_hasClosingListeners : 1;
-    bool m_hasClosedListeners : 1;
-    /// What keeps teardown from beginning: unclosed processes that this waits for, work, holds, and
-    /// the announcement itself. Zero: teardown has begun; nothing increments it from there.
-    std::uint32_t m_pending = 1;
+    std::unique_ptr<TreeErrors> m_treeErrors;
+    /// Of the work, then of the teardown, the first that failed. Handed from step to step; the state
+    /// Closed publishes it.
+    Error m_error;
+    /// Holds a reference. Set once, under the component's lock; read and let go of under the label lock
+    /// of this node.
+    std::atomic<Node *> m_firstParent = nullptr;
+    /// Written when the node leaves its nursery, under the locks of both; never changes after that.
+    std::atomic<Component *> m_component;
+    Edge *m_firstUp = nullptr;
     /// How many unclosed processes this waits for.
     std::uint32_t m_waits = 0;
     /// How many processes are closed when this closes: what stands in its books as its children.
     std::uint32_t m_children = 0;
-    /// Written when the node leaves its nursery, under the locks of both; never changes after that.
-    std::atomic<Component *> m_component;
+    Edge *m_lastDown = nullptr;
+    Edge m_ownEdge; ///< The first edge up needs no allocation.
     /// First those that it only waits for, then its children in the order in which they became so.
     Edge *m_firstDown = nullptr;
-    Edge *m_lastDown = nullptr;
-    Edge *m_firstUp = nullptr;
-    Edge m_ownEdge; ///< The first edge up needs no allocation.
+    Waiter *m_waiters = nullptr;
     union
     {
         std::uint64_t m_visit = 0; ///< The search that came by last.
         Node *m_nextDue; ///< While a step of it stands in a Change, which holds the lock: the next one.
     };
-    Waiter *m_waiters = nullptr;
-    std::unique_ptr<TreeErrors> m_treeErrors;
-    /// Of the work, then of the teardown, the first that failed. Handed from step to step; the state
-    /// Closed publishes it.
-    Error m_error;
+    /// What keeps teardown from beginning: unclosed processes that this waits for, work, holds, and
+    /// the announcement itself. Zero: teardown has begun; nothing increments it from there.
+    std::uint32_t m_pending = 1;
+    std::atomic<int> m_refs = 1;
+    bool m_closeAfterChildren : 1;
+    bool m_announced : 1;
+    bool m_hasClosingListeners : 1;
+    bool m_hasClosedListeners : 1;
+    /// Its changes are noted in the journal while that has readers. Never taken back. See Journal for
+    /// who writes and reads it.
+    std::atomic<bool> m_isWatched = false;
+    // Written under the component's lock with release, read by anybody with acquire.
+    std::atomic<NodeState> m_state = NodeState::Running;
+    std::atomic<bool> m_finished = false;
+    std::atomic<bool> m_late = false;
 
-    /// Guarded by the label lock of this node; null where it is empty.
-    std::unique_ptr<const QString> m_name;
-    /// Holds a reference. Set once, under the component's lock; read and let go of under the label lock
-    /// of this node.
-    std::atomic<Node *> m_firstParent = nullptr;
-    mutable std::atomic<std::uint64_t> m_id = 0;
+public:
+    /// Takes part in no graph; the process that never closes.
+    const bool background = false;
 };
 
 using NodeRef = Ref<Node>;
