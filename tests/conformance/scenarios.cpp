@@ -253,6 +253,29 @@ int threadWithoutApplication(int, char **)
     return failed ? 1 : 0;
 }
 
+int movedWithoutApplication(int, char **)
+{
+    // Qt sends no QEvent::ThreadChange without an application.
+    std::thread::id home;
+    Process process([&home] {
+        say(std::this_thread::get_id() == home ? "teardown at home" : "teardown elsewhere");
+    });
+    Count ready;
+    const std::unique_ptr<QThread> thread(QThread::create([&] {
+        home = std::this_thread::get_id();
+        ready.add();
+        if (!process.waitForClosed(QDeadlineTimer(patience)))
+            giveUp("a wait ran no steps");
+    }));
+    process.moveToThread(thread.get());
+    thread->start();
+    ready.waitFor(1);
+    std::this_thread::sleep_for(std::chrono::milliseconds(20)); // most likely the wait sleeps then
+    process.close();
+    thread->wait();
+    return 0;
+}
+
 // The library's own pool from its beginning (R31).
 
 /// Runs \a count short works and returns how many threads they ran in.
@@ -466,6 +489,7 @@ constexpr std::array scenarios {
     Scenario { "closedBeforeApplication", closedBeforeApplication },
     Scenario { "closedBetweenApplications", closedBetweenApplications },
     Scenario { "threadWithoutApplication", threadWithoutApplication },
+    Scenario { "movedWithoutApplication", movedWithoutApplication },
     Scenario { "burst", burst },
     Scenario { "burstAfterBlockedWorks", burstAfterBlockedWorks },
     Scenario { "cap", cap },

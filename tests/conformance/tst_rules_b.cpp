@@ -479,6 +479,7 @@ private Q_SLOTS:
     void r45_processesOutliveTheApplication();
     void r45_stepsWaitForTheApplication_data();
     void r45_stepsWaitForTheApplication();
+    void r45_aWaitRunsStepsWithoutAnApplication_data();
     void r45_aWaitRunsStepsWithoutAnApplication();
 
     void r46_teardownDoesNotBeginWhileAHoldLives();
@@ -2306,9 +2307,16 @@ void RulesB::r45_stepsWaitForTheApplication()
             QStringList({ before, QStringLiteral("closing root"), QStringLiteral("closed root") }));
 }
 
+void RulesB::r45_aWaitRunsStepsWithoutAnApplication_data()
+{
+    QTest::addColumn<int>("unused");
+    QTest::newRow("threadWithoutApplication") << 0;
+    QTest::newRow("movedWithoutApplication") << 0;
+}
+
 void RulesB::r45_aWaitRunsStepsWithoutAnApplication()
 {
-    const Outcome result = runScenario(QStringLiteral("threadWithoutApplication"));
+    const Outcome result = runScenario(QString::fromLatin1(QTest::currentDataTag()));
     QVERIFY(isClean(result));
     QCOMPARE(result.output, QStringList { QStringLiteral("teardown at home") });
 }
