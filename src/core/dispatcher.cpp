@@ -37,7 +37,7 @@ Registry &registry()
 // at its very end, and which resets it then. A destructor would run too early at the end of main.
 thread_local Dispatcher *currentDispatcher = nullptr;
 
-/// How many objects make it worth to wake a thread, or to hold it up, for their deletion.
+/// How many objects make it worth to wake a thread for their deletion.
 constexpr std::size_t enoughToReap = 64;
 
 // Counts only; those who look at it lock what they look for.
@@ -103,14 +103,13 @@ void Delivery::add(Resident &node, Step step, Item *next)
         addStray(node, step, nullptr);
         return;
     }
-    if (Dispatcher *own = Dispatcher::currentIfAny(); own && own->isFor(thread)) {
-        if (own->takesHere()) {
-            node.setDue(step);
-            own->m_batch.push_back({ Ref<Resident>(&node), step, false });
-            if (!m_isTail)
-                touch(*own);
-            return;
-        }
+    Dispatcher *own = Dispatcher::currentIfAny();
+    if (own && own->isFor(thread) && own->takesHere()) {
+        node.setDue(step);
+        own->m_batch.push_back({ Ref<Resident>(&node), step, false });
+        if (!m_isTail)
+            touch(*own);
+        return;
     }
     if (thread != m_lastThread) {
         m_lock = {};
@@ -353,7 +352,7 @@ void Dispatcher::threadDestroyed()
     if (currentDispatcher == this)
         currentDispatcher = nullptr;
 
-    std::vector<Item> left;
+    std::deque<Item> left;
     std::vector<QObject *> retired;
     Bell *bell = nullptr;
     {
@@ -361,8 +360,10 @@ void Dispatcher::threadDestroyed()
         setLifeLocked(Life::Ended);
         left.swap(m_incoming);
         retired.swap(m_retired);
-        retired.insert(retired.end(), m_silentlyRetired.begin(), m_silentlyRetired.end());
-        m_silentlyRetired.clear();
+        for (std::vector<QObject *> *others : { &m_silentlyRetired, &m_reaped }) {
+            retired.insert(retired.end(), others->begin(), others->end());
+            others->clear();
+        }
         bell = std::exchange(m_bell, nullptr);
     }
     delete bell;
@@ -403,14 +404,8 @@ bool Dispatcher::take(Item &item)
         if (m_batch.empty())
             return false;
     }
-    item = std::move(m_batch[m_next++]);
-    if (m_next == m_batch.size()) {
-        // At once, as the next step may be added before the next one is taken.
-        m_batch.clear();
-        m_next = 0;
-        if (m_batch.capacity() > 4096)
-            m_batch.shrink_to_fit(); // a large close is over
-    }
+    item = std::move(m_batch.front());
+    m_batch.pop_front();
     return true;
 }
 
@@ -501,7 +496,7 @@ void Dispatcher::flush()
     const bool isOwner = currentDispatcher == this;
     const std::lock_guard lock(m_mutex);
     if (m_incoming.empty() && m_retired.empty() && m_silentlyRetired.empty()
-        && (!isOwner || m_batch.empty()))
+        && (!isOwner || (m_batch.empty() && m_reaped.empty())))
         return;
     if (m_sleepers > 0)
         m_wake.notify_all();
@@ -645,33 +640,40 @@ void Dispatcher::retireLocked(QObject *object, bool silently)
 
 QObject *Dispatcher::takeRetired()
 {
+    const auto takeLast = [](std::vector<QObject *> &objects) {
+        QObject *object = objects.back();
+        objects.pop_back();
+        return object;
+    };
+
+    if (!m_reaped.empty())
+        return takeLast(m_reaped);
     const std::lock_guard lock(m_mutex);
     std::vector<QObject *> &retired = m_retired.empty() ? m_silentlyRetired : m_retired;
-    if (retired.empty())
-        return nullptr;
-    QObject *object = retired.back();
-    retired.pop_back();
-    return object;
+    return retired.empty() ? nullptr : takeLast(retired);
 }
 
 bool Dispatcher::reap()
 {
-    // Relaxed: what is not seen now is seen the next time.
-    if (!m_hasSilentlyRetired.load(std::memory_order_relaxed))
-        return false;
-    // As many as cost little: the caller is in a hurry, and comes again.
-    QVarLengthArray<QObject *, enoughToReap> objects;
-    {
+    // More than one, so that whoever makes one each time gets rid of them; and not many, as the caller is
+    // in a hurry and comes again, and new objects find the memory of the last ones at hand.
+    constexpr int few = 3;
+
+    if (m_reaped.empty()) {
+        // Relaxed: what is not seen now is seen the next time.
+        if (!m_hasSilentlyRetired.load(std::memory_order_relaxed))
+            return false;
         const std::lock_guard lock(m_mutex);
-        const std::size_t count = std::min(m_silentlyRetired.size(), enoughToReap);
-        const auto first = m_silentlyRetired.end() - std::ptrdiff_t(count);
-        objects.append(m_silentlyRetired.data() + m_silentlyRetired.size() - count,
-                       qsizetype(count));
-        m_silentlyRetired.erase(first, m_silentlyRetired.end());
-        m_hasSilentlyRetired.store(!m_silentlyRetired.empty(), std::memory_order_relaxed);
+        m_reaped.swap(m_silentlyRetired);
+        m_hasSilentlyRetired.store(false, std::memory_order_relaxed);
     }
-    qDeleteAll(objects);
-    return !objects.isEmpty();
+    const bool any = !m_reaped.empty();
+    for (int i = 0; i < few && !m_reaped.empty(); ++i) {
+        QObject *object = m_reaped.back();
+        m_reaped.pop_back();
+        delete object;
+    }
+    return any;
 }
 
 } // namespace GoProcess::Private

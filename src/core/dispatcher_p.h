@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <functional>
 
 QT_BEGIN_NAMESPACE
@@ -160,7 +161,7 @@ public:
     bool runOne();
     /// Runs a step that the caller has claimed.
     void runClaimed(Resident &node, Step step);
-    /// Deletes some objects whose deletion runs no user code; false if there was none.
+    /// Deletes a few objects whose deletion runs no user code; false if there was none.
     bool reap();
     /// Runs and deletes all there is.
     void drain();
@@ -226,7 +227,7 @@ private:
 
     mutable std::mutex m_mutex; // guards what follows
     std::condition_variable m_wake;
-    std::vector<Item> m_incoming;
+    std::deque<Item> m_incoming;
     std::vector<QObject *> m_retired;
     std::vector<QObject *> m_silentlyRetired;
     std::vector<Ref<Resident>> m_openFutures;
@@ -237,8 +238,8 @@ private:
     Bell *m_bell = nullptr;
 
     // Of the thread itself:
-    std::vector<Item> m_batch; ///< Taken from m_incoming; nested loops and waits go on with it.
-    std::size_t m_next = 0;
+    std::vector<QObject *> m_reaped; ///< Taken from m_silentlyRetired, to be deleted now and then.
+    std::deque<Item> m_batch; ///< Taken from m_incoming; nested loops and waits go on with it.
     int m_slices = 0; ///< How many are on the stack: more than one in nested event loops.
     /// The queued call was made early in a slice, for a nested event loop that there was not.
     bool m_calledEarly = false;
