@@ -187,12 +187,14 @@ void WorkPool::submit(Item *begin, Item *end)
     bool hasLost = false;
     {
         const std::lock_guard lock(m_mutex);
-        for (Item *item = begin; item != end; ++item) {
+        // The thread that lingers takes the first one.
+        const std::ptrdiff_t wanted = end - begin - (m_isLingering && m_queue.empty() ? 1 : 0);
+        for (Item *item = begin; item != end; ++item)
             m_queue.push_back(std::move(*item));
-            if (takePlace())
-                ++pumps;
-        }
-        if (pumps < end - begin && !m_watching) {
+        m_hasItems.store(true, std::memory_order_relaxed);
+        while (pumps < wanted && takePlace())
+            ++pumps;
+        if (pumps < wanted && !m_watching) {
             watch = m_watching = true;
             m_watcherHasBegun = false;
             noteStarts(0);
@@ -230,10 +232,14 @@ void WorkPool::pump()
     m_running.push_front(
             { {}, PoolThread { ThreadProbe::ofThisThread(), &ThreadContext::current() } });
     const auto place = m_running.begin();
-    // Fewer are needed once nothing is left to take.
-    while (!m_queue.empty()) {
+    while (true) {
+        if (m_queue.empty())
+            linger(lock);
+        if (m_queue.empty())
+            break; // fewer are needed
         Item item = std::move(m_queue.front());
         m_queue.pop_front();
+        m_hasItems.store(!m_queue.empty(), std::memory_order_relaxed);
         place->node = item.node;
         lock.unlock();
 
@@ -250,6 +256,22 @@ void WorkPool::pump()
     --m_active;
     fitThreads();
     m_idle.notify_all();
+}
+
+/// Looks for more a moment longer: to put a thread to sleep and to wake it costs more than a short work
+/// does. Only the last thread does so, and where whoever submits has another core.
+void WorkPool::linger(std::unique_lock<std::mutex> &lock)
+{
+    constexpr auto moment = 20us;
+
+    if (m_base == 1 || threadCount() > 1)
+        return;
+    m_isLingering = true;
+    lock.unlock();
+    const auto end = Dispatcher::Clock::now() + moment;
+    while (!m_hasItems.load(std::memory_order_relaxed) && Dispatcher::Clock::now() < end) { }
+    lock.lock();
+    m_isLingering = false;
 }
 
 /// How many threads for works are on their way, if only to their first work. Needs the lock.

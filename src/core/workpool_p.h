@@ -89,6 +89,7 @@ private:
 
     void submit(Item *begin, Item *end);
     void pump();
+    void linger(std::unique_lock<std::mutex> &lock);
     void watch();
     int countUnblocked() const;
     void lend();
@@ -99,6 +100,9 @@ private:
     void noteStarts(int count);
     bool hasLostThreads() const;
     void fitThreads();
+
+    /// There are items in the queue. Written under the lock; who lingers looks without it.
+    std::atomic<bool> m_hasItems = false;
 
     const std::unique_ptr<QRunnable> m_pump;
     const std::unique_ptr<QRunnable> m_watcher;
@@ -118,6 +122,8 @@ private:
     Dispatcher::Clock::time_point m_lastStart;
     int m_lent = 0; ///< Threads that are blocked in a wait of the library.
     std::uint64_t m_completed = 0;
+    bool m_isLingering =
+            false; ///< One of the active threads has nothing to do, but waits a moment.
     bool m_watching = false;
     bool m_watcherHasBegun = false;
     bool m_warned = false;

@@ -7,6 +7,7 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
+#include "sanitizers.h"
 #include "testsupport.h"
 
 #include <GoProcess/GoProcess>
@@ -62,6 +63,7 @@ using TestSupport::naming;
 using TestSupport::patience;
 using TestSupport::soon;
 using TestSupport::Thread;
+using TestSupport::underSanitizer;
 
 namespace {
 
@@ -373,6 +375,8 @@ private Q_SLOTS:
     void r31_worksStartThoughAllEarlierOnesAreBlocked();
     void r31_nestedWorksStartThoughAllOuterOnesAreBlocked();
     void r31_worksStartThoughEarlierOnesKeepAllProcessorsBusy();
+    void r31_worksStartTogetherAfterAShortOne();
+    void r31_worksStartWhileAThreadIsAboutToLeave();
     void r31_theGlobalPoolIsNotUsed();
     void r31_aBurstOfShortWorksDoesNotGrowThePool();
     void r31_thePoolShrinksAgain();
@@ -780,6 +784,33 @@ void RulesB::r31_worksStartThoughEarlierOnesKeepAllProcessorsBusy()
         root.go(spin);
     root.go([&] { enough = true; });
     QVERIFY(!root.closeAndWait());
+}
+
+/// A thread that has just been at work takes one of them, and sees to the other.
+void RulesB::r31_worksStartTogetherAfterAShortOne()
+{
+    const int rounds = underSanitizer ? 50 : 300;
+    Process root;
+    for (int i = 0; i < rounds; ++i) {
+        Gate gate;
+        QVERIFY(root.go([] {})->waitForClosed(soon()));
+        const ProcessPtr first = root.go([&] { gate.pass(); });
+        const ProcessPtr second = root.go([&] { gate.pass(); });
+        QVERIFY(gate.waitForArrivals(2));
+        gate.open();
+        QVERIFY(first->waitForClosed(soon()));
+        QVERIFY(second->waitForClosed(soon()));
+    }
+}
+
+void RulesB::r31_worksStartWhileAThreadIsAboutToLeave()
+{
+    const int rounds = underSanitizer ? 200 : 2000;
+    Process root;
+    for (int i = 0; i < rounds; ++i) {
+        QVERIFY(root.go([] {})->waitForClosed(soon()));
+        std::this_thread::sleep_for(std::chrono::microseconds(i % 40));
+    }
 }
 
 void RulesB::r31_theGlobalPoolIsNotUsed()
