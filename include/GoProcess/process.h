@@ -243,6 +243,8 @@ Q_SIGNALS:
 protected:
     /// Follows moveToThread() (R36).
     bool event(QEvent *event) override;
+    /// Notes that there is somebody to emit signals to. One that overrides it calls this one.
+    void connectNotify(const QMetaMethod &signal) override;
 
 private:
     friend class Hold;
@@ -255,6 +257,7 @@ private:
 
     bool setTeardownImpl(std::unique_ptr<Private::Teardown> teardown);
     void join(QObject *parent);
+    bool isUnconnected() const;
     static void deleteAtHome(Process *process);
     static ProcessPtr goImpl(Process *parent, const QString &name,
                              std::unique_ptr<Private::Work> work);

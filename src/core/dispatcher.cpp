@@ -225,7 +225,8 @@ void runItem(Item item)
 {
     while (item.node && item.node->claim(item.step)) {
         Item next;
-        item.node->run(item.step, &next);
+        if (!item.node->runUnheard(item.step, &next))
+            item.node->run(item.step, &next);
         item = std::move(next);
     }
 }
@@ -422,6 +423,9 @@ void Dispatcher::runItem(Item &item)
 {
     Resident &node = *item.node;
     if (!node.claim(item.step))
+        return;
+    // Relaxed: whoever has moved it has delivered this step after that.
+    if (!node.m_moved.load(std::memory_order_relaxed) && node.runUnheard(item.step, nullptr))
         return;
     if (!item.anywhere && !isFor(node.thread())) {
         deliver(node, item.step); // it has moved away

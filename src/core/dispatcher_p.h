@@ -41,6 +41,9 @@ public:
     /// QObject::thread(); null where there is none. For those who hold the node's lock or have
     /// claimed a step of it: either keeps the QObject alive.
     virtual QThread *thread() const = 0;
+    /// Runs a claimed step in any thread if it runs no user code and emits no signal; false if it does.
+    /// \a next as in run().
+    virtual bool runUnheard(Step step, Item *next) = 0;
     /// Runs a claimed step in the calling thread. The next step that can run right behind it goes
     /// to \a next, if it is not null.
     virtual void run(Step step, Item *next) = 0;

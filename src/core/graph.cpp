@@ -614,6 +614,67 @@ Change Graph::release(Node &node)
     return change;
 }
 
+void Graph::addAudience(Node &node)
+{
+    if (node.m_hasAudience.load(std::memory_order_acquire))
+        return;
+    const NodeLock lock(node);
+    addAudienceLocked(node);
+}
+
+/// True if nobody is to be told of anything. Needs the lock.
+bool Graph::isUnheard(const Node &node)
+{
+    return !node.m_hasAudience.load(std::memory_order_relaxed) && !node.m_hasClosingListeners
+            && !node.m_hasClosedListeners;
+}
+
+/// Closed, unless there is an error: parents are to be told of it. Needs the lock.
+bool Graph::tryClose(Node &node, Change &change)
+{
+    if (node.m_error || node.m_treeErrors)
+        return false;
+    // Release: as in setClosed().
+    node.m_state.store(NodeState::Closed, std::memory_order_release);
+    leaveBooks(node, change);
+    return true;
+}
+
+std::optional<Change> Graph::announceUnheard(Node &node)
+{
+    Change change { NodeLock(node) };
+    if (!isUnheard(node))
+        return std::nullopt;
+    announceLocked(node, change);
+    return change;
+}
+
+void Graph::announceUnheard(Node &node, Change &change)
+{
+    if (change.m_first != &node || hasBegunTeardown(node) || !isUnheard(node))
+        return;
+    static_cast<void>(change.take());
+    announceLocked(node, change);
+}
+
+void Graph::announceLocked(Node &node, Change &change)
+{
+    node.m_announced = true;
+    if (--node.m_pending == 0) {
+        wake(node, Waiter::Goal::TeardownBegun);
+        if (!tryClose(node, change))
+            change.add(node);
+    }
+}
+
+std::optional<Change> Graph::finishUnheard(Node &node)
+{
+    Change change { NodeLock(node) };
+    if (!isUnheard(node) || !tryClose(node, change))
+        return std::nullopt;
+    return change;
+}
+
 std::optional<Change> Graph::announced(Node &node)
 {
     Change change { NodeLock(node) };
@@ -669,7 +730,13 @@ std::optional<Change> Graph::finish(Node &node)
     Change change { NodeLock(node) };
     if (node.m_hasClosedListeners)
         return std::nullopt;
+    leaveBooks(node, change);
+    return change;
+}
 
+/// The node is Closed and everybody was told: those that waited go on.
+void Graph::leaveBooks(Node &node, Change &change)
+{
     // Release: who sees it may destroy the QObject, which nobody touches from here.
     node.m_finished.store(true, std::memory_order_release);
     Journal::note(node);
@@ -684,7 +751,6 @@ std::optional<Change> Graph::finish(Node &node)
             countDown(upper, change);
         }
     }
-    return change;
 }
 
 // --- Waiting -------------------------------------------------------------------------------------

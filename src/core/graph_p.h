@@ -245,6 +245,9 @@ private:
     bool m_announced : 1;
     bool m_hasClosingListeners : 1;
     bool m_hasClosedListeners : 1;
+    /// Its steps have something to run, or somebody to tell. Never taken back. Written under the lock
+    /// with release; whoever sees it set has seen what the lock guarded then.
+    std::atomic<bool> m_hasAudience = false;
     /// Its changes are noted in the journal while that has readers. Never taken back. See Journal for
     /// who writes and reads it.
     std::atomic<bool> m_isWatched = false;
@@ -370,6 +373,25 @@ public:
     static bool hold(Node &node);
     static Change release(Node &node);
 
+    /// The steps of \a node have user code to run from here on, or somebody to tell. Whoever connects
+    /// to a signal says so before it looks at the state, and so misses nothing.
+    static void addAudience(Node &node);
+    static bool hasAudience(const Node &node)
+    {
+        return node.m_hasAudience.load(std::memory_order_relaxed);
+    }
+    /// The same for who holds the lock.
+    static void addAudienceLocked(Node &node)
+    {
+        node.m_hasAudience.store(true, std::memory_order_release);
+    }
+    /// The announcement of a node without an audience, and if nothing else keeps it open all the rest.
+    /// Nothing if there is somebody to tell.
+    static std::optional<Change> announceUnheard(Node &node);
+    /// The same at once if that is what became due first by \a change.
+    static void announceUnheard(Node &node, Change &change);
+    /// The same of the rest of its steps, once teardown has begun. Nothing if there is an error, too.
+    static std::optional<Change> finishUnheard(Node &node);
     /// closing() was emitted. Nothing while listeners are to be told first.
     static std::optional<Change> announced(Node &node);
     /// The work or the teardown has failed; for who runs a step of the node.
@@ -448,6 +470,10 @@ private:
     static void countDown(Node &node, Change &change);
     static void closeIfLeft(Node &node, Change &change);
     static void tellOfErrors(Node &node);
+    static bool isUnheard(const Node &node);
+    static void announceLocked(Node &node, Change &change);
+    static bool tryClose(Node &node, Change &change);
+    static void leaveBooks(Node &node, Change &change);
     static void attach(Node &upper, Node &lower, bool closes, bool waits);
     static void detach(Edge *edge);
     static void becomeChild(Node &upper, Node &lower);

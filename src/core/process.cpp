@@ -10,6 +10,9 @@
 #include <QMetaMethod>
 #include <QThread>
 
+#include <algorithm>
+#include <array>
+
 namespace GoProcess {
 
 using Private::DispatcherRef;
@@ -58,6 +61,7 @@ void Process::join(QObject *parent)
     d->setPlaced(homeless);
     if (upper && !upper->addChild(this))
         close();
+    d->setConstructed(ProcessData::Class::Unknown);
 }
 
 Process::Process(ProcessData &data) : d(&data)
@@ -245,6 +249,22 @@ bool Process::event(QEvent *event)
     if (event->type() == QEvent::ThreadChange)
         d->moved();
     return QObject::event(event);
+}
+
+void Process::connectNotify(const QMetaMethod &signal)
+{
+    Graph::addAudience(*d);
+    QObject::connectNotify(signal);
+}
+
+/// True if nobody is connected to what its steps emit.
+bool Process::isUnconnected() const
+{
+    static const std::array all { QMetaMethod::fromSignal(&Process::closing),
+                                  QMetaMethod::fromSignal(&Process::closed),
+                                  QMetaMethod::fromSignal(&Process::stateChanged) };
+    return std::none_of(all.begin(), all.end(),
+                        [this](const QMetaMethod &signal) { return isSignalConnected(signal); });
 }
 
 void Process::deleteAtHome(Process *process)

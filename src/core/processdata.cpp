@@ -65,13 +65,17 @@ void ProcessData::refuse(const char *what, const QString &path, const QString &w
 
 void ProcessData::noteClass()
 {
-    const std::type_info &type = typeid(*m_object);
-    // Relaxed: it is set once more at worst.
-    if (type == typeid(Process) || m_isSubclass.load(std::memory_order_relaxed))
+    // Relaxed: it stands for itself, and is found out once more at worst.
+    if (m_class.load(std::memory_order_relaxed) != Class::Unknown)
         return;
+    const std::type_info &type = typeid(*m_object);
+    if (type == typeid(Process)) {
+        m_class.store(Class::Process, std::memory_order_relaxed);
+        return;
+    }
     const NodeLock lock(*this);
     extras().type = &type;
-    m_isSubclass.store(true, std::memory_order_relaxed);
+    m_class.store(Class::Subclass, std::memory_order_relaxed);
 }
 
 QThread *ProcessData::thread() const
@@ -109,6 +113,7 @@ bool ProcessData::setTeardown(std::unique_ptr<Teardown> teardown)
         } else if (!late && Graph::hasBegunTeardown(*this)) {
             why = QStringLiteral("its teardown has begun");
         } else {
+            Graph::addAudienceLocked(*this);
             m_hasTeardown = true;
             m_teardown = std::move(teardown);
         }
@@ -346,6 +351,7 @@ ProcessPtr ProcessData::make(QThread *thread, const QString &name)
     if (thread != process->thread())
         process->moveToThread(thread);
     data->setPlaced(true);
+    data->setConstructed(Class::Process);
 
     ProcessPtr self(process, &Process::deleteAtHome);
     data->m_isKept = true;
@@ -417,7 +423,13 @@ void ProcessData::runWork(Item *next)
     }
     if (error)
         Graph::fail(*this, error);
-    deliverAtEndOfStep(Graph::workReturned(*this), next);
+    const bool isUnheard = !hasAudience();
+    Change change = Graph::workReturned(*this);
+    if (isUnheard)
+        Graph::announceUnheard(*this, change);
+    // This goes last: the object may go with it.
+    const ProcessPtr self = isFinished() ? releaseSelf() : nullptr;
+    deliverAtEndOfStep(std::move(change), next);
 }
 
 void ProcessData::workDropped()
@@ -454,6 +466,31 @@ void ProcessData::run(Step step, Item *next)
         rehome();
         break;
     }
+}
+
+/// False if no step of the process would run anything or tell anybody.
+bool ProcessData::hasAudience() const
+{
+    if (Graph::hasAudience(*this))
+        return true;
+    // A subclass may have a connectNotify() of its own that does not call the one of Process, as it should:
+    // this sees all but a connection that is being made at this moment.
+    return m_class.load(std::memory_order_relaxed) != Class::Process && !m_object->isUnconnected();
+}
+
+bool ProcessData::runUnheard(Step step, Item *next)
+{
+    const bool announces = step == Step::Announce;
+    if (!(announces || step == Step::Teardown) || hasAudience())
+        return false;
+    std::optional<Change> change =
+            announces ? Graph::announceUnheard(*this) : Graph::finishUnheard(*this);
+    if (!change)
+        return false;
+    // Closed unless it waits for something. This goes last: the object may go with it.
+    const ProcessPtr self = isFinished() ? releaseSelf() : nullptr;
+    deliverAtEndOfStep(std::move(*change), next);
+    return true;
 }
 
 /// Emits the two signals of \a state, unless a slot destroys the object.
@@ -639,13 +676,18 @@ void ProcessData::finish(Item *next)
             binding->closed();
         emitSignals(frame, Process::State::Closed);
 
-        if (m_isKept)
-            self = std::move(m_extras->self);
+        self = releaseSelf();
         std::optional<Change> change;
         while (!(change = Graph::finish(*this)))
             tellOfClosed();
         deliverAtEndOfStep(std::move(*change), next);
     }
+}
+
+/// What has kept a process that make() made; its last step takes it.
+ProcessPtr ProcessData::releaseSelf()
+{
+    return m_isKept ? std::move(m_extras->self) : nullptr;
 }
 
 /// Makes the bindings that there are let go, and takes them.
@@ -734,7 +776,7 @@ void ProcessData::closeInDestructor()
         return;
     }
 
-    if (m_isSubclass.load(std::memory_order_relaxed) && m_hasTeardown) {
+    if (m_class.load(std::memory_order_relaxed) == Class::Subclass && m_hasTeardown) {
         qCCritical(lcProcess).noquote()
                 << QStringLiteral("Process \"%1\" was left open by its class %2: its teardown runs "
                                   "when the members of this class are gone. Call closeAndWait() "

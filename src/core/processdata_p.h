@@ -24,6 +24,13 @@ class ProcessData final : public Resident
 {
 public:
     enum class Kind : std::uint8_t { Ordinary, Background };
+    /// What is known of the class of the object.
+    enum class Class : std::uint8_t {
+        UnderConstruction, ///< It may still become any.
+        Unknown,
+        Process, ///< Process itself.
+        Subclass
+    };
 
     explicit ProcessData(Kind kind = Kind::Ordinary);
     /// The QObject is there: called once, by its constructor.
@@ -46,7 +53,10 @@ public:
     QFuture<Error> whenClosed();
     QThreadPool *pool() const;
     void setPool(QThreadPool *pool);
-    /// Remembers the class of the object: its destructor cannot tell any more (R47).
+    /// The constructor of the object is done; it is of class \a known.
+    void setConstructed(Class known) { m_class.store(known, std::memory_order_relaxed); }
+    /// Remembers the class of the object, for who cannot ask: its destructor (R47), and steps while
+    /// another thread may destroy it.
     void noteClass();
     /// The object is being moved to another thread (R36).
     void moved();
@@ -79,6 +89,7 @@ public:
 
     // --- Resident
     QThread *thread() const override;
+    bool runUnheard(Step step, Item *next) override;
     void run(Step step, Item *next) override;
     void workDropped() override;
     void endFuture() override;
@@ -103,11 +114,13 @@ private:
 
     ~ProcessData() override;
 
+    bool hasAudience() const;
     void announce(Item *next);
     void emitSignals(Frame &frame, Process::State state);
     void tearDown(Item *next);
     void tearDownLate();
     void finish(Item *next);
+    ProcessPtr releaseSelf();
     void runWork(Item *next);
     void rehome();
     void goOn(const QThread *here, Item *next);
@@ -137,7 +150,7 @@ private:
     /// before the end.
     std::atomic<bool> m_isBound = false;
     std::atomic<bool> m_hasPool = false; ///< Written under the lock; see pool().
-    std::atomic<bool> m_isSubclass = false; ///< Written under the lock; see noteClass().
+    std::atomic<Class> m_class = Class::UnderConstruction; ///< See noteClass().
     /// The future of the teardown has finished; the first one wins.
     std::atomic<bool> m_settled = false;
     std::atomic<QThread *> m_leaving = nullptr; ///< The thread that the last move left.

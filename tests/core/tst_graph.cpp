@@ -44,6 +44,7 @@ private Q_SLOTS:
     void r27_errorsBelowAreListedOnce();
     void r27_overflowIsCounted();
     void r46_holds();
+    void withoutAnAudienceOneStepIsEnough();
     void edgesBetweenTheSameTwoAreOne();
     void aMillionInAChain();
     void componentsJoinWithoutDeadlock();
@@ -362,6 +363,63 @@ void tst_Graph::r46_holds()
     driver.run();
     QVERIFY(node->isFinished());
     QVERIFY(!Graph::hold(*node));
+}
+
+void tst_Graph::withoutAnAudienceOneStepIsEnough()
+{
+    const auto close = [](const Owned &node) {
+        Change change = Graph::close(*node);
+        while (!change.isEmpty())
+            change.take();
+    };
+
+    Driver driver;
+    const Owned upper(QStringLiteral("upper"));
+    const Owned lower(QStringLiteral("lower"));
+    add(&Graph::waitFor, upper, lower, driver);
+    close(upper);
+    {
+        const auto change = Graph::announceUnheard(*upper);
+        QVERIFY(change && change->isEmpty());
+    }
+    QCOMPARE(upper->state(), NodeState::Closing);
+
+    close(lower);
+    {
+        auto change = Graph::announceUnheard(*lower);
+        QVERIFY(change && lower->isFinished());
+        const Change::Due due = change->take();
+        QVERIFY(due.node == &*upper && due.step == Step::Teardown);
+        QVERIFY(change->isEmpty());
+    }
+    Graph::addAudience(*upper); // somebody came late
+    QVERIFY(!Graph::finishUnheard(*upper));
+    Graph::setClosed(*upper);
+    QVERIFY(Graph::finish(*upper));
+    QVERIFY(upper->isFinished());
+
+    const Owned heard(QStringLiteral("heard"));
+    Graph::addAudience(*heard);
+    close(heard);
+    QVERIFY(!Graph::announceUnheard(*heard));
+    QCOMPARE(heard->state(), NodeState::Closing);
+    driver.take(std::move(*Graph::announced(*heard)));
+    driver.run();
+    QVERIFY(heard->isFinished());
+
+    // Parents are to be told of an error.
+    const Owned fails(QStringLiteral("fails"));
+    close(fails);
+    Graph::fail(*fails, Error(QStringLiteral("no room")));
+    {
+        auto change = Graph::announceUnheard(*fails);
+        QVERIFY(change && !fails->isFinished());
+        QVERIFY(change->take().step == Step::Teardown);
+    }
+    QVERIFY(!Graph::finishUnheard(*fails));
+    QCOMPARE(fails->state(), NodeState::Closing);
+    Graph::setClosed(*fails);
+    QVERIFY(Graph::finish(*fails));
 }
 
 void tst_Graph::edgesBetweenTheSameTwoAreOne()

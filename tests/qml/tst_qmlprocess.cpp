@@ -29,6 +29,7 @@ private Q_SLOTS:
     void closeAfterChildrenLetsThemEnd();
     void aPropertyTakesAProcessOfCpp();
     void processesOfCppHaveTheSameInterface();
+    void processesOfCppNotifyBindings();
 
     void nestedProcessesAreChildren();
     void otherObjectsAreAllowedBesideThem();
@@ -181,6 +182,25 @@ void tst_QmlProcess::processesOfCppHaveTheSameInterface()
                  QStringList({ QStringLiteral("name x"), QStringLiteral("state 1"),
                                QStringLiteral("closing"), QStringLiteral("state 2"),
                                QStringLiteral("closed ''") }));
+}
+
+void tst_QmlProcess::processesOfCppNotifyBindings()
+{
+    for (const bool isBound : { true, false }) {
+        Log log;
+        Process app;
+        Scene scene(log, &app);
+        const auto object = scene.make(isBound ? QStringLiteral(R"(
+            QtObject {
+                property bool ended: app.state === Process.Closed
+                onEndedChanged: log.add("ended")
+            })")
+                                               : QStringLiteral(R"(
+            QtObject { Component.onCompleted: app.closed.connect(() => log.add("ended")) })"));
+        QVERIFY2(object, qPrintable(scene.errors));
+        app.close();
+        QTRY_COMPARE(log.events, QStringList({ QStringLiteral("ended") }));
+    }
 }
 
 // --- data ----------------------------------------------------------------------------------------
