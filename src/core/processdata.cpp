@@ -41,7 +41,25 @@ static_assert(sizeof(void *) != 8 || sizeof(ProcessData) <= 232);
 
 ProcessData::ProcessData(Kind kind) : Resident(kind == Kind::Background) { }
 
-ProcessData::~ProcessData() = default;
+/// One that make() made: it needs its extras at once, and has them in itself.
+class ProcessData::Kept final : public ProcessData
+{
+public:
+    Kept()
+    {
+        m_isKept = true;
+        m_extras = &m_ownExtras;
+    }
+
+private:
+    Extras m_ownExtras;
+};
+
+ProcessData::~ProcessData()
+{
+    if (!m_isKept)
+        delete m_extras;
+}
 
 void ProcessData::setObject(Process *object)
 {
@@ -86,7 +104,7 @@ QThread *ProcessData::thread() const
 ProcessData::Extras &ProcessData::extras()
 {
     if (!m_extras)
-        m_extras = std::make_unique<Extras>();
+        m_extras = new Extras;
     return *m_extras;
 }
 
@@ -344,7 +362,7 @@ ProcessPtr ProcessData::make(QThread *thread, const QString &name)
     // Its own thread may have no event loop that deletes what earlier works left.
     Dispatcher::current().reap();
 
-    auto *data = new ProcessData;
+    ProcessData *data = new Kept;
     auto *process = new Process(*data);
     if (!name.isEmpty())
         process->setName(name);
@@ -354,8 +372,6 @@ ProcessPtr ProcessData::make(QThread *thread, const QString &name)
     data->setConstructed(Class::Process);
 
     ProcessPtr self(process, &Process::deleteAtHome);
-    data->m_isKept = true;
-    data->m_extras = std::make_unique<Extras>();
     data->m_extras->self = self;
     return self;
 }

@@ -20,7 +20,7 @@
 
 namespace GoProcess::Private {
 
-class ProcessData final : public Resident
+class ProcessData : public Resident
 {
 public:
     enum class Kind : std::uint8_t { Ordinary, Background };
@@ -112,6 +112,8 @@ private:
         DispatcherRef futureHome; ///< Where the teardown ran whose future is open.
     };
 
+    class Kept;
+
     ~ProcessData() override;
 
     bool hasAudience() const;
@@ -142,9 +144,9 @@ private:
     /// Null once the QObject is gone. Written under the lock; see Resident::thread() for who reads.
     Process *m_object = nullptr;
     std::unique_ptr<Teardown> m_teardown; ///< Set under the lock; taken by the teardown step.
-    std::unique_ptr<Extras> m_extras; ///< Made under the lock.
+    Extras *m_extras = nullptr; ///< Made under the lock; owned, unless it is Kept.
     bool m_hasTeardown = false; ///< One was set. Under the lock.
-    bool m_isKept = false; ///< Made by make(); set before others know the process.
+    bool m_isKept = false; ///< Made by make(), and Kept.
     bool m_isPlaced = false; ///< In the object's thread only.
     /// There are bindings. Written under the lock; the finish looks without it first, and under it
     /// before the end.
