@@ -642,14 +642,15 @@ void Dispatcher::retireLocked(QObject *object, bool silently)
         m_wake.notify_all(); // a wait deletes no others, and not each by itself
 }
 
+static QObject *takeLast(std::vector<QObject *> &objects)
+{
+    QObject *object = objects.back();
+    objects.pop_back();
+    return object;
+}
+
 QObject *Dispatcher::takeRetired()
 {
-    const auto takeLast = [](std::vector<QObject *> &objects) {
-        QObject *object = objects.back();
-        objects.pop_back();
-        return object;
-    };
-
     if (!m_reaped.empty())
         return takeLast(m_reaped);
     const std::lock_guard lock(m_mutex);
@@ -672,11 +673,8 @@ bool Dispatcher::reap()
         m_hasSilentlyRetired.store(false, std::memory_order_relaxed);
     }
     const bool any = !m_reaped.empty();
-    for (int i = 0; i < few && !m_reaped.empty(); ++i) {
-        QObject *object = m_reaped.back();
-        m_reaped.pop_back();
-        delete object;
-    }
+    for (int i = 0; i < few && !m_reaped.empty(); ++i)
+        delete takeLast(m_reaped);
     return any;
 }
 

@@ -268,8 +268,7 @@ void Node::forgetParent()
     Node *parent = nullptr;
     {
         const std::lock_guard lock(labelLock(this));
-        parent = m_firstParent.load(std::memory_order_relaxed);
-        m_firstParent.store(nullptr, std::memory_order_relaxed);
+        parent = m_firstParent.exchange(nullptr, std::memory_order_relaxed);
     }
     parent->deref();
 }

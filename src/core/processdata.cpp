@@ -443,9 +443,7 @@ void ProcessData::runWork(Item *next)
     Change change = Graph::workReturned(*this);
     if (isUnheard)
         Graph::announceUnheard(*this, change);
-    // This goes last: the object may go with it.
-    const ProcessPtr self = isFinished() ? releaseSelf() : nullptr;
-    deliverAtEndOfStep(std::move(change), next);
+    endUnheard(std::move(change), next);
 }
 
 void ProcessData::workDropped()
@@ -503,10 +501,16 @@ bool ProcessData::runUnheard(Step step, Item *next)
             announces ? Graph::announceUnheard(*this) : Graph::finishUnheard(*this);
     if (!change)
         return false;
-    // Closed unless it waits for something. This goes last: the object may go with it.
-    const ProcessPtr self = isFinished() ? releaseSelf() : nullptr;
-    deliverAtEndOfStep(std::move(*change), next);
+    endUnheard(std::move(*change), next);
     return true;
+}
+
+/// The end of a step that may have been the last one, as nobody was to be told.
+void ProcessData::endUnheard(Change &&change, Item *next)
+{
+    // This goes last: the object may go with it.
+    const ProcessPtr self = isFinished() ? releaseSelf() : nullptr;
+    deliverAtEndOfStep(std::move(change), next);
 }
 
 /// Emits the two signals of \a state, unless a slot destroys the object.

@@ -122,6 +122,7 @@ private:
     void tearDown(Item *next);
     void tearDownLate();
     void finish(Item *next);
+    void endUnheard(Change &&change, Item *next);
     ProcessPtr releaseSelf();
     void runWork(Item *next);
     void rehome();
