@@ -256,6 +256,13 @@ inline bool check(bool condition, const char *text, const char *file, int line)
 /// QVERIFY for slots, works, teardowns and other threads: records the failure and goes on.
 #define CHECK(condition) TestSupport::check(bool(condition), #condition, __FILE__, __LINE__)
 
+/// Delivers what is queued for the main thread's event loop, without any wait of the library.
+inline void deliver()
+{
+    for (int i = 0; i < 3; ++i)
+        QCoreApplication::processEvents();
+}
+
 /// Bytes that are allocated now, those of Qt included; 0 where that cannot be known.
 inline std::size_t allocatedBytes()
 {

@@ -64,13 +64,6 @@ private:
     std::atomic<int> m_missing;
 };
 
-/// Delivers what is queued for the main thread's event loop, without any wait of the library.
-void deliver()
-{
-    for (int i = 0; i < 3; ++i)
-        QCoreApplication::processEvents();
-}
-
 /// A deadline that has passed.
 QDeadlineTimer now()
 {

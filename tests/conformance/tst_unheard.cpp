@@ -31,13 +31,6 @@ using State = GoProcess::Process::State;
 
 namespace {
 
-/// Delivers what is queued for the main thread's event loop, without any wait of the library.
-void deliver()
-{
-    for (int i = 0; i < 3; ++i)
-        QCoreApplication::processEvents();
-}
-
 /// A class that keeps from the library what is connected.
 class Secretive : public Process
 {
