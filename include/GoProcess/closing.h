@@ -10,10 +10,16 @@
 
 namespace GoProcess {
 
+namespace Private {
+/// Does what closeAndWait() does, for a destructor: what slots throw meanwhile is logged and ends here.
+GOPROCESS_EXPORT void closeBeforeDestruction(const Process &process) noexcept;
+} // namespace Private
+
 /// A \a T, which derives from Process, that is closed and waited for before T's destructor runs (R47).
 ///
 /// A teardown that uses members of T must not run in `~Process`, when these members are gone.
-/// `Closing<Database> database;` calls closeAndWait() first, so that T needs no destructor for it.
+/// `Closing<Database> database;` closes first, as closeAndWait() does, so that T needs no destructor for
+/// it.
 template<class T>
 class Closing final : public T
 {
@@ -22,7 +28,7 @@ class Closing final : public T
 
 public:
     using T::T;
-    ~Closing() override { this->closeAndWait(); }
+    ~Closing() override { Private::closeBeforeDestruction(*this); }
 };
 
 } // namespace GoProcess

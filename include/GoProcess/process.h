@@ -43,6 +43,12 @@ using ProcessPtr = std::shared_ptr<Process>;
 /// makes, or that are constructed inside a work, have no home: their steps run on the library's own
 /// thread pool (R34).
 ///
+/// **Slots that throw.** A slot of closing(), closed() or stateChanged() that throws counts as called: the
+/// signal behind it is emitted, the close goes on, and then the exception goes on to whoever catches it:
+/// QCoreApplication::notify(), or the caller of a blocking wait, which may wait again. Where nobody can catch
+/// it (on the library's thread pool, in a destructor, at the end of a thread) a critical message in the category
+/// `goprocess` says so, and it ends there (R26).
+///
 /// **Refused** means: the call returns false (an empty pointer, an invalid Hold), a warning in the
 /// logging category `goprocess` says what and why, and nothing has changed (R15).
 ///

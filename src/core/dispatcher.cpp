@@ -5,6 +5,7 @@
 
 #include "frame_p.h"
 #include "logging_p.h"
+#include "thrown_p.h"
 #include "tsan_p.h"
 #include "workpool_p.h"
 
@@ -225,8 +226,12 @@ void runItem(Item item)
 {
     while (item.node && item.node->claim(item.step)) {
         Item next;
-        if (!item.node->runUnheard(item.step, &next))
-            item.node->run(item.step, &next);
+        try {
+            if (!item.node->runUnheard(item.step, &next))
+                item.node->run(item.step, &next);
+        } catch (...) {
+            logUncaught(item.node->path());
+        }
         item = std::move(next);
     }
 }
@@ -445,6 +450,26 @@ void Dispatcher::runClaimed(Resident &node, Step step)
     node.run(step, nullptr);
 }
 
+/// Whatever ends a slice, what is left goes on: an exception of a slot may be caught behind the loop.
+class Dispatcher::Slice
+{
+public:
+    explicit Slice(Dispatcher &dispatcher) : m_dispatcher(dispatcher) { ++m_dispatcher.m_slices; }
+    Q_DISABLE_COPY_MOVE(Slice)
+    ~Slice()
+    {
+        --m_dispatcher.m_slices;
+        {
+            const std::lock_guard lock(m_dispatcher.m_mutex);
+            m_dispatcher.m_calledEarly = m_dispatcher.m_rung;
+        }
+        m_dispatcher.flush();
+    }
+
+private:
+    Dispatcher &m_dispatcher;
+};
+
 void Dispatcher::runSlice()
 {
     // One step is never split, but between two of them other events get their turn (R40).
@@ -462,7 +487,7 @@ void Dispatcher::runSlice()
     }
 
     const auto end = Clock::now() + longest;
-    ++m_slices;
+    const Slice slice(*this);
     do {
         Item item;
         if (take(item)) {
@@ -475,19 +500,20 @@ void Dispatcher::runSlice()
             break;
         }
     } while (Clock::now() < end);
-    --m_slices;
-    {
-        const std::lock_guard lock(m_mutex);
-        m_calledEarly = m_rung;
-    }
-    flush();
 }
 
 void Dispatcher::drain()
 {
     const DispatcherRef self(this);
     while (true) {
-        while (runOne()) { }
+        Item item;
+        while (take(item)) {
+            try {
+                runItem(item);
+            } catch (...) {
+                logUncaught(item.node->path());
+            }
+        }
         QObject *object = takeRetired();
         if (!object)
             return;

@@ -166,7 +166,7 @@ public:
     void runClaimed(Resident &node, Step step);
     /// Deletes a few objects whose deletion runs no user code; false if there was none.
     bool reap();
-    /// Runs and deletes all there is.
+    /// Runs and deletes all there is. What slots throw is logged: this runs where nobody catches it.
     void drain();
     /// Sleeps until there is a step, \a reached, or something irregular happened elsewhere.
     void sleep(const std::atomic<bool> &reached, Clock::time_point until,
@@ -196,6 +196,7 @@ public:
 private:
     friend class Bell;
     friend class Delivery;
+    class Slice;
 
     ~Dispatcher();
     void attach();

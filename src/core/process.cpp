@@ -4,6 +4,7 @@
 #include <GoProcess/process.h>
 
 #include "processdata_p.h"
+#include "thrown_p.h"
 #include "workpool_p.h"
 
 #include <QEvent>
@@ -96,9 +97,11 @@ void Process::setName(const QString &name)
     d->noteClass();
     if (!d->setName(name))
         return;
+    Private::Thrown thrown(*d);
     if (QThread::currentThread() == thread())
-        setObjectName(name);
-    Q_EMIT nameChanged(name);
+        thrown.run([&] { setObjectName(name); });
+    thrown.run([&] { Q_EMIT nameChanged(name); });
+    thrown.rethrow();
 }
 
 QString Process::path() const

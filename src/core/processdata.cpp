@@ -6,8 +6,11 @@
 #include "futures_p.h"
 #include "journal_p.h"
 #include "logging_p.h"
+#include "thrown_p.h"
 #include "wait_p.h"
 #include "workpool_p.h"
+
+#include <GoProcess/closing.h>
 
 #include <QStringList>
 #include <QThread>
@@ -513,35 +516,41 @@ void ProcessData::endUnheard(Change &&change, Item *next)
     deliverAtEndOfStep(std::move(change), next);
 }
 
-/// Emits the two signals of \a state, unless a slot destroys the object.
-void ProcessData::emitSignals(Frame &frame, Process::State state)
+/// Emits the two signals of \a state, unless a slot destroys the object. One that throws does not keep
+/// the second signal from coming, nor the step from going on.
+void ProcessData::emitSignals(Frame &frame, Process::State state, Thrown &thrown)
 {
     Process *object = m_object;
     if (!frame.inSecondSignal) {
-        Q_EMIT object->stateChanged(state, Process::QPrivateSignal());
+        thrown.run([&] { Q_EMIT object->stateChanged(state, Process::QPrivateSignal()); });
         if (frame.objectGone)
             return;
         frame.inSecondSignal = true;
     }
-    if (state == Process::State::Closing)
-        Q_EMIT object->closing(Process::QPrivateSignal());
-    else
-        Q_EMIT object->closed(Process::QPrivateSignal());
+    thrown.run([&] {
+        if (state == Process::State::Closing)
+            Q_EMIT object->closing(Process::QPrivateSignal());
+        else
+            Q_EMIT object->closed(Process::QPrivateSignal());
+    });
 }
 
 void ProcessData::announce(Item *next)
 {
     Frame frame(*this, Frame::Kind::Announce);
-    emitSignals(frame, Process::State::Closing);
+    Thrown thrown(*this);
+    emitSignals(frame, Process::State::Closing, thrown);
     std::optional<Change> change;
+    // This may destroy the object, and then the destructor has completed the announcement.
     while (!frame.completed && !(change = Graph::announced(*this)))
-        tellOfClosing(); // which may destroy the object, and then the destructor has completed this
+        tellOfClosing(thrown);
     if (change)
         deliverAtEndOfStep(std::move(*change), next);
+    thrown.rethrow();
 }
 
 /// Delivers the futures, and tells the bindings.
-void ProcessData::tellOfClosing()
+void ProcessData::tellOfClosing(Thrown &thrown)
 {
     std::vector<QPromise<void>> promises;
     Bindings bindings; // a copy: user code may destroy the object, which releases them
@@ -552,9 +561,9 @@ void ProcessData::tellOfClosing()
         Graph::setHasClosingListeners(*this, false);
     }
     for (QPromise<void> &promise : promises)
-        promise.finish();
+        thrown.run([&] { promise.finish(); });
     for (const auto &binding : bindings)
-        binding->closing();
+        thrown.run([&] { binding->closing(); });
 }
 
 void ProcessData::tearDown(Item *next)
@@ -685,6 +694,7 @@ void ProcessData::lateTeardownDone(const Error &error)
 void ProcessData::finish(Item *next)
 {
     ProcessPtr self; // goes last: the object may go with it
+    Thrown thrown(*this);
     {
         Frame frame(*this, Frame::Kind::Finish);
         m_teardown.reset();
@@ -693,15 +703,16 @@ void ProcessData::finish(Item *next)
                 m_isBound.load(std::memory_order_acquire) ? releaseBindings() : Bindings();
         Graph::setClosed(*this);
         for (const auto &binding : bindings)
-            binding->closed();
-        emitSignals(frame, Process::State::Closed);
+            thrown.run([&] { binding->closed(); });
+        emitSignals(frame, Process::State::Closed, thrown);
 
         self = releaseSelf();
         std::optional<Change> change;
         while (!(change = Graph::finish(*this)))
-            tellOfClosed();
+            tellOfClosed(thrown);
         deliverAtEndOfStep(std::move(*change), next);
     }
+    thrown.rethrow();
 }
 
 /// What has kept a process that make() made; its last step takes it.
@@ -725,7 +736,7 @@ ProcessData::Bindings ProcessData::releaseBindings()
 }
 
 /// Delivers the futures, and releases the bindings that came while the process was finishing.
-void ProcessData::tellOfClosed()
+void ProcessData::tellOfClosed(Thrown &thrown)
 {
     std::vector<QPromise<Error>> promises;
     {
@@ -734,10 +745,10 @@ void ProcessData::tellOfClosed()
         Graph::setHasClosedListeners(*this, false);
     }
     for (const auto &binding : releaseBindings())
-        binding->closed();
+        thrown.run([&] { binding->closed(); });
     for (QPromise<Error> &promise : promises) {
         promise.addResult(error());
-        promise.finish();
+        thrown.run([&] { promise.finish(); });
     }
 }
 
@@ -789,7 +800,9 @@ void ProcessData::closeInDestructor()
         own->objectGone = true;
         if (!own->inSecondSignal) {
             own->inSecondSignal = true;
-            emitSignals(*own, Process::State::Closed);
+            Thrown thrown(*this);
+            emitSignals(*own, Process::State::Closed, thrown);
+            thrown.log();
         }
         const NodeLock lock(*this);
         m_object = nullptr; // the frame delivers the futures and finishes
@@ -807,22 +820,57 @@ void ProcessData::closeInDestructor()
     deliver(Graph::close(*this));
     if (own) { // announcing: whoever was told was told, and the rest follows here
         own->objectGone = true;
+        Thrown thrown(*this);
         if (!own->inSecondSignal) {
             own->inSecondSignal = true;
-            emitSignals(*own, Process::State::Closing);
+            emitSignals(*own, Process::State::Closing, thrown);
         }
         std::optional<Change> change;
         while (!(change = Graph::announced(*this)))
-            tellOfClosing();
+            tellOfClosing(thrown);
         own->completed = true;
         deliver(std::move(*change));
+        thrown.log();
     }
     if (const Node *blocker = blockedBy(*this)) {
         qFatal("GoProcess: process \"%s\" is destroyed in the step or work of process \"%s\", after "
                "which alone it could close",
                qUtf8Printable(path()), qUtf8Printable(blocker->path()));
     }
-    waitUntil(*this, Waiter::Goal::Closed, QDeadlineTimer::Forever);
+    waitInDestructor(Waiter::Goal::Closed);
+}
+
+/// Nothing that a slot throws in a step that this wait runs may leave the destructor.
+void ProcessData::waitInDestructor(Waiter::Goal goal) noexcept
+{
+    bool isOver = false;
+    while (!isOver) {
+        try {
+            isOver = waitUntil(*this, goal, QDeadlineTimer::Forever);
+        } catch (...) {
+            logUncaught(path());
+        }
+    }
+}
+
+void ProcessData::closeBeforeDestruction() noexcept
+{
+    bool isOver = false;
+    while (!isOver) {
+        try {
+            if (close("closeAndWait()"))
+                wait(Waiter::Goal::Closed, QDeadlineTimer::Forever, "closeAndWait()", nullptr);
+            isOver = true;
+        } catch (...) {
+            logUncaught(path());
+        }
+    }
+}
+
+void closeBeforeDestruction(const Process &process) noexcept
+{
+    const Ref<ProcessData> data(ProcessData::of(&process));
+    data->closeBeforeDestruction();
 }
 
 void ProcessData::objectDestroyed()
@@ -835,7 +883,7 @@ void ProcessData::objectDestroyed()
                 qFatal("GoProcess: process \"%s\" is destroyed in its own teardown",
                        qUtf8Printable(path()));
         }
-        waitUntil(*this, Waiter::Goal::LateTeardown, QDeadlineTimer::Forever);
+        waitInDestructor(Waiter::Goal::LateTeardown);
     }
     forgetParent();
     deref();

@@ -20,6 +20,8 @@
 
 namespace GoProcess::Private {
 
+class Thrown;
+
 class ProcessData : public Resident
 {
 public:
@@ -60,6 +62,8 @@ public:
     void noteClass();
     /// The object is being moved to another thread (R36).
     void moved();
+    /// What closeBeforeDestruction() of the process does.
+    void closeBeforeDestruction() noexcept;
     /// Closes, waits and lets go of the object, whose destructor calls.
     void objectDestroyed();
 
@@ -118,7 +122,7 @@ private:
 
     bool hasAudience() const;
     void announce(Item *next);
-    void emitSignals(Frame &frame, Process::State state);
+    void emitSignals(Frame &frame, Process::State state, Thrown &thrown);
     void tearDown(Item *next);
     void tearDownLate();
     void finish(Item *next);
@@ -135,10 +139,11 @@ private:
     void settle(const Error &error);
     void lateTeardownDone(const Error &error);
     void closeInDestructor();
+    void waitInDestructor(Waiter::Goal goal) noexcept;
 
     Extras &extras(); ///< Under the lock.
-    void tellOfClosing();
-    void tellOfClosed();
+    void tellOfClosing(Thrown &thrown);
+    void tellOfClosed(Thrown &thrown);
     void addBinding(std::shared_ptr<Binding> binding, Bindings &over); ///< Under the lock.
     Bindings releaseBindings();
 

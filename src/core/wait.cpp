@@ -144,6 +144,18 @@ bool runWorkHere(Resident &node)
     return true;
 }
 
+/// What a wait did not run goes to the event loop, also if an exception of a slot ends the wait.
+class FlushAtEnd
+{
+public:
+    explicit FlushAtEnd(Dispatcher &dispatcher) : m_dispatcher(dispatcher) { }
+    Q_DISABLE_COPY_MOVE(FlushAtEnd)
+    ~FlushAtEnd() { m_dispatcher.flush(); }
+
+private:
+    Dispatcher &m_dispatcher;
+};
+
 } // namespace
 
 const Node *blockedBy(Node &node)
@@ -166,6 +178,7 @@ bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer
     auto warnAt = Clock::now() + patience;
     const bool inWork = Frame::isInWork();
     std::uint64_t irregularities = 0;
+    const FlushAtEnd flush(here);
     bool reached = false;
     while (!(reached = wakeUp.isSet())) {
         if (end != Clock::time_point::max() && Clock::now() >= end)
@@ -190,7 +203,6 @@ bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer
         const WorkPool::Lease lease;
         here.sleep(wakeUp.m_isSet, std::min(end, warnAt), irregularities);
     }
-    here.flush(); // what this wait did not run goes to the event loop
     return reached;
 }
 
@@ -206,13 +218,13 @@ void waitInVain(QDeadlineTimer deadline)
     Dispatcher &here = Dispatcher::current();
     const std::atomic<bool> reached = false;
     const auto end = timePoint(deadline);
+    const FlushAtEnd flush(here);
     while (Clock::now() < end) {
         if (here.runOne())
             continue;
         const WorkPool::Lease lease;
         here.sleep(reached, end, Dispatcher::irregularities());
     }
-    here.flush();
 }
 
 } // namespace GoProcess::Private

@@ -6,6 +6,7 @@
 
 #include "contextguard_p.h"
 
+#include <GoProcess/closing.h>
 #include <GoProcess/process.h>
 
 #include <QEvent>
@@ -87,7 +88,7 @@ void ContextGuard::aboutToDestroy(Process *process)
     if (guard && context->contextObject() == process)
         guard->closeProcesses();
     if (!process->isClosed())
-        process->closeAndWait();
+        closeBeforeDestruction(*process);
 }
 
 /// What the garbage collector takes announces its end while the collector runs, when JavaScript must
@@ -142,7 +143,7 @@ void ContextGuard::closeProcesses()
             return;
         for (const QPointer<Process> &process : std::as_const(open)) {
             if (process && !process->isClosed())
-                process->closeAndWait();
+                closeBeforeDestruction(*process);
         }
     }
 }

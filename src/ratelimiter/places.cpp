@@ -119,11 +119,19 @@ std::shared_ptr<Places::Place> Places::take(Resident &limiter, QDeadlineTimer de
         }
         m_queue.push_back(&turn);
     }
-    {
+    try {
         const GoalWaiter waiter(limiter, Waiter::Goal::TeardownBegun, turn.wakeUp);
         waitUntil(turn.wakeUp, limiter, true, deadline);
+    } catch (...) { // of a slot in a step that the wait ran
+        static_cast<void>(leave(turn)); // a place that was granted meanwhile is free again
+        throw;
     }
+    return leave(turn);
+}
 
+/// Leaves the queue, with the place that was granted if there was one.
+std::shared_ptr<Places::Place> Places::leave(Turn &turn)
+{
     const std::lock_guard lock(m_mutex);
     if (turn.granted)
         return std::make_shared<Place>(shared_from_this());

@@ -56,6 +56,7 @@ private:
     class Turn;
 
     std::shared_ptr<Place> tryTake();
+    std::shared_ptr<Place> leave(Turn &turn);
     QString refusalOfWait() const;
     void giveBack(const Resident *holder);
 

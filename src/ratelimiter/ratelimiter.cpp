@@ -7,6 +7,8 @@
 #include "core/processdata_p.h"
 #include "places_p.h"
 
+#include <GoProcess/closing.h>
+
 namespace GoProcess {
 
 using Private::Frame;
@@ -33,7 +35,7 @@ RateLimiter::~RateLimiter()
     // In a slot of its own closing() it cannot wait here, but ~Process completes the close.
     const Frame *own = Frame::find(*ProcessData::of(this));
     if (!own || own->kind != Frame::Kind::Announce)
-        closeAndWait();
+        Private::closeBeforeDestruction(*this);
 }
 
 int RateLimiter::limit() const
