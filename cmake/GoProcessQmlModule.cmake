@@ -20,6 +20,8 @@ function(goprocess_finish_qml_module library folder)
         # It lies beside the library.
         INSTALL_RPATH $ORIGIN
     )
+    # It has told Qt of its types.
+    goprocess_never_unload(${library})
     set_target_properties(${library}plugin PROPERTIES
         EXPORT_NAME ${name}plugin
         INSTALL_RPATH $ORIGIN/${to_libraries}

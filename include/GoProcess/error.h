@@ -62,8 +62,12 @@ public:
     QString message() const;
     /// The code that the error was made from; else `std::error_code{}`.
     std::error_code code() const;
-    /// The exception that the error was made from; else null.
+    /// The exception that the error was made from; else null, also once it was forgotten.
     std::exception_ptr exception() const;
+    /// Lets go of the exception, in this error and in all copies of it; text and code stay. From any
+    /// thread. The exception is destroyed here, unless somebody else holds it: before the code of its
+    /// class goes, as that of a plugin does. See Process::forgetExceptions().
+    void forgetException() const;
 
     /// True if both have the same text, code and exception.
     friend bool operator==(const Error &a, const Error &b) { return a.equals(b); }

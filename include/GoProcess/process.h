@@ -117,6 +117,13 @@ public:
     /// How many failed, those that treeErrors() has no room for included. Beyond these a process that
     /// is reached over several parents may count more than once.
     qsizetype treeErrorCount() const;
+    /// Lets go of the exceptions in error() and treeErrors(), and in all copies of these errors; texts
+    /// and codes stay (Error::forgetException()). From any thread, at any time; it means the errors
+    /// that there are now.
+    ///
+    /// An exception is an object of its class. Before a plugin is unloaded, close the plugin's processes
+    /// and call this on the topmost process that was above them.
+    void forgetExceptions();
 
     /// Sets what runs once before the process is Closed, after all that it waits for
     /// (upstream: `SetTeardown`).

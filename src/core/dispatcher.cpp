@@ -5,6 +5,7 @@
 
 #include "frame_p.h"
 #include "logging_p.h"
+#include "pin_p.h"
 #include "thrown_p.h"
 #include "tsan_p.h"
 #include "workpool_p.h"
@@ -30,7 +31,10 @@ struct Registry
 
 Registry &registry()
 {
-    static auto *const instance = new Registry;
+    static auto *const instance = [] {
+        keepLoaded();
+        return new Registry;
+    }();
     return *instance;
 }
 

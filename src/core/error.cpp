@@ -9,6 +9,7 @@
 
 #include <atomic>
 #include <memory>
+#include <mutex>
 
 namespace GoProcess {
 
@@ -16,11 +17,19 @@ struct Error::Data
 {
     QString message;
     std::error_code code;
-    std::exception_ptr exception;
+    /// Guarded by exceptionLock(), as it may be forgotten while others ask for it.
+    mutable std::exception_ptr exception;
     // Copies count up relaxed: whoever copies holds a reference already. The last one down must see
     // what the others did with the data, hence acquire and release there.
     mutable std::atomic<int> refs = 1;
 };
+
+/// One for all errors: it is held for a copy of a pointer, and few ask for it. Never destroyed.
+static std::mutex &exceptionLock()
+{
+    static auto *const mutex = new std::mutex;
+    return *mutex;
+}
 
 static QString tr(const char *text)
 {
@@ -104,7 +113,19 @@ std::error_code Error::code() const
 
 std::exception_ptr Error::exception() const
 {
-    return m_data ? m_data->exception : nullptr;
+    if (!m_data)
+        return nullptr;
+    const std::lock_guard lock(exceptionLock());
+    return m_data->exception;
+}
+
+void Error::forgetException() const
+{
+    if (!m_data)
+        return;
+    std::exception_ptr forgotten; // its destructor is the user's: outside of the lock
+    const std::lock_guard lock(exceptionLock());
+    forgotten.swap(m_data->exception);
 }
 
 bool Error::equals(const Error &other) const
@@ -112,7 +133,7 @@ bool Error::equals(const Error &other) const
     if (m_data == other.m_data)
         return true;
     return m_data && other.m_data && m_data->message == other.m_data->message
-            && m_data->code == other.m_data->code && m_data->exception == other.m_data->exception;
+            && m_data->code == other.m_data->code && exception() == other.exception();
 }
 
 QDebug operator<<(QDebug debug, const Error &error)

@@ -145,6 +145,14 @@ qsizetype Process::treeErrorCount() const
     return errors.entries.size() + errors.uncounted;
 }
 
+void Process::forgetExceptions()
+{
+    error().forgetException();
+    const Private::TreeErrors errors = Graph::treeErrors(*d);
+    for (const auto &entry : errors.entries)
+        entry.error.error.forgetException();
+}
+
 bool Process::setTeardownImpl(std::unique_ptr<Private::Teardown> teardown)
 {
     return d->setTeardown(std::move(teardown));

@@ -5,6 +5,7 @@
 
 #include "frame_p.h"
 #include "logging_p.h"
+#include "pin_p.h"
 #include "tsan_p.h"
 
 #include <QDeadlineTimer>
@@ -81,7 +82,10 @@ struct WorkPool::EndOfProgram
 
 WorkPool &WorkPool::instance()
 {
-    static auto *const pool = new WorkPool;
+    static auto *const pool = [] {
+        keepLoaded();
+        return new WorkPool;
+    }();
     static const EndOfProgram end;
     return *pool;
 }
