@@ -44,17 +44,21 @@ GOPROCESS_EXPORT Process *refuseNull(const char *type, const QObject *parent);
 /// the thing ends all the same (R23). Null is refused: a warning, and an empty pointer (R15).
 /// @{
 
-/// A process for \a thread: after the processes that it waits for, it quits the thread's event loop,
-/// and is Closed when the thread has finished.
+/// A process for \a thread: after the processes that it waits for, it calls
+/// `QThread::requestInterruption()`, quits the thread's event loop, and is Closed when
+/// `QThread::wait()` would return.
 ///
-/// What was queued to the thread before still runs. Processes that live in the thread become children
-/// of this one, so that they close while it still runs: `process->addChild(&worker)` and
-/// `worker.moveToThread(thread)`.
+/// So deferred deletes in the thread, as by `connect(thread, &QThread::finished, worker,
+/// &QObject::deleteLater)`, are over when it is Closed, and the thread may be destroyed then; only
+/// C++ `thread_local` objects may live a moment longer. What was queued to the thread before still runs.
+/// Processes that live in the thread become children of this one, so that they close while it still
+/// runs: `process->addChild(&worker)` and `worker.moveToThread(thread)`.
 ///
-/// Called in another thread than \a thread, else refused. A thread that does not run an event loop is
-/// not ended, only waited for; a connection of closing() can tell it. A thread that was never started
-/// has nothing to end; destroyed before its process was closed it is an Error. The process stands for
-/// one run of the thread, the present or the next one.
+/// Called in another thread than \a thread, else refused. A thread that neither runs an event loop nor
+/// asks `QThread::isInterruptionRequested()` is not ended, only waited for; a connection of closing()
+/// can tell it. A thread that was never started has nothing to end; destroyed before its process was
+/// closed it is an Error. The process stands for one run of the thread, the present or the next one.
+/// One thread of the library's own pool waits for the thread while it ends.
 GOPROCESS_EXPORT Process *adopt(QThread *thread, QObject *parent = nullptr);
 
 /// A process for \a program: it asks the program to end (`QProcess::terminate()`), kills it if it has

@@ -83,10 +83,14 @@ Process *refuseNull(const char *type, const QObject *parent)
 
 void runBlocking(const QString &name, std::function<void()> function)
 {
-    ProcessData::go(nullptr, name, makeWork([call = std::move(function)] {
+    // In no thread, as the calling one may be about to end.
+    const ProcessPtr work = ProcessData::make(nullptr, name);
+    ProcessData::of(work.get())
+            ->start(nullptr, makeWork([call = std::move(function)] {
                         const WorkPool::Lease lease;
                         call();
-                    }));
+                    }),
+                    "go()");
 }
 
 } // namespace GoProcess::Private

@@ -8,6 +8,7 @@
 #include <GoProcess/adaptors.h>
 
 #include <QCoreApplication>
+#include <QDeadlineTimer>
 #include <QEvent>
 #include <QThread>
 
@@ -37,6 +38,8 @@ public:
     }
 };
 
+/// One run of the thread, the present or the next one: it is over when QThread::wait() would return, and
+/// not on finished(), after which the thread still runs its deferred deletes and its QThreadStorage.
 class ThreadAdoption final : public Adoption
 {
 public:
@@ -44,9 +47,17 @@ public:
     void watch();
 
 private:
+    /// How far the run is, as the thread itself has told.
+    enum class Run : std::uint8_t {
+        Unknown, ///< Not started, or not heard of.
+        Started,
+        Finishing ///< It has emitted finished(): somebody waits for its end.
+    };
+
     void stop() override;
     void started();
     void finished();
+    void awaitEnd();
     void destroyed();
     void deleteQuitter();
 
@@ -57,7 +68,7 @@ private:
     // started() and finished(), and who destroys the thread in destroyed().
     std::mutex m_mutex;
     std::unique_ptr<Quitter> m_quitter;
-    bool m_started = false;
+    Run m_run = Run::Unknown;
 };
 
 ThreadAdoption::ThreadAdoption(QThread *thread)
@@ -79,13 +90,30 @@ void ThreadAdoption::watch()
         finished();
 }
 
+/// The main thread cannot be interrupted: Qt warns of that.
+static bool isMainThread(const QThread &thread)
+{
+    const QCoreApplication *application = QCoreApplication::instance();
+    return application && application->thread() == &thread;
+}
+
 void ThreadAdoption::stop()
 {
-    bool isRunning = false;
-    m_thread.use([&](const QThread &thread) { isRunning = thread.isRunning(); });
     {
         const std::lock_guard lock(m_mutex);
-        isRunning = isRunning || m_started; // not while it emits finished(), but that is to come
+        if (m_run == Run::Finishing)
+            return; // and this thread does not wait for the one that waits for it
+    }
+    bool isRunning = false;
+    m_thread.use([&](QThread &thread) {
+        isRunning = thread.isRunning();
+        if (isRunning && !isMainThread(thread))
+            thread.requestInterruption();
+    });
+    {
+        const std::lock_guard lock(m_mutex);
+        // Not running while it emits finished(), but that is to come, or has come just now.
+        isRunning = isRunning || m_run != Run::Unknown;
         if (isRunning && m_quitter)
             m_quitter->post();
     }
@@ -96,22 +124,54 @@ void ThreadAdoption::stop()
 void ThreadAdoption::started()
 {
     takeOver(this);
-    const std::lock_guard lock(m_mutex);
-    m_started = true;
+    bool isNextRun = false;
+    {
+        const std::lock_guard lock(m_mutex);
+        isNextRun = m_run == Run::Finishing;
+        if (!isNextRun)
+            m_run = Run::Started;
+    }
+    if (isNextRun)
+        end(); // Qt starts it only when the run before is over
 }
 
 void ThreadAdoption::finished()
 {
     takeOver(this);
+    {
+        const std::lock_guard lock(m_mutex);
+        if (std::exchange(m_run, Run::Finishing) == Run::Finishing)
+            return;
+    }
     deleteQuitter(); // in its own thread
-    end();
+    closeProcess(); // now, so that its children in the thread still close there
+    const auto self = std::static_pointer_cast<ThreadAdoption>(shared_from_this());
+    runBlocking(QStringLiteral("wait for a thread"), [self] { self->awaitEnd(); });
 }
 
+/// In pieces, as its destruction waits for each of them, and as it may be started anew meanwhile.
+void ThreadAdoption::awaitEnd()
+{
+    constexpr int piece = 20; // ms
+    bool isOver = false;
+    const auto wait = [&](QThread &thread) { isOver = thread.wait(QDeadlineTimer(piece)); };
+    while (!isOver && !hasEnded() && m_thread.use(wait)) { }
+    if (isOver)
+        end();
+}
+
+/// A QThread that is destroyed has waited for the end of its run.
 void ThreadAdoption::destroyed()
 {
     m_thread.forget();
     deleteQuitter();
-    end(Error(QStringLiteral("The thread was destroyed before its process was closed")));
+    bool hasRun = false;
+    {
+        const std::lock_guard lock(m_mutex);
+        hasRun = m_run == Run::Finishing;
+    }
+    end(hasRun ? Error()
+               : Error(QStringLiteral("The thread was destroyed before its process was closed")));
 }
 
 void ThreadAdoption::deleteQuitter()
