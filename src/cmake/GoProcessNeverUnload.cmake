@@ -8,7 +8,7 @@ include(CheckLinkerFlag)
 # What a static library has become part of stays as well, hence INTERFACE; a program does not notice.
 function(goprocess_never_unload library)
     # Where there are no such flags: Windows pins it at run time.
-    set(exports ${PROJECT_SOURCE_DIR}/cmake/exports.map)
+    set(exports ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/exports.map)
     check_linker_flag(CXX "-Wl,-z,nodelete" GOPROCESS_HAS_NODELETE)
     check_linker_flag(CXX "-Wl,--version-script=${exports}" GOPROCESS_HAS_VERSION_SCRIPT)
     get_target_property(type ${library} TYPE)
