@@ -11,30 +11,104 @@
 #include <QCoreApplication>
 #include <QFuture>
 #include <QFutureInterface>
+#include <QPromise>
 
-#include <functional>
 #include <memory>
 #include <type_traits>
 #include <utility>
 
 namespace GoProcess::Private {
 
+/// A future that has finished. What Qt has for that was renamed in 6.6, and is deprecated by its
+/// old name.
+inline QFuture<void> readyFuture()
+{
+    QPromise<void> promise;
+    promise.start();
+    promise.finish();
+    return promise.future();
+}
+
+template<class T>
+QFuture<T> readyFuture(const T &result)
+{
+    QPromise<T> promise;
+    promise.start();
+    promise.addResult(result);
+    promise.finish();
+    return promise.future();
+}
+
+#if QT_VERSION >= QT_VERSION_CHECK(6, 10, 0)
+
+/// Makes \a token a part of the continuation of \a future. Qt moves out of the function that it runs,
+/// and this one can only be copied: the token stays with the continuation until that goes.
+template<class T>
+void keepWithContinuation(QFuture<T> &future, const std::shared_ptr<char> &token)
+{
+    struct Keeper
+    {
+        explicit Keeper(std::shared_ptr<char> kept) : token(std::move(kept)) { }
+        Keeper(const Keeper &) = default;
+        Keeper &operator=(const Keeper &) = delete;
+        ~Keeper() = default;
+        void operator()(const QFuture<T> &) const { }
+
+        const std::shared_ptr<char> token;
+    };
+    future.then(Keeper(token));
+}
+
+/// Calls \a function, a shared one, when \a future has finished, whether it was cancelled or not.
+template<class T, class F>
+void continueWith(QFuture<T> future, const std::shared_ptr<F> &function)
+{
+    // The second one keeps the future itself, whose continuation it belongs to. Qt drops it with the
+    // promise of then(): after a run, and when the promise of the future goes.
+    future.then([function](const QFuture<T> &finished) {
+              (*function)(finished);
+          }).onCanceled([function, future] { (*function)(future); });
+}
+
+#else
+
+// Not by QFuture::then(): when the future finishes just now in another thread, Qt before 6.10 runs
+// the continuation in both, one after the other, and what then() makes of it crashes in the second.
+// Nor does then() run what takes a future when that was cancelled, and its onCanceled() is such a
+// continuation as well. Qt lets classes set one that derive from QFutureInterface.
+template<class T>
+struct Continued : QFutureInterfaceBase
+{
+    explicit Continued(const QFuture<T> &future) : QFutureInterfaceBase(get(future)) { }
+    using QFutureInterfaceBase::setContinuation;
+};
+
+template<class T>
+void keepWithContinuation(QFuture<T> &future, const std::shared_ptr<char> &token)
+{
+    Continued<T>(future).setContinuation([token](const QFutureInterfaceBase &) {});
+}
+
+template<class T, class F>
+void continueWith(QFuture<T> future, const std::shared_ptr<F> &function)
+{
+    Continued<T>(future).setContinuation([function](const QFutureInterfaceBase &finished) {
+        (*function)(QFutureInterface<T>(finished).future());
+    });
+}
+
+#endif
+
 /// True if \a future, which looks cancelled, is a default-constructed one: Qt gives both the same
 /// state. \a future is the only handle that the caller has, and is used up.
 ///
 /// What tells them apart: a future whose promise is gone keeps no continuation, and a continuation
-/// that is kept dies with the last handle. Qt lets classes set one that derive from QFutureInterface.
+/// that is kept dies with the last handle.
 template<class T>
 bool isDefaultConstructed(QFuture<T> &&future)
 {
-    struct Probe : QFutureInterfaceBase
-    {
-        explicit Probe(const QFuture<T> &other) : QFutureInterfaceBase(get(other)) { }
-        using QFutureInterfaceBase::setContinuation;
-    };
-
     const auto token = std::make_shared<char>();
-    Probe(future).setContinuation([token](const QFutureInterfaceBase &) {});
+    keepWithContinuation(future, token);
     const bool hadPromise = token.use_count() == 1;
     future = QFuture<T>();
     const bool isShared = token.use_count() > 1;
@@ -43,32 +117,22 @@ bool isDefaultConstructed(QFuture<T> &&future)
 
 /// Calls \a function with the future when that has finished: in the thread that finishes it, or here
 /// at once. It has to bear a second call.
-///
-/// Not by QFuture::then(): when the future finishes just now in another thread, Qt 6.4 runs the
-/// continuation in both, one after the other, and what then() makes of it crashes in the second.
 template<class T, class F>
 void whenFinished(const QFuture<T> &future, F &&function)
 {
-    struct Continued : QFutureInterfaceBase
-    {
-        explicit Continued(const QFuture<T> &other) : QFutureInterfaceBase(get(other)) { }
-        using QFutureInterfaceBase::setContinuation;
-    };
-
     struct Call
     {
         std::decay_t<F> function;
-        void operator()(const QFutureInterfaceBase &finished)
+        void operator()(const QFuture<T> &finished)
         {
             takeOver(this);
-            function(QFutureInterface<T>(finished).future());
+            function(finished);
         }
     };
 
-    std::function<void(const QFutureInterfaceBase &)> continuation(
-            Call { std::forward<F>(function) });
-    handOver(continuation.template target<Call>()); // it stays where it is when this is moved
-    Continued(future).setContinuation(std::move(continuation));
+    const auto call = std::make_shared<Call>(Call { std::forward<F>(function) });
+    handOver(call.get());
+    continueWith(future, call);
 }
 
 /// The error that a finished \a future stands for (R23); uses up the handle. \a wasUnfinished: it is

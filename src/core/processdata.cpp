@@ -249,7 +249,7 @@ QFuture<void> ProcessData::whenClosing()
 {
     const NodeLock lock(*this);
     if (state() != NodeState::Running)
-        return QtFuture::makeReadyFuture();
+        return readyFuture();
     QPromise<void> promise;
     promise.start();
     QFuture<void> future = promise.future();
@@ -262,7 +262,7 @@ QFuture<Error> ProcessData::whenClosed()
 {
     const NodeLock lock(*this);
     if (isFinished())
-        return QtFuture::makeReadyFuture(error());
+        return readyFuture(error());
     QPromise<Error> promise;
     promise.start();
     QFuture<Error> future = promise.future();
