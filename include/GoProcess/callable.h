@@ -8,6 +8,7 @@
 #include <GoProcess/error.h>
 #include <GoProcess/global.h>
 
+#include <QDeadlineTimer>
 #include <QFuture>
 
 #include <functional>
@@ -35,6 +36,13 @@ public:
     virtual TeardownResult run() = 0;
     virtual bool canFinish() const { return false; }
     virtual void finish() { }
+    /// The same, but it blocks no longer than until \a deadline. False: there is more to do, for which it
+    /// is called again, in this wait or the next one; the event loop may go on with it between them.
+    virtual bool finishUntil(QDeadlineTimer /*deadline*/)
+    {
+        finish();
+        return true;
+    }
 };
 
 /// A function given to `go`.

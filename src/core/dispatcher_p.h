@@ -6,6 +6,7 @@
 
 #include "graph_p.h"
 
+#include <QDeadlineTimer>
 #include <QObject>
 
 #include <chrono>
@@ -49,9 +50,10 @@ public:
     virtual void run(Step step, Item *next) = 0;
     /// The user's pool has thrown the work away; the work was claimed before.
     virtual void workDropped() = 0;
-    /// A blocking wait in the home found the future of the teardown unfinished (R23).
-    virtual void endFuture() = 0;
-    /// True for the first who asks: endFuture() is called once.
+    /// A blocking wait in the home found the future of the teardown unfinished (R23). False: it has more
+    /// to do than \a deadline allows, and may be called again.
+    virtual bool endFuture(QDeadlineTimer deadline) = 0;
+    /// True for the first who asks: endFuture() is called once, and again after it has returned false.
     bool takeFutureEnd() { return !m_futureEnded.exchange(true, std::memory_order_relaxed); }
     /// The user's pool that its work was given to; null for the library's own.
     virtual QThreadPool *workPool() const = 0;

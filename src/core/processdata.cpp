@@ -649,7 +649,7 @@ void ProcessData::settle(const Error &error)
     }
 }
 
-void ProcessData::endFuture()
+bool ProcessData::endFuture(QDeadlineTimer deadline)
 {
     if (!m_teardown->canFinish()) {
         qCWarning(lcProcess).noquote()
@@ -658,20 +658,25 @@ void ProcessData::endFuture()
                                   "thread may be what the future needs (setTeardown() with a "
                                   "second function ends it without)")
                            .arg(path());
-        return;
+        return true;
     }
     const Frame frame(*this, Frame::Kind::EndFuture);
     // Taken: a wait inside of it may finish this process, which lets go of its teardown.
     std::unique_ptr<Teardown> teardown = std::move(m_teardown);
+    bool isDone = true;
     try {
-        teardown->finish();
+        isDone = teardown->finishUntil(deadline);
     } catch (...) {
         settle(Error::fromException(std::current_exception()));
     }
     // It has not helped: what it captured may be what the future needs. The step that lets go of it
     // runs in this thread while the process is at home here.
-    if (!m_settled.load(std::memory_order_acquire) && thread() == QThread::currentThread())
-        m_teardown = std::move(teardown);
+    if (m_settled.load(std::memory_order_acquire) || thread() != QThread::currentThread())
+        return true;
+    m_teardown = std::move(teardown);
+    if (!isDone)
+        m_futureEnded.store(false, std::memory_order_relaxed);
+    return isDone;
 }
 
 void ProcessData::tearDownLate()

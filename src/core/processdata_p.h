@@ -96,7 +96,7 @@ public:
     bool runUnheard(Step step, Item *next) override;
     void run(Step step, Item *next) override;
     void workDropped() override;
-    void endFuture() override;
+    bool endFuture(QDeadlineTimer deadline) override;
     QThreadPool *workPool() const override;
 
 private:

@@ -10,6 +10,7 @@
 #include <QStringList>
 #include <QThread>
 
+#include <algorithm>
 #include <limits>
 
 namespace GoProcess::Private {
@@ -113,17 +114,23 @@ bool rescue(Resident &node, Dispatcher &here)
     return !found.empty();
 }
 
-/// Ends the futures of teardowns at home here that the process waits for (R23). True if one was.
-bool endFutures(Resident &node, const Dispatcher &here)
+enum class FutureEnds : std::uint8_t {
+    None,
+    NotYet, ///< Some need more time, and are called again.
+    Some
+};
+
+/// Ends the futures of teardowns at home here that the process waits for (R23).
+FutureEnds endFutures(Resident &node, const Dispatcher &here, QDeadlineTimer deadline)
 {
-    bool any = false;
+    auto result = FutureEnds::None;
     for (const Ref<Resident> &open : here.openFutures()) {
         if (Graph::waitsFor(node, *open) && open->takeFutureEnd()) {
-            open->endFuture();
-            any = true;
+            const auto end = open->endFuture(deadline) ? FutureEnds::Some : FutureEnds::NotYet;
+            result = std::max(result, end);
         }
     }
-    return any;
+    return result;
 }
 
 /// Runs the work of the process itself if it has not started: its waiter would only block a thread
@@ -190,7 +197,8 @@ bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer
             if (rescue(node, here))
                 continue;
         }
-        if (closes && endFutures(node, here))
+        const auto ends = closes ? endFutures(node, here, deadline) : FutureEnds::None;
+        if (ends == FutureEnds::Some)
             continue;
         if (closes && inWork && deadline.isForever() && runWorkHere(node))
             continue;
@@ -200,6 +208,8 @@ bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer
             warnOfLongWait(node);
             WorkPool::instance().startAgain();
         }
+        if (ends == FutureEnds::NotYet)
+            continue; // it has blocked this thread a while already
         const WorkPool::Lease lease;
         here.sleep(wakeUp.m_isSet, std::min(end, warnAt), irregularities);
     }
