@@ -10,8 +10,10 @@
 #include <GoProcess/process.h>
 
 #include <QFuture>
+#include <QIODevice>
 #include <QObject>
 #include <QProcess>
+#include <QString>
 #include <QThread>
 #include <QThreadPool>
 
@@ -23,10 +25,63 @@
 namespace GoProcess {
 
 namespace Private {
-GOPROCESS_EXPORT Process *adoptFuture(const QFuture<void> &future, std::function<Error()> result,
-                                      QObject *parent);
-GOPROCESS_EXPORT Process *adoptClosable(std::unique_ptr<Closable> thing, QObject *parent);
+
+/// What is known of a QNetworkReply where its class is.
+struct ReplyState
+{
+    bool isFinished = false;
+    Error error; ///< Of a finished one.
+};
+
+GOPROCESS_EXPORT Process *adoptFuture(const QString &name, const QFuture<void> &future,
+                                      std::function<Error()> result, QObject *parent);
+GOPROCESS_EXPORT Process *adoptClosable(const QString &name, std::unique_ptr<Closable> thing,
+                                        QObject *parent);
+GOPROCESS_EXPORT Process *adoptReply(const QString &name, QIODevice *reply, const ReplyState &state,
+                                     QObject *parent, std::chrono::milliseconds grace);
 GOPROCESS_EXPORT Process *refuseNull(const char *type, const QObject *parent);
+
+template<class T>
+Process *adoptAnyFuture(const QString &name, const QFuture<T> &future, QObject *parent)
+{
+    auto result = [future]() -> Error {
+        QFuture<T> finished = future;
+        try {
+            finished.waitForFinished(); // it is finished: this only throws what it holds
+            if constexpr (std::is_same_v<T, Error>) {
+                if (finished.isResultReadyAt(0))
+                    return finished.resultAt(0);
+            }
+        } catch (...) {
+            return Error::fromException(std::current_exception());
+        }
+        return {};
+    };
+    return adoptFuture(name, QFuture<void>(future), std::move(result), parent);
+}
+
+template<class Device>
+Process *adoptAnyDevice(const QString &name, Device *device, QObject *parent)
+{
+    if (!device)
+        return refuseNull("device", parent);
+    return adoptClosable(name, std::make_unique<ClosableDevice<DeviceClass<Device>>>(device),
+                         parent);
+}
+
+template<class Reply>
+Process *adoptAnyReply(const QString &name, Reply *reply, QObject *parent,
+                       std::chrono::milliseconds grace)
+{
+    if (!reply)
+        return refuseNull("reply", parent);
+    ReplyState state;
+    state.isFinished = reply->isFinished();
+    if (state.isFinished && reply->error() != Reply::NoError)
+        state.error = Error(reply->errorString());
+    return adoptReply(name, reply, state, parent, grace);
+}
+
 } // namespace Private
 
 /// \name Adaptors
@@ -42,6 +97,8 @@ GOPROCESS_EXPORT Process *refuseNull(const char *type, const QObject *parent);
 ///
 /// While the thing ends no thread is blocked, and if the home is blocked in a wait of this library
 /// the thing ends all the same (R23). Null is refused: a warning, and an empty pointer (R15).
+///
+/// Each adopt() takes a \a name for the process as an optional first argument, as Process::go() does.
 /// @{
 
 /// A process for \a thread: after the processes that it waits for, it calls
@@ -60,20 +117,41 @@ GOPROCESS_EXPORT Process *refuseNull(const char *type, const QObject *parent);
 /// closed it is an Error. The process stands for one run of the thread, the present or the next one.
 /// One thread of the library's own pool waits for the thread while it ends.
 GOPROCESS_EXPORT Process *adopt(QThread *thread, QObject *parent = nullptr);
+/// The same with a name.
+GOPROCESS_EXPORT Process *adopt(const QString &name, QThread *thread, QObject *parent = nullptr);
 
-/// A process for \a program: it asks the program to end (`QProcess::terminate()`), kills it if it has
-/// not ended after \a grace, which is an Error, and is Closed when the program has finished.
+/// How adopt() asks a program to end.
+enum class ProgramEnd {
+    /// `QProcess::terminate()`: SIGTERM, or WM_CLOSE on Windows.
+    Terminate,
+    /// `QProcess::closeWriteChannel()`: the program reads the end of its standard input, after what is
+    /// written to it already. One that has not ended after the grace is asked by Terminate.
+    EndOfInput
+};
+
+/// A process for \a program: it asks the program to end, kills it if it has not ended after \a grace,
+/// which is an Error, and is Closed when the program has finished.
+///
+/// \a how says in which way it is asked. With ProgramEnd::EndOfInput it is asked twice, and each of the
+/// two has the \a grace: for programs that work off their standard input, and that SIGTERM would
+/// interrupt. A \a grace below 0 is 0.
 ///
 /// Called in the thread of \a program, not inside a work, else refused. A program that cannot be
 /// started, crashes, or ends with another exit code than 0 is an Error; one that ends by the SIGTERM
 /// that it got from here, or with the code 143 that shells make of that, is not. A program that was not
-/// started has nothing to end. A home that is blocked in a wait of this library waits in
-/// `QProcess::waitForFinished()`, and runs no steps meanwhile.
+/// started has nothing to end. The process stands for one run of the program, the present or the next
+/// one, also when a slot of `QProcess::finished()` starts it anew. A home that is blocked in a wait of
+/// this library also waits in `QProcess::waitForFinished()`, but never beyond the deadline of the wait.
 ///
 /// No program outlives the application: one that still runs in static destruction, because neither
 /// its process nor its QProcess was destroyed, is killed, with a warning.
 GOPROCESS_EXPORT Process *adopt(QProcess *program, QObject *parent = nullptr,
-                                std::chrono::milliseconds grace = std::chrono::milliseconds(5000));
+                                std::chrono::milliseconds grace = std::chrono::milliseconds(5000),
+                                ProgramEnd how = ProgramEnd::Terminate);
+/// The same with a name.
+GOPROCESS_EXPORT Process *adopt(const QString &name, QProcess *program, QObject *parent = nullptr,
+                                std::chrono::milliseconds grace = std::chrono::milliseconds(5000),
+                                ProgramEnd how = ProgramEnd::Terminate);
 
 /// A process for \a pool: it throws away what has not started (`QThreadPool::clear()`), and is Closed
 /// when all that runs in the pool is done.
@@ -84,6 +162,8 @@ GOPROCESS_EXPORT Process *adopt(QProcess *program, QObject *parent = nullptr,
 /// for the pool while it ends. What is started in it afterwards is nobody's: `QThreadPool::globalInstance()`
 /// may be adopted, but then everybody's queued work is thrown away.
 GOPROCESS_EXPORT Process *adopt(QThreadPool *pool, QObject *parent = nullptr);
+/// The same with a name.
+GOPROCESS_EXPORT Process *adopt(const QString &name, QThreadPool *pool, QObject *parent = nullptr);
 
 /// A process for \a future: it cancels it, and is Closed when the future has finished.
 ///
@@ -94,31 +174,28 @@ GOPROCESS_EXPORT Process *adopt(QThreadPool *pool, QObject *parent = nullptr);
 template<class T>
 Process *adopt(const QFuture<T> &future, QObject *parent = nullptr)
 {
-    auto result = [future]() -> Error {
-        QFuture<T> finished = future;
-        try {
-            finished.waitForFinished(); // it is finished: this only throws what it holds
-            if constexpr (std::is_same_v<T, Error>) {
-                if (finished.isResultReadyAt(0))
-                    return finished.resultAt(0);
-            }
-        } catch (...) {
-            return Error::fromException(std::current_exception());
-        }
-        return {};
-    };
-    return Private::adoptFuture(QFuture<void>(future), std::move(result), parent);
+    return Private::adoptAnyFuture(QString(), future, parent);
 }
-
+/// The same with a name.
+template<class T>
+Process *adopt(const QString &name, const QFuture<T> &future, QObject *parent = nullptr)
+{
+    return Private::adoptAnyFuture(name, future, parent);
+}
 /// A process for a \a device with `close()`: a QTcpServer, a QLocalServer, a QIODevice, or a class of
 /// yours. It closes the device, and is Closed when that has ended.
 ///
-/// A QFileDevice is flushed and closed; what could not be written is an Error. A sequential device
-/// (a socket, a serial port) first waits until its bytes are written, and a socket then until it is
-/// disconnected; one that is still connecting with nothing to write is aborted. An error of a
-/// socket is an Error of the process unless the peer has just closed the connection with nothing left
-/// to write. A `close()` that returns false is an Error. A device that somebody closes, a socket that is
-/// disconnected, and a device that is destroyed closes its process.
+/// A QFileDevice is flushed and closed, a QSaveFile is committed; what could not be written is an Error,
+/// also if that was before the close and the file still says so (`QFileDevice::error()`). A sequential
+/// device (a socket, a serial port) first waits until its bytes are written, and a socket then until it
+/// is disconnected; one that is still connecting with nothing to write is aborted, and one that is only
+/// bound is closed. An error of a socket is an Error of the process unless the peer has just closed the
+/// connection with nothing left to write. A `close()` that returns false, or leaves a file stream of the
+/// standard library failed, is an Error. A device that somebody closes, a socket that is disconnected,
+/// and a device that is destroyed closes its process.
+///
+/// What a `QIODevice *` really is counts: a QProcess is adopted as a program, a QNetworkReply as a
+/// reply, each with the default grace.
 ///
 /// Called in the thread of \a device, not inside a work, else refused. If the home is blocked in a
 /// wait of this library, a device that takes no byte for 30 s is given up, which is an Error. A
@@ -126,10 +203,37 @@ Process *adopt(const QFuture<T> &future, QObject *parent = nullptr)
 template<class Device, std::enable_if_t<Private::isClosable<Device>, int> = 0>
 Process *adopt(Device *device, QObject *parent = nullptr)
 {
-    if (!device)
-        return Private::refuseNull("device", parent);
-    return Private::adoptClosable(std::make_unique<Private::ClosableDevice<Device>>(device),
-                                  parent);
+    return Private::adoptAnyDevice(QString(), device, parent);
+}
+/// The same with a name.
+template<class Device, std::enable_if_t<Private::isClosable<Device>, int> = 0>
+Process *adopt(const QString &name, Device *device, QObject *parent = nullptr)
+{
+    return Private::adoptAnyDevice(name, device, parent);
+}
+
+/// A process for a \a reply, a QNetworkReply: it lets the reply finish, aborts it if it has not finished
+/// after \a grace, which is an Error, and is Closed when the reply has finished.
+///
+/// Any error of the reply is the Error of its process, as is that it is destroyed before it has finished,
+/// which a QNetworkAccessManager does when it is destroyed itself. A reply that should not go on is
+/// aborted in a slot of closing(), or adopted with a grace of 0.
+///
+/// Called in the thread of \a reply, not inside a work, else refused. A home that is blocked in a wait of
+/// this library delivers the queued calls to the reply, and no other events, and so slots of its signals
+/// run. The library does not need QtNetwork for this: who calls it includes `<QNetworkReply>`.
+template<class Reply, std::enable_if_t<Private::isReply<Reply>, int> = 0>
+Process *adopt(Reply *reply, QObject *parent = nullptr,
+               std::chrono::milliseconds grace = std::chrono::milliseconds(5000))
+{
+    return Private::adoptAnyReply(QString(), reply, parent, grace);
+}
+/// The same with a name.
+template<class Reply, std::enable_if_t<Private::isReply<Reply>, int> = 0>
+Process *adopt(const QString &name, Reply *reply, QObject *parent = nullptr,
+               std::chrono::milliseconds grace = std::chrono::milliseconds(5000))
+{
+    return Private::adoptAnyReply(name, reply, parent, grace);
 }
 
 /// @}

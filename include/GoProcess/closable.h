@@ -8,14 +8,20 @@
 #include <GoProcess/error.h>
 #include <GoProcess/global.h>
 
+#include <QIODevice>
 #include <QObject>
 #include <QProcess>
+#include <QSaveFile>
 #include <QThread>
 #include <QThreadPool>
 
 #include <functional>
 #include <type_traits>
 #include <utility>
+
+QT_BEGIN_NAMESPACE
+class QNetworkReply;
+QT_END_NAMESPACE
 
 namespace GoProcess {
 
@@ -36,14 +42,18 @@ public:
     /// False: it refused.
     virtual bool close() = 0;
 
+    /// It has the members of a socket.
+    virtual bool isSocket() const { return false; }
     /// True until a socket is unconnected again.
     virtual bool isConnected() const { return false; }
+    /// A socket that has a port, and no peer: such a one is not open.
+    virtual bool isBound() const { return false; }
     virtual bool waitForDisconnected(int /*msecs*/) { return true; }
     virtual void abort() { }
-    /// Calls \a disconnected when a socket has been, and \a failed on each of its errors, but those that
-    /// are none: that the peer has closed, and that somebody waited for it in vain.
+    /// Calls \a disconnected when a socket has been, and \a errorOccurred on each of its errors: with
+    /// false for those that are none, that the peer has closed, and that somebody waited for it in vain.
     virtual void watch(const std::function<void()> & /*disconnected*/,
-                       const std::function<void()> & /*failed*/)
+                       const std::function<void(bool isFailure)> & /*errorOccurred*/)
     {
     }
 };
@@ -58,13 +68,21 @@ struct HasClose<T, std::void_t<decltype(std::declval<T &>().close())>> : std::tr
 {
 };
 
-/// True for what the template of adopt() takes: all with close() that has no adopt() of its own.
+/// A network reply, or of a class that derives from it. Elsewhere that class need not be complete.
+template<class T>
+inline constexpr bool isReply = std::is_base_of_v<QNetworkReply, T>;
+
+/// True for what the template of adopt() takes: all with close() that has no adopt() of its own, and
+/// QSaveFile, which has hidden its close().
 template<class T>
 inline constexpr bool isClosable =
-        HasClose<T>::value
-        && !std::is_base_of_v<
+        (HasClose<T>::value || std::is_base_of_v<QSaveFile, T>)&&!std::is_base_of_v<
                 QThread,
-                T> && !std::is_base_of_v<QThreadPool, T> && !std::is_base_of_v<QProcess, T> && !std::is_base_of_v<Process, T>;
+                T> && !std::is_base_of_v<QThreadPool, T> && !std::is_base_of_v<QProcess, T> && !std::is_base_of_v<Process, T> && !isReply<T>;
+
+/// A device by the class that it is closed as.
+template<class T>
+using DeviceClass = std::conditional_t<std::is_base_of_v<QSaveFile, T>, QIODevice, T>;
 
 template<class T, class = void>
 struct IsSocket : std::false_type
@@ -89,6 +107,29 @@ struct HasRemoteHostClosedError : std::false_type
 
 template<class T>
 struct HasRemoteHostClosedError<T, std::void_t<decltype(T::RemoteHostClosedError)>> : std::true_type
+{
+};
+
+template<class T, class = void>
+struct HasBoundState : std::false_type
+{
+};
+
+template<class T>
+struct HasBoundState<T, std::void_t<decltype(T::BoundState)>> : std::true_type
+{
+};
+
+template<class T, class = void>
+struct IsStream : std::false_type
+{
+};
+
+/// A file stream of the standard library, whose close() tells of an error by its state.
+template<class T>
+struct IsStream<T,
+                std::void_t<decltype(bool(std::declval<const T &>().bad())),
+                            decltype(bool(std::declval<const T &>().fail()))>> : std::true_type
 {
 };
 
@@ -118,10 +159,25 @@ public:
         }
         if constexpr (std::is_same_v<decltype(m_device->close()), bool>) {
             return m_device->close();
+        } else if constexpr (IsStream<Device>::value) {
+            // That it had failed before may only mean that there was no more to read.
+            const bool hadFailed = m_device->fail();
+            m_device->close();
+            return !m_device->bad() && (hadFailed || !m_device->fail());
         } else {
             m_device->close();
             return true;
         }
+    }
+
+    bool isSocket() const override { return IsSocket<Device>::value; }
+
+    bool isBound() const override
+    {
+        if constexpr (IsSocket<Device>::value && HasBoundState<Device>::value)
+            return m_device->state() == Device::BoundState;
+        else
+            return false;
     }
 
     bool isConnected() const override
@@ -147,17 +203,16 @@ public:
     }
 
     void watch(const std::function<void()> &disconnected,
-               const std::function<void()> &failed) override
+               const std::function<void(bool isFailure)> &errorOccurred) override
     {
         if constexpr (IsSocket<Device>::value) {
             QObject::connect(m_device, &Device::disconnected, m_device, disconnected);
             QObject::connect(m_device, &Device::errorOccurred, m_device,
-                             [self = this, call = failed](auto error) {
-                                 if (self->isFailure(error))
-                                     call();
+                             [self = this, call = errorOccurred](auto error) {
+                                 call(self->isFailure(error));
                              });
         } else {
-            Closable::watch(disconnected, failed);
+            Closable::watch(disconnected, errorOccurred);
         }
     }
 

@@ -10,16 +10,35 @@
 
 namespace GoProcess::Private {
 
-Process *Adoption::makeProcess(QObject *parent)
+/// The teardown of the process.
+class Adoption::Stop final : public Teardown
 {
-    const auto self = shared_from_this();
-    auto teardown = [self] {
-        if (!self->hasEnded())
-            self->stop();
-        return self->m_promise.future();
-    };
-    Process *process = ProcessData::make(
-            makeTeardown(std::move(teardown), [self] { self->finish(); }), parent);
+public:
+    explicit Stop(std::shared_ptr<Adoption> adoption) : m_adoption(std::move(adoption)) { }
+
+    TeardownResult run() override
+    {
+        if (!m_adoption->hasEnded())
+            m_adoption->stop();
+        return m_adoption->m_promise.future();
+    }
+    bool canFinish() const override { return true; }
+    bool finishUntil(QDeadlineTimer deadline) override { return m_adoption->finish(deadline); }
+
+private:
+    const std::shared_ptr<Adoption> m_adoption;
+};
+
+bool Adoption::finish(QDeadlineTimer /*deadline*/)
+{
+    return true;
+}
+
+Process *Adoption::makeProcess(const QString &name, QObject *parent)
+{
+    Process *process = ProcessData::make(std::make_unique<Stop>(shared_from_this()), parent);
+    if (!name.isEmpty())
+        process->setName(name);
     bool ended = false;
     {
         const std::lock_guard lock(m_mutex);

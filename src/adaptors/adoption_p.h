@@ -6,6 +6,7 @@
 
 #include "core/processdata_p.h"
 
+#include <QDeadlineTimer>
 #include <QFuture>
 #include <QPromise>
 #include <QString>
@@ -28,8 +29,8 @@ public:
     Q_DISABLE_COPY_MOVE(Adoption)
     virtual ~Adoption() = default;
 
-    /// Makes the process.
-    Process *makeProcess(QObject *parent);
+    /// Makes the process, of that \a name unless it is empty.
+    Process *makeProcess(const QString &name, QObject *parent);
 
     /// The thing has ended, with \a error: closes the process, and lets its teardown complete. The first
     /// call counts. From any thread.
@@ -41,10 +42,13 @@ public:
 protected:
     /// The teardown, unless the thing has ended: makes it end, without blocking.
     virtual void stop() = 0;
-    /// The home is blocked in a wait: ends what would need its event loop.
-    virtual void finish() { }
+    /// The home is blocked in a wait: ends what would need its event loop. It may block until \a deadline,
+    /// but better for a slice only, after which the wait runs steps. False: call it again.
+    virtual bool finish(QDeadlineTimer deadline);
 
 private:
+    class Stop;
+
     // m_ended and m_process are written once, by those who end and who make the process, under the
     // mutex, which also orders them for their readers. The promise is touched by who has set
     // m_ended, and hands its result over by itself.

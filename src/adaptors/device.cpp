@@ -2,12 +2,17 @@
 // adopt() of things with close().
 
 #include "adoption_p.h"
+#include "relay_p.h"
 
 #include <GoProcess/adaptors.h>
 
 #include <QFileDevice>
 #include <QIODevice>
+#include <QProcess>
+#include <QSaveFile>
 #include <QThread>
+
+#include <algorithm>
 
 namespace GoProcess::Private {
 
@@ -25,7 +30,8 @@ public:
 
 private:
     void stop() override;
-    void finish() override;
+    bool finish(QDeadlineTimer deadline) override;
+    void watchByName(QObject &object);
     void advance();
     void close();
     void closeFile();
@@ -34,15 +40,22 @@ private:
     void fail(const Error &error);
     void aboutToClose();
     void disconnected();
-    void failed();
+    void bytesWritten();
+    void errorOccurred(bool isFailure);
     void destroyed();
     bool isWriting() const;
     bool isConnected() const { return !m_isGone && m_device->isConnected(); }
+    bool hasWriteError() const;
 
     const std::unique_ptr<Closable> m_device;
     QIODevice *m_io; ///< Null for others, and once it is destroyed.
     QFileDevice *m_file; ///< The same.
     Error m_error; ///< The first.
+    /// What was left to write at the last error. A socket that is reset has forgotten it when it tells that
+    /// it is disconnected.
+    qint64 m_bytesLeft = 0;
+    QDeadlineTimer m_giveUpAt = QDeadlineTimer::Forever; ///< Set while a blocked home waits for it.
+    bool m_isDisconnected = false; ///< A socket that is only known as a QIODevice.
     bool m_stopping = false;
     bool m_closed = false;
     bool m_isGone = false; ///< The device is destroyed.
@@ -62,11 +75,32 @@ void DeviceAdoption::watch()
         return;
     const auto self = std::static_pointer_cast<DeviceAdoption>(shared_from_this());
     QObject::connect(object, &QObject::destroyed, [self] { self->destroyed(); });
-    m_device->watch([self] { self->disconnected(); }, [self] { self->failed(); });
+    m_device->watch([self] { self->disconnected(); },
+                    [self](bool isFailure) { self->errorOccurred(isFailure); });
     if (m_io) {
         QObject::connect(m_io, &QIODevice::aboutToClose, m_io, [self] { self->aboutToClose(); });
-        QObject::connect(m_io, &QIODevice::bytesWritten, m_io, [self] { self->advance(); });
+        QObject::connect(m_io, &QIODevice::bytesWritten, m_io, [self] { self->bytesWritten(); });
+        if (!m_file && !m_device->isSocket())
+            watchByName(*object);
     }
+}
+
+/// What sockets and serial ports tell, for those whose class the caller did not know.
+void DeviceAdoption::watchByName(QObject &object)
+{
+    const auto self = std::static_pointer_cast<DeviceAdoption>(shared_from_this());
+    relay(object, "disconnected", [self](void **) {
+        self->m_isDisconnected = true;
+        self->disconnected();
+    });
+    const bool isSocket = object.inherits("QAbstractSocket") || object.inherits("QLocalSocket");
+    relay(object, "errorOccurred", [self, isSocket](void **arguments) {
+        // Of QAbstractSocket::SocketError and QLocalSocket::LocalSocketError, the argument there.
+        constexpr int remoteHostClosed = 1;
+        constexpr int timeout = 5;
+        const int error = isSocket ? *static_cast<const int *>(arguments[1]) : 0;
+        self->errorOccurred(error != remoteHostClosed && error != timeout);
+    });
 }
 
 void DeviceAdoption::stop()
@@ -85,14 +119,22 @@ void DeviceAdoption::advance()
         end(m_error);
 }
 
+/// There are bytes left, and somebody may still take them.
 bool DeviceAdoption::isWriting() const
 {
-    return m_io && !m_file && m_io->isOpen() && m_io->isSequential() && m_io->bytesToWrite() > 0;
+    if (!m_io || m_file || !m_io->isOpen() || !m_io->isSequential() || m_isDisconnected)
+        return false;
+    return m_io->bytesToWrite() > 0 && (!m_device->isSocket() || isConnected());
 }
 
 void DeviceAdoption::close()
 {
-    if (m_isGone || (m_io && !m_io->isOpen()))
+    if (m_isGone)
+        return;
+    // A socket that is only bound is not open.
+    const bool mayBeBound =
+            m_device->isSocket() ? m_device->isBound() : m_io && m_io->inherits("QAbstractSocket");
+    if (m_io && !m_io->isOpen() && !mayBeBound)
         return;
     if (m_file)
         closeFile();
@@ -102,6 +144,13 @@ void DeviceAdoption::close()
 
 void DeviceAdoption::closeFile()
 {
+    if (hasWriteError())
+        fail(Error(m_file->errorString()));
+    if (auto *saved = qobject_cast<QSaveFile *>(m_file)) {
+        if (!saved->commit())
+            fail(Error(m_file ? m_file->errorString() : QString()));
+        return;
+    }
     const bool flushed = m_file->flush();
     if (!flushed)
         fail(Error(m_file->errorString()));
@@ -111,17 +160,31 @@ void DeviceAdoption::closeFile()
         fail(Error(m_file->errorString()));
 }
 
-void DeviceAdoption::finish()
+bool DeviceAdoption::hasWriteError() const
+{
+    return m_file->error() == QFileDevice::WriteError
+            || m_file->error() == QFileDevice::ResourceError;
+}
+
+/// In one piece up to the deadline, as a wait that ends too early is an error that a socket tells of.
+bool DeviceAdoption::finish(QDeadlineTimer deadline)
 {
     constexpr int patience = 30000; // ms, as long as Qt's own waits
     while (!hasEnded()) {
-        const bool hasMoved = isWriting()
-                ? m_io->waitForBytesWritten(patience)
-                : isConnected() && m_device->waitForDisconnected(patience);
+        if (m_giveUpAt.isForever())
+            m_giveUpAt.setRemainingTime(patience);
+        // At least 1, as it is told of each that was in vain.
+        const int left = int(std::max<qint64>(1, std::min(m_giveUpAt, deadline).remainingTime()));
+        const bool hasMoved = isWriting() ? m_io->waitForBytesWritten(left)
+                                          : isConnected() && m_device->waitForDisconnected(left);
         advance();
-        if (!hasMoved && !hasEnded())
-            giveUp();
+        if (hasMoved || hasEnded())
+            continue;
+        if (deadline < m_giveUpAt && deadline.remainingTime() <= 1)
+            return false;
+        giveUp();
     }
+    return true;
 }
 
 void DeviceAdoption::giveUp()
@@ -137,8 +200,10 @@ void DeviceAdoption::giveUp()
 
 void DeviceAdoption::noteLostBytes()
 {
-    if (m_io && !m_file && m_io->bytesToWrite() > 0)
-        fail(Error(QStringLiteral("%1 bytes were not written").arg(m_io->bytesToWrite())));
+    if (!m_io || m_file)
+        return;
+    if (const qint64 bytes = std::max(m_bytesLeft, m_io->bytesToWrite()); bytes > 0)
+        fail(Error(QStringLiteral("%1 bytes were not written").arg(bytes)));
 }
 
 void DeviceAdoption::fail(const Error &error)
@@ -152,9 +217,7 @@ void DeviceAdoption::aboutToClose()
 {
     if (m_stopping)
         return;
-    if (m_file
-        && (m_file->error() == QFileDevice::WriteError
-            || m_file->error() == QFileDevice::ResourceError))
+    if (m_file && hasWriteError())
         fail(Error(m_file->errorString()));
     closeProcess();
 }
@@ -168,12 +231,26 @@ void DeviceAdoption::disconnected()
         end(m_error);
 }
 
-/// An error of a socket that leaves it connected ends nothing yet.
-void DeviceAdoption::failed()
+void DeviceAdoption::bytesWritten()
 {
+    m_bytesLeft = std::min(m_bytesLeft, m_io->bytesToWrite());
+    m_giveUpAt = QDeadlineTimer(QDeadlineTimer::Forever); // anew
+    advance();
+}
+
+void DeviceAdoption::errorOccurred(bool isFailure)
+{
+    m_bytesLeft = m_io && m_io->isOpen() ? m_io->bytesToWrite() : 0;
+    if (!isFailure)
+        return;
     fail(Error(m_io ? m_io->errorString() : QString()));
-    if (!isConnected())
-        end(m_error);
+    if (m_device->isSocket()) {
+        // One that leaves it connected ends nothing yet.
+        if (!isConnected())
+            end(m_error);
+    } else if (m_stopping && isWriting()) {
+        giveUp(); // nobody tells whether it goes on
+    }
 }
 
 void DeviceAdoption::destroyed()
@@ -186,9 +263,14 @@ void DeviceAdoption::destroyed()
 
 } // namespace
 
-Process *adoptClosable(std::unique_ptr<Closable> thing, QObject *parent)
+Process *adoptClosable(const QString &name, std::unique_ptr<Closable> thing, QObject *parent)
 {
-    const QObject *object = thing->object();
+    constexpr std::chrono::milliseconds grace(5000);
+    QObject *object = thing->object();
+    if (auto *program = qobject_cast<QProcess *>(object))
+        return adopt(name, program, parent, grace);
+    if (auto *io = qobject_cast<QIODevice *>(object); io && io->inherits("QNetworkReply"))
+        return adoptReply(name, io, {}, parent, grace);
     if (object && (object->thread() != QThread::currentThread() || isHomelessHere())) {
         return refuseAdoption(
                 QStringLiteral("a device is adopted in its own thread, and not inside a work"),
@@ -196,7 +278,7 @@ Process *adoptClosable(std::unique_ptr<Closable> thing, QObject *parent)
     }
     const auto adoption = std::make_shared<DeviceAdoption>(std::move(thing));
     adoption->watch();
-    return adoption->makeProcess(parent);
+    return adoption->makeProcess(name, parent);
 }
 
 } // namespace GoProcess::Private

@@ -27,7 +27,7 @@ public:
 
 private:
     void stop() override;
-    void finish() override { waitInThread(); }
+    bool finish(QDeadlineTimer deadline) override;
 
     QFuture<void> m_future;
     const std::function<Error()> m_result;
@@ -54,6 +54,12 @@ void FutureAdoption::waitInThread()
     runBlocking(QStringLiteral("wait for a future"), [self] { self->end(self->m_result()); });
 }
 
+bool FutureAdoption::finish(QDeadlineTimer /*deadline*/)
+{
+    waitInThread();
+    return true;
+}
+
 void FutureAdoption::stop()
 {
     m_future.cancel();
@@ -62,11 +68,12 @@ void FutureAdoption::stop()
 
 } // namespace
 
-Process *adoptFuture(const QFuture<void> &future, std::function<Error()> result, QObject *parent)
+Process *adoptFuture(const QString &name, const QFuture<void> &future,
+                     std::function<Error()> result, QObject *parent)
 {
     const auto adoption = std::make_shared<FutureAdoption>(future, std::move(result));
     adoption->endIfFinished();
-    Process *process = adoption->makeProcess(parent);
+    Process *process = adoption->makeProcess(name, parent);
     if (adoption->hasEnded())
         return process;
     if (isHomelessHere())

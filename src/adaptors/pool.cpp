@@ -64,11 +64,16 @@ void PoolAdoption::destroyed()
 
 Process *adopt(QThreadPool *pool, QObject *parent)
 {
+    return adopt(QString(), pool, parent);
+}
+
+Process *adopt(const QString &name, QThreadPool *pool, QObject *parent)
+{
     if (!pool)
         return Private::refuseNull("thread pool", parent);
     const auto adoption = std::make_shared<Private::PoolAdoption>(pool);
     adoption->watch(pool);
-    return adoption->makeProcess(parent);
+    return adoption->makeProcess(name, parent);
 }
 
 } // namespace GoProcess

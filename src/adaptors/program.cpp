@@ -8,7 +8,6 @@
 #include <GoProcess/adaptors.h>
 
 #include <QDeadlineTimer>
-#include <QPointer>
 #include <QProcess>
 #include <QThread>
 #include <QTimer>
@@ -16,6 +15,7 @@
 #include <algorithm>
 #include <csignal>
 #include <limits>
+#include <optional>
 #include <vector>
 
 namespace GoProcess {
@@ -82,9 +82,11 @@ void Programs::killAll()
 class ProgramAdoption final : public Adoption
 {
 public:
-    ProgramAdoption(QProcess *program, milliseconds grace)
+    ProgramAdoption(QProcess *program, milliseconds grace, ProgramEnd how)
         : m_program(program),
-          m_grace(std::clamp(grace, milliseconds(0), milliseconds(std::numeric_limits<int>::max())))
+          m_grace(std::clamp(grace, milliseconds(0),
+                             milliseconds(std::numeric_limits<int>::max()))),
+          m_how(how)
     {
         Programs::instance().add(program);
     }
@@ -92,69 +94,146 @@ public:
     void watch();
 
 private:
+    /// How a run has ended.
+    struct Exit
+    {
+        int code = 0;
+        QProcess::ExitStatus status = QProcess::NormalExit;
+    };
+    /// What was done to end it, in that order.
+    enum class Asked : std::uint8_t { Nothing, EndOfInput, Terminate, Kill };
+
     void stop() override;
-    void finish() override;
-    void kill();
+    bool finish(QDeadlineTimer deadline) override;
+    void stateChanged(QProcess::ProcessState state);
+    void errorOccurred(QProcess::ProcessError error);
     void destroyed();
-    Error result() const;
-    bool hasObeyed() const;
+    void ask(Asked what);
+    void graceIsOver();
+    void endRun();
+    Exit exitNow() const { return { m_program->exitCode(), m_program->exitStatus() }; }
+    Error result(const Exit &exit) const;
+    Error failedToStart() const;
+    bool hasObeyed(const Exit &exit) const;
     bool isRunning() const { return m_program && m_program->state() != QProcess::NotRunning; }
 
     QProcess *m_program; ///< Null once it is destroyed.
     const milliseconds m_grace;
-    QDeadlineTimer m_killAt;
-    bool m_terminated = false;
-    bool m_killed = false;
+    const ProgramEnd m_how;
+    QDeadlineTimer m_graceEnd;
+    QString m_name; ///< Of the program that runs, as the next run may be of another one.
+    Asked m_asked = Asked::Nothing;
+    bool m_hasRun = false; ///< The run was seen to run, so that it has not failed to start.
+    /// How the run has ended. Taken before others hear of it: a slot of QProcess::finished() may start the
+    /// program anew before this one hears of that signal.
+    std::optional<Exit> m_exit;
 };
 
 void ProgramAdoption::watch()
 {
     const auto self = std::static_pointer_cast<ProgramAdoption>(shared_from_this());
+    QObject::connect(m_program, &QProcess::stateChanged, m_program,
+                     [self](QProcess::ProcessState state) { self->stateChanged(state); });
     QObject::connect(m_program, &QProcess::finished, m_program,
-                     [self](int, QProcess::ExitStatus) { self->end(self->result()); });
-    QObject::connect(m_program, &QProcess::errorOccurred, m_program,
-                     [self](QProcess::ProcessError error) {
-                         if (error == QProcess::FailedToStart)
-                             self->end(self->result());
+                     [self](int code, QProcess::ExitStatus status) {
+                         self->m_exit = Exit { code, status };
+                         self->endRun();
                      });
+    QObject::connect(m_program, &QProcess::errorOccurred, m_program,
+                     [self](QProcess::ProcessError error) { self->errorOccurred(error); });
     QObject::connect(m_program, &QObject::destroyed, [self] { self->destroyed(); });
-    if (!isRunning()) {
-        if (const Error error = result()) // it has ended before
-            end(error);
-    }
+
+    m_name = m_program->program();
+    m_hasRun = m_program->state() == QProcess::Running;
+    if (isRunning())
+        return;
+    // It has ended before, or waits for its next run.
+    const Error error =
+            m_program->error() == QProcess::FailedToStart ? failedToStart() : result(exitNow());
+    if (error)
+        end(error);
+}
+
+void ProgramAdoption::stateChanged(QProcess::ProcessState state)
+{
+    if (hasEnded() || m_exit)
+        return; // of the next run
+    m_name = m_program->program();
+    if (state == QProcess::Running)
+        m_hasRun = true;
+    else if (state == QProcess::NotRunning && m_hasRun)
+        m_exit = exitNow();
+}
+
+void ProgramAdoption::errorOccurred(QProcess::ProcessError error)
+{
+    if (error == QProcess::FailedToStart && !m_hasRun && !hasEnded())
+        end(failedToStart());
 }
 
 void ProgramAdoption::stop()
 {
-    if (!isRunning()) {
-        end(m_program ? result() : Error());
-        return;
-    }
-    m_terminated = true;
-    m_killAt = QDeadlineTimer(m_grace);
-    const auto self = std::static_pointer_cast<ProgramAdoption>(shared_from_this());
-    QTimer::singleShot(m_grace, m_program, [self] { self->kill(); });
-    m_program->terminate();
+    if (m_exit || !isRunning())
+        endRun();
+    else
+        ask(m_how == ProgramEnd::EndOfInput ? Asked::EndOfInput : Asked::Terminate);
 }
 
-void ProgramAdoption::kill()
+/// Asks the program to end, and sees after the grace whether it has.
+void ProgramAdoption::ask(Asked what)
 {
-    if (hasEnded() || !isRunning())
+    m_asked = what;
+    m_graceEnd = QDeadlineTimer(m_grace);
+    if (what != Asked::Kill) {
+        const auto self = std::static_pointer_cast<ProgramAdoption>(shared_from_this());
+        QTimer::singleShot(m_grace, m_program, [self, what] {
+            if (self->m_asked == what)
+                self->graceIsOver();
+        });
+    }
+    switch (what) {
+    case Asked::Nothing:
+        break;
+    case Asked::EndOfInput:
+        m_program->closeWriteChannel();
+        break;
+    case Asked::Terminate:
+        m_program->terminate();
+        break;
+    case Asked::Kill:
+        m_program->kill();
+        break;
+    }
+}
+
+void ProgramAdoption::graceIsOver()
+{
+    if (hasEnded())
         return; // perhaps it runs again, which is not ours to end
-    m_killed = true;
-    m_program->kill();
+    if (m_exit || !isRunning())
+        endRun(); // with blocked signals nobody has told
+    else
+        ask(m_asked == Asked::EndOfInput ? Asked::Terminate : Asked::Kill);
 }
 
-void ProgramAdoption::finish()
+/// In slices, as other programs may have to be killed meanwhile, and the wait has steps to run.
+bool ProgramAdoption::finish(QDeadlineTimer deadline)
 {
-    // Slots of its signals run in these calls, and may destroy it.
-    if (isRunning() && !m_program->waitForFinished(int(m_killAt.remainingTime()))) {
-        kill();
+    constexpr qint64 slice = 10; // ms
+
+    if (!hasEnded() && !m_exit && isRunning()) {
+        const bool isKilled = m_asked == Asked::Kill;
+        if (!isKilled && m_graceEnd.hasExpired())
+            graceIsOver();
+        const QDeadlineTimer end = isKilled ? deadline : std::min(m_graceEnd, deadline);
+        const qint64 left = end.isForever() ? slice : std::min(slice, end.remainingTime());
+        // Slots of its signals run in this call, and may destroy it.
         if (isRunning())
-            m_program->waitForFinished(-1);
+            m_program->waitForFinished(int(std::max<qint64>(left, 0)));
     }
-    if (!isRunning())
-        end(m_program ? result() : Error()); // with blocked signals nobody has
+    if (!hasEnded() && (m_exit || !isRunning()))
+        endRun();
+    return hasEnded();
 }
 
 void ProgramAdoption::destroyed()
@@ -164,43 +243,55 @@ void ProgramAdoption::destroyed()
     end();
 }
 
-/// It has ended by the SIGTERM that it got from here.
-bool ProgramAdoption::hasObeyed() const
+/// The run is over.
+void ProgramAdoption::endRun()
 {
-    if (!m_terminated)
+    if (!m_exit && m_program && !hasEnded()) {
+        if (m_program->error() == QProcess::FailedToStart) {
+            end(failedToStart());
+            return;
+        }
+        m_exit = exitNow();
+    }
+    end(m_program && m_exit ? result(*m_exit) : Error());
+}
+
+Error ProgramAdoption::failedToStart() const
+{
+    return QStringLiteral("The program %1 could not be started: %2")
+            .arg(m_name, m_program->errorString());
+}
+
+/// It has ended by the SIGTERM that it got from here.
+bool ProgramAdoption::hasObeyed([[maybe_unused]] const Exit &exit) const
+{
+    if (m_asked < Asked::Terminate)
         return false;
 #ifdef Q_OS_UNIX
     constexpr int byShell = 128;
-    const int code = m_program->exitCode();
-    return code == (m_program->exitStatus() == QProcess::CrashExit ? SIGTERM : byShell + SIGTERM);
+    return exit.code == (exit.status == QProcess::CrashExit ? SIGTERM : byShell + SIGTERM);
 #else
     return true;
 #endif
 }
 
-Error ProgramAdoption::result() const
+Error ProgramAdoption::result(const Exit &exit) const
 {
-    const QString name = m_program->program();
-    const bool crashed = m_program->exitStatus() == QProcess::CrashExit;
-    if (m_program->error() == QProcess::FailedToStart) {
-        return QStringLiteral("The program %1 could not be started: %2")
-                .arg(name, m_program->errorString());
-    }
-    if (m_killed && crashed) {
+    const bool crashed = exit.status == QProcess::CrashExit;
+    if (m_asked == Asked::Kill && crashed) {
         return QStringLiteral("The program %1 had not ended %2 ms after it was asked to, and was "
                               "killed")
-                .arg(name)
+                .arg(m_name)
                 .arg(m_grace.count());
     }
-    if (hasObeyed())
+    if (hasObeyed(exit))
         return {};
     if (crashed)
-        return QStringLiteral("The program %1 has crashed or was killed").arg(name);
-    if (m_program->exitCode() != 0) {
+        return QStringLiteral("The program %1 has crashed or was killed").arg(m_name);
+    if (exit.code != 0)
         return QStringLiteral("The program %1 has ended with exit code %2")
-                .arg(name)
-                .arg(m_program->exitCode());
-    }
+                .arg(m_name)
+                .arg(exit.code);
     return {};
 }
 
@@ -208,7 +299,13 @@ Error ProgramAdoption::result() const
 
 } // namespace Private
 
-Process *adopt(QProcess *program, QObject *parent, std::chrono::milliseconds grace)
+Process *adopt(QProcess *program, QObject *parent, std::chrono::milliseconds grace, ProgramEnd how)
+{
+    return adopt(QString(), program, parent, grace, how);
+}
+
+Process *adopt(const QString &name, QProcess *program, QObject *parent,
+               std::chrono::milliseconds grace, ProgramEnd how)
 {
     if (!program)
         return Private::refuseNull("program", parent);
@@ -217,9 +314,9 @@ Process *adopt(QProcess *program, QObject *parent, std::chrono::milliseconds gra
                 QStringLiteral("a QProcess is adopted in its own thread, and not inside a work"),
                 parent);
     }
-    const auto adoption = std::make_shared<Private::ProgramAdoption>(program, grace);
+    const auto adoption = std::make_shared<Private::ProgramAdoption>(program, grace, how);
     adoption->watch();
-    return adoption->makeProcess(parent);
+    return adoption->makeProcess(name, parent);
 }
 
 } // namespace GoProcess

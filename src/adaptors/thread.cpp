@@ -187,6 +187,11 @@ void ThreadAdoption::deleteQuitter()
 
 Process *adopt(QThread *thread, QObject *parent)
 {
+    return adopt(QString(), thread, parent);
+}
+
+Process *adopt(const QString &name, QThread *thread, QObject *parent)
+{
     if (!thread)
         return Private::refuseNull("thread", parent);
     if (thread == QThread::currentThread()) {
@@ -196,7 +201,7 @@ Process *adopt(QThread *thread, QObject *parent)
     }
     const auto adoption = std::make_shared<Private::ThreadAdoption>(thread);
     adoption->watch();
-    return adoption->makeProcess(parent);
+    return adoption->makeProcess(name, parent);
 }
 
 } // namespace GoProcess
