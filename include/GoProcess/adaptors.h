@@ -44,8 +44,10 @@ GOPROCESS_EXPORT Process *refuseNull(const char *type, const QObject *parent);
 template<class T>
 Process *adoptAnyFuture(const QString &name, const QFuture<T> &future, QObject *parent)
 {
-    auto result = [future]() -> Error {
-        QFuture<T> finished = future;
+    // No results are kept but an Error: a QFuture<void> shares the state, and not these.
+    using Kept = std::conditional_t<std::is_same_v<T, Error>, QFuture<T>, QFuture<void>>;
+    auto result = [kept = Kept(future)]() -> Error {
+        Kept finished = kept;
         try {
             finished.waitForFinished(); // it is finished: this only throws what it holds
             if constexpr (std::is_same_v<T, Error>) {
@@ -157,7 +159,10 @@ GOPROCESS_EXPORT Process *adopt(const QString &name, QProcess *program, QObject 
 /// when all that runs in the pool is done.
 ///
 /// Works of processes that are thrown away close with an Error (R30); to let them run first, make
-/// them children: `adopt(&pool)->setThreadPool(&pool)`, and `go` under that process. A pool that is
+/// them children: `adopt(&pool)->setThreadPool(&pool)`, and `go` under that process. Futures of
+/// QtConcurrent::run() that a process waits for, by adopt() or waitFor(), are cancelled and finished if
+/// their function is thrown away. Those of QtConcurrent::map() and its like do not tell their pool: make
+/// their processes children of this one. A pool that is
 /// destroyed before its process was closed is an Error. One thread of the library's own pool waits
 /// for the pool while it ends. What is started in it afterwards is nobody's: `QThreadPool::globalInstance()`
 /// may be adopted, but then everybody's queued work is thrown away.
@@ -169,8 +174,10 @@ GOPROCESS_EXPORT Process *adopt(const QString &name, QThreadPool *pool, QObject 
 ///
 /// An exception in the future is the Error, as is the result of a `QFuture<Error>`; that it was
 /// cancelled, here or elsewhere, is none. Other continuations and watchers of the future stay as
-/// they are. That the future has finished by itself is noticed in the event loop of the home; inside a
-/// work, and in a blocked wait after the close, one thread of the library's own pool waits for it.
+/// they are. No event loop is needed. A function of QtConcurrent::run() that has not started when it is
+/// cancelled does not run; in a blocked wait one thread of the library's own pool sees to that, so that
+/// it need not get its turn. What a function has captured may be destroyed a moment after its future has
+/// finished: adopt its pool as well where that matters.
 template<class T>
 Process *adopt(const QFuture<T> &future, QObject *parent = nullptr)
 {

@@ -3,16 +3,15 @@
 
 #include "adoption_p.h"
 
-#include <GoProcess/adaptors.h>
+#include "bindings/futurewatch_p.h"
 
-#include <QFutureWatcher>
+#include <GoProcess/adaptors.h>
 
 namespace GoProcess::Private {
 
 namespace {
 
-/// A QFuture has room for one continuation, which is the user's. A watcher costs nothing, but needs an
-/// event loop; where there is none, or none that runs, a thread waits.
+/// A QFuture has room for one continuation, which is the user's.
 class FutureAdoption final : public Adoption
 {
 public:
@@ -22,8 +21,7 @@ public:
     }
 
     void endIfFinished();
-    void watchFrom(Process *process);
-    void waitInThread();
+    void watch();
 
 private:
     void stop() override;
@@ -39,31 +37,27 @@ void FutureAdoption::endIfFinished()
         end(m_result());
 }
 
-void FutureAdoption::watchFrom(Process *process)
+void FutureAdoption::watch()
 {
     const auto self = std::static_pointer_cast<FutureAdoption>(shared_from_this());
-    auto *watcher = new QFutureWatcher<void>(process); // it moves with the process
-    QObject::connect(watcher, &QFutureWatcherBase::finished, process,
-                     [self] { self->end(self->m_result()); });
-    watcher->setFuture(m_future);
-}
-
-void FutureAdoption::waitInThread()
-{
-    const auto self = std::static_pointer_cast<FutureAdoption>(shared_from_this());
-    runBlocking(QStringLiteral("wait for a future"), [self] { self->end(self->m_result()); });
-}
-
-bool FutureAdoption::finish(QDeadlineTimer /*deadline*/)
-{
-    waitInThread();
-    return true;
+    whenFutureFinished(m_future, [self] { self->end(self->m_result()); });
 }
 
 void FutureAdoption::stop()
 {
     m_future.cancel();
     endIfFinished();
+}
+
+/// Its pool may be busy with what ends only after this wait. Waiting for the future takes its function
+/// out of the queue, which finds that it is cancelled.
+bool FutureAdoption::finish(QDeadlineTimer /*deadline*/)
+{
+    if (poolOf(m_future)) {
+        const auto self = std::static_pointer_cast<FutureAdoption>(shared_from_this());
+        runBlocking(QStringLiteral("wait for a future"), [self] { self->end(self->m_result()); });
+    }
+    return true;
 }
 
 } // namespace
@@ -74,12 +68,8 @@ Process *adoptFuture(const QString &name, const QFuture<void> &future,
     const auto adoption = std::make_shared<FutureAdoption>(future, std::move(result));
     adoption->endIfFinished();
     Process *process = adoption->makeProcess(name, parent);
-    if (adoption->hasEnded())
-        return process;
-    if (isHomelessHere())
-        adoption->waitInThread();
-    else
-        adoption->watchFrom(process);
+    if (!adoption->hasEnded())
+        adoption->watch();
     return process;
 }
 

@@ -2,10 +2,19 @@
 // adopt() of a QThreadPool.
 
 #include "adoption_p.h"
+#include "clearedpools_p.h"
+
+#include "bindings/futurewatch_p.h"
 
 #include <GoProcess/adaptors.h>
 
+#include <QFutureInterface>
 #include <QThreadPool>
+
+#include <algorithm>
+#include <atomic>
+#include <unordered_map>
+#include <vector>
 
 namespace GoProcess {
 
@@ -13,52 +22,185 @@ namespace Private {
 
 namespace {
 
+/// Clearing the pool deletes the functions of QtConcurrent::run() that have not started, and leaves their
+/// futures unfinished for ever: who waits for one of these is not told. So the pool's futures that the
+/// library watches are finished, as cancelled, when the pool is done: one of them that was there before
+/// has either finished by then, or its function was thrown away. (Or a thread of the user's has taken it
+/// out of the queue by QFuture::waitForFinished(), and runs it: such a future finishes early.)
 class PoolAdoption final : public Adoption
 {
 public:
     explicit PoolAdoption(QThreadPool *pool) : m_pool(pool) { }
     void watch(QThreadPool *pool);
+    /// Its function may have been thrown away.
+    void add(const QFuture<void> &future);
 
 private:
+    using Futures = std::vector<QFuture<void>>;
+
     void stop() override;
+    void startWaiting();
     void waitForDone();
-    void destroyed();
+    bool waitFor(const Futures &futures);
+    void destroyed(const QThreadPool *address);
 
     Shaky<QThreadPool> m_pool;
+
+    // What follows is guarded by the mutex: whoever watches a future adds it, and the work that waits for
+    // the pool takes all that there are.
+    std::mutex m_mutex;
+    Futures m_futures; ///< Without their results.
+    bool m_isWaiting = false; ///< There is such a work.
 };
+
+/// The adoptions that have cleared their pools, until these are destroyed. Never destroyed.
+class ClearedPools
+{
+public:
+    static ClearedPools &instance()
+    {
+        static auto *const pools = new ClearedPools;
+        return *pools;
+    }
+
+    void add(const QThreadPool *pool, const std::shared_ptr<PoolAdoption> &adoption)
+    {
+        const std::lock_guard lock(m_mutex);
+        m_adoptions[pool] = adoption;
+        m_any.store(true, std::memory_order_relaxed);
+    }
+    void remove(const QThreadPool *pool)
+    {
+        const std::lock_guard lock(m_mutex);
+        m_adoptions.erase(pool);
+    }
+    std::shared_ptr<PoolAdoption> find(const QThreadPool *pool)
+    {
+        // Relaxed: a future that is watched before its pool is cleared is found by who clears it.
+        if (!m_any.load(std::memory_order_relaxed))
+            return nullptr;
+        const std::lock_guard lock(m_mutex);
+        const auto found = m_adoptions.find(pool);
+        return found == m_adoptions.end() ? nullptr : found->second.lock();
+    }
+
+private:
+    std::atomic<bool> m_any = false; ///< There was one ever.
+    std::mutex m_mutex; // guards what follows
+    std::unordered_map<const QThreadPool *, std::weak_ptr<PoolAdoption>> m_adoptions;
+};
+
+/// Does what the function of \a future would have done at last.
+void finishDropped(const QFuture<void> &future)
+{
+    struct Dropped : QFutureInterfaceBase
+    {
+        explicit Dropped(const QFuture<void> &dropped) : QFutureInterfaceBase(get(dropped)) { }
+        using QFutureInterfaceBase::runContinuation;
+    };
+
+    if (future.isFinished())
+        return;
+    Dropped dropped(future);
+    dropped.reportCanceled();
+    dropped.reportFinished();
+    dropped.runContinuation();
+}
 
 void PoolAdoption::watch(QThreadPool *pool)
 {
     const auto self = std::static_pointer_cast<PoolAdoption>(shared_from_this());
     // Without a context object: in whatever thread destroys it.
-    QObject::connect(pool, &QObject::destroyed, [self] { self->destroyed(); });
+    QObject::connect(pool, &QObject::destroyed, [self, pool] { self->destroyed(pool); });
 }
 
 void PoolAdoption::stop()
 {
-    m_pool.use([](QThreadPool &pool) { pool.clear(); });
+    const auto self = std::static_pointer_cast<PoolAdoption>(shared_from_this());
+    Futures futures;
+    m_pool.use([&](QThreadPool &pool) {
+        // In this order: a future that comes meanwhile is found in either way.
+        ClearedPools::instance().add(&pool, self);
+        pool.clear();
+        futures = watchedFuturesOf(&pool);
+    });
+    {
+        const std::lock_guard lock(m_mutex);
+        m_futures.insert(m_futures.end(), futures.begin(), futures.end());
+    }
+    startWaiting();
+}
+
+void PoolAdoption::add(const QFuture<void> &future)
+{
+    {
+        const std::lock_guard lock(m_mutex);
+        m_futures.push_back(future);
+    }
+    startWaiting();
+}
+
+void PoolAdoption::startWaiting()
+{
+    {
+        const std::lock_guard lock(m_mutex);
+        if (std::exchange(m_isWaiting, true))
+            return;
+    }
     const auto self = std::static_pointer_cast<PoolAdoption>(shared_from_this());
     runBlocking(QStringLiteral("wait for a thread pool"), [self] { self->waitForDone(); });
 }
 
-/// A pool tells nobody that it is done, so somebody has to wait; in pieces, as its destruction, if
-/// that comes now, waits for each of them.
 void PoolAdoption::waitForDone()
 {
-    constexpr int piece = 20; // ms
-    bool done = false;
-    while (!done && m_pool.use([&](QThreadPool &pool) { done = pool.waitForDone(piece); })) { }
-    if (done)
-        end();
+    while (true) {
+        Futures futures;
+        {
+            const std::lock_guard lock(m_mutex);
+            if (m_futures.empty() && hasEnded()) {
+                m_isWaiting = false;
+                return;
+            }
+            futures.swap(m_futures);
+        }
+        if (waitFor(futures))
+            std::for_each(futures.begin(), futures.end(), finishDropped);
+    }
 }
 
-void PoolAdoption::destroyed()
+/// A pool tells nobody that it is done, so somebody has to wait; in pieces, as its destruction, if
+/// that comes now, waits for each of them. False: the futures have finished by themselves.
+bool PoolAdoption::waitFor(const Futures &futures)
 {
+    constexpr int piece = 20; // ms
+    const auto isFinished = [](const QFuture<void> &future) { return future.isFinished(); };
+    bool isDone = false;
+    const auto wait = [&](QThreadPool &pool) { isDone = pool.waitForDone(piece); };
+    while (m_pool.use(wait)) {
+        if (isDone) {
+            end();
+            return true;
+        }
+        if (hasEnded() && std::all_of(futures.begin(), futures.end(), isFinished))
+            return false;
+    }
+    return true; // a pool that is destroyed has waited, and has ended this
+}
+
+void PoolAdoption::destroyed(const QThreadPool *address)
+{
+    ClearedPools::instance().remove(address);
     m_pool.forget();
     end(Error(QStringLiteral("The thread pool was destroyed before its process was closed")));
 }
 
 } // namespace
+
+void noteWatchedFuture(QThreadPool *pool, const QFuture<void> &future)
+{
+    if (const auto adoption = ClearedPools::instance().find(pool))
+        adoption->add(future);
+}
 
 } // namespace Private
 

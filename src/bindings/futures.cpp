@@ -7,8 +7,11 @@
 // watcher's thread. The watchers here live in a thread that is never started, and whose dispatcher
 // rings a bell instead: then the clock looks which futures have finished.
 
+#include "futurewatch_p.h"
+
 #include <GoProcess/bindings.h>
 
+#include "adaptors/clearedpools_p.h"
 #include "clock/clock_p.h"
 #include "core/processdata_p.h"
 
@@ -22,6 +25,7 @@
 #include <list>
 #include <mutex>
 #include <utility>
+#include <vector>
 
 namespace GoProcess {
 
@@ -48,6 +52,7 @@ public:
     QThread *thread() const { return m_thread; }
     void add(const std::shared_ptr<FutureWatch> &watch);
     void remove(FutureWatch &watch);
+    std::vector<QFuture<void>> ofPool(const QThreadPool *pool);
     /// Some future may have changed. Called by Qt under the locks of that future, too.
     void ring();
 
@@ -114,6 +119,8 @@ public:
     /// Throws away what the watcher was told.
     void forgetEvents() { QCoreApplication::removePostedEvents(&m_watcher); }
 
+    const QFuture<void> &future() const { return m_future; }
+
 protected:
     // It shares the state of the future, which Qt guards, but does not keep its results.
     const QFuture<void> m_future;
@@ -141,6 +148,8 @@ void FutureWatches::add(const std::shared_ptr<FutureWatch> &watch)
     // What was rung before was not found.
     if (watch->hasHappened())
         ring();
+    else if (QThreadPool *pool = Private::poolOf(watch->future()))
+        Private::noteWatchedFuture(pool, watch->future());
 }
 
 void FutureWatches::remove(FutureWatch &watch)
@@ -151,6 +160,17 @@ void FutureWatches::remove(FutureWatch &watch)
         return;
     removed = std::move(*watch.m_place);
     m_watches.erase(watch.m_place);
+}
+
+std::vector<QFuture<void>> FutureWatches::ofPool(const QThreadPool *pool)
+{
+    std::vector<QFuture<void>> found;
+    const std::lock_guard lock(m_mutex);
+    for (const auto &watch : m_watches) {
+        if (Private::poolOf(watch->future()) == pool && !watch->future().isFinished())
+            found.push_back(watch->future());
+    }
+    return found;
 }
 
 void FutureWatches::ring()
@@ -215,6 +235,20 @@ private:
     const ProcessHandle m_held;
 };
 
+class CallWhenFinished final : public FutureWatch
+{
+public:
+    CallWhenFinished(const QFuture<void> &future, std::function<void()> function)
+        : FutureWatch(future), m_function(std::move(function))
+    {
+    }
+
+    void happened() override { m_function(); }
+
+private:
+    const std::function<void()> m_function;
+};
+
 class CancelOnClosing final : public Binding
 {
 public:
@@ -228,6 +262,21 @@ private:
 };
 
 } // namespace
+
+void Private::whenFutureFinished(const QFuture<void> &future, std::function<void()> function)
+{
+    FutureWatches::instance().add(std::make_shared<CallWhenFinished>(future, std::move(function)));
+}
+
+std::vector<QFuture<void>> Private::watchedFuturesOf(const QThreadPool *pool)
+{
+    return FutureWatches::instance().ofPool(pool);
+}
+
+QThreadPool *Private::poolOf(const QFuture<void> &future)
+{
+    return QFutureInterfaceBase::get(future).threadPool();
+}
 
 bool Private::closeOnFuture(Process *process, const QFuture<void> &future)
 {
