@@ -4,6 +4,7 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
+#include "readyfuture.h"
 #include "testsupport.h"
 
 #include <GoProcess/GoProcess>
@@ -680,7 +681,7 @@ void tst_Adaptors::future_finishesByItself()
 
 void tst_Adaptors::future_finishedBefore()
 {
-    const std::unique_ptr<Process> process(adopt(QtFuture::makeReadyFuture(1)));
+    const std::unique_ptr<Process> process(adopt(readyFuture(1)));
     QVERIFY(process->waitForClosed(soon()));
     QVERIFY(!process->error());
 }
@@ -716,7 +717,7 @@ void tst_Adaptors::future_exceptionInABlockedWait()
 
 void tst_Adaptors::future_errorAsResult()
 {
-    const std::unique_ptr<Process> process(adopt(QtFuture::makeReadyFuture(Error(u"it failed"_s))));
+    const std::unique_ptr<Process> process(adopt(readyFuture(Error(u"it failed"_s))));
     QVERIFY(process->waitForClosed(soon()));
     QCOMPARE(process->error().message(), u"it failed"_s);
 }

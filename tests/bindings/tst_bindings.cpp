@@ -5,6 +5,7 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
+#include "readyfuture.h"
 #include "testsupport.h"
 
 #include <GoProcess/Bindings>
@@ -41,6 +42,7 @@ using TestSupport::ExpectWarning;
 using TestSupport::Gate;
 using TestSupport::naming;
 using TestSupport::pollUntil;
+using TestSupport::readyFuture;
 using TestSupport::soon;
 using TestSupport::Thread;
 
@@ -326,7 +328,7 @@ void Bindings::droppedPromiseCloses()
 void Bindings::futureThatHasFinishedClosesAtOnce()
 {
     Process process;
-    QVERIFY(closeOn(&process, QtFuture::makeReadyFuture(1)));
+    QVERIFY(closeOn(&process, readyFuture(1)));
     QVERIFY(process.isClosing());
 }
 
@@ -580,7 +582,7 @@ void Bindings::teardownWaitsForAFailedFuture()
 void Bindings::teardownDoesNotWaitForAFinishedFuture()
 {
     Process process;
-    QVERIFY(GoProcess::waitFor(&process, QtFuture::makeReadyFuture()));
+    QVERIFY(GoProcess::waitFor(&process, readyFuture()));
     QVERIFY(GoProcess::waitFor(&process, QFuture<int>()));
     QVERIFY(!process.closeAndWait());
 }
@@ -671,7 +673,7 @@ void Bindings::closingProcessCancelsAtOnce()
 void Bindings::closingDoesNotTouchAFinishedFuture()
 {
     Process process;
-    const QFuture<int> finished = QtFuture::makeReadyFuture(3);
+    const QFuture<int> finished = readyFuture(3);
     QVERIFY(cancelOnClosing(&process, finished));
     process.closeAndWait();
     QCOMPARE(finished.result(), 3);

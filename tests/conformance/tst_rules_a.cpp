@@ -5,6 +5,7 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
+#include "readyfuture.h"
 #include "testsupport.h"
 
 #include <GoProcess/GoProcess>
@@ -3202,12 +3203,12 @@ void tst_RulesA::r23_resultTypes()
     QCOMPARE(error.closeAndWait().message(), u"failed"_s);
     Process future([&] {
         ++runs;
-        return QtFuture::makeReadyFuture();
+        return readyFuture();
     });
     QVERIFY(!future.closeAndWait());
     Process errorFuture([&] {
         ++runs;
-        return QtFuture::makeReadyFuture(Error(u"failed later"_s));
+        return readyFuture(Error(u"failed later"_s));
     });
     QCOMPARE(errorFuture.closeAndWait().message(), u"failed later"_s);
     QCOMPARE(runs, 5);
@@ -3381,7 +3382,7 @@ void tst_RulesA::r23_futuresThatAreNoError_data()
         });
     });
     add("QFuture<Error> with no error",
-        [](Process &p) { p.setTeardown([] { return QtFuture::makeReadyFuture(Error()); }); });
+        [](Process &p) { p.setTeardown([] { return readyFuture(Error()); }); });
     add("QFuture<Error> without a result, later", [](Process &p) {
         const auto promise = startedPromise<Error>();
         p.setTeardown([promise] { return promise->future(); }, [promise] { promise->finish(); });
@@ -3405,7 +3406,7 @@ void tst_RulesA::r23_futuresThatAreErrors_data()
         QTest::newRow(name) << set << message;
     };
     add("result", u"failed"_s, [](Process &p) {
-        p.setTeardown([] { return QtFuture::makeReadyFuture(Error(u"failed"_s)); });
+        p.setTeardown([] { return readyFuture(Error(u"failed"_s)); });
     });
     add("cancelled QFuture<void>", QString(), [](Process &p) {
         p.setTeardown([] {
@@ -3623,7 +3624,7 @@ void tst_RulesA::r23_finishMayWaitForAnother()
 void tst_RulesA::r23_finishIsNotCalledForAFinishedFuture()
 {
     Process p;
-    QVERIFY(p.setTeardown([] { return QtFuture::makeReadyFuture(); },
+    QVERIFY(p.setTeardown([] { return readyFuture(); },
                           [] { fail(u"finish was called"_s); }));
     QVERIFY(!p.closeAndWait());
 

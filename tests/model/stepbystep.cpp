@@ -10,6 +10,7 @@
 
 #include "history.h"
 #include "model.h"
+#include "readyfuture.h"
 #include "support.h"
 
 #include <QCoreApplication>
@@ -250,7 +251,7 @@ std::function<QFuture<Error>()> StepByStep::makeTeardown(int process, Outcome ou
         }
         if (outcome == Outcome::Future)
             return future->future();
-        return QtFuture::makeReadyFuture(conclude(outcome));
+        return TestSupport::readyFuture(conclude(outcome));
     };
 }
 

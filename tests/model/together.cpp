@@ -5,6 +5,7 @@
 // Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
 #include "history.h"
+#include "readyfuture.h"
 #include "support.h"
 
 #include <QAbstractEventDispatcher>
@@ -206,7 +207,7 @@ SubjectPtr Together::make(Outcome outcome, int home)
                     runSlot(*raw, What::TearDown, Place::InTeardown);
                     if (outcome == Outcome::Future)
                         return raw->future.future();
-                    return QtFuture::makeReadyFuture(conclude(outcome));
+                    return TestSupport::readyFuture(conclude(outcome));
                 });
     }
     watch(self);
