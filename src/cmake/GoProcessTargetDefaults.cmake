@@ -82,4 +82,6 @@ function(goprocess_precompile target set)
         target_precompile_headers(${headers} PRIVATE ${goprocess_precompiled} ${arg_HEADERS})
     endif()
     target_precompile_headers(${target} REUSE_FROM ${headers})
+    # GCC takes them only for what is compiled alike. Older Qt asks for this option, newer Qt does not.
+    target_compile_options(${target} PRIVATE $<$<NOT:$<CXX_COMPILER_ID:MSVC>>:-fPIC>)
 endfunction()

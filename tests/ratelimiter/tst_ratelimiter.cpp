@@ -9,6 +9,7 @@
 #include <GoProcess/GoProcess>
 
 #include <QDeadlineTimer>
+#include <QPointer>
 #include <QTest>
 #include <QThreadPool>
 
