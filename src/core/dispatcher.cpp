@@ -327,8 +327,21 @@ void Dispatcher::atEnd(std::function<void()> function)
     m_atEnd.push_back(std::move(function));
 }
 
+/// Qt lets the main thread finish when the program exits, which then destroys static objects in it,
+/// processes among them: it is their home to the end. Older Qt does so after them.
+static bool isExitOfMainThread()
+{
+#if QT_VERSION >= QT_VERSION_CHECK(6, 8, 0)
+    return QThread::isMainThread();
+#else
+    return false;
+#endif
+}
+
 void Dispatcher::threadFinished()
 {
+    if (isExitOfMainThread())
+        return;
     takeOver(this);
     const DispatcherRef self(this);
     std::vector<std::function<void()>> atEnd;
