@@ -93,18 +93,11 @@ private:
 /// Does what the function of \a future would have done at last.
 void finishDropped(const QFuture<void> &future)
 {
-    struct Dropped : QFutureInterfaceBase
-    {
-        explicit Dropped(const QFuture<void> &dropped) : QFutureInterfaceBase(get(dropped)) { }
-        using QFutureInterfaceBase::runContinuation;
-    };
-
     if (future.isFinished())
         return;
-    Dropped dropped(future);
+    QFutureInterface<void> dropped(QFutureInterfaceBase::get(future));
     dropped.reportCanceled();
-    dropped.reportFinished();
-    dropped.runContinuation();
+    dropped.reportFinished(); // and runs what continues it
 }
 
 void PoolAdoption::watch(QThreadPool *pool)
