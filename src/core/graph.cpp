@@ -842,6 +842,18 @@ bool Graph::isChildOfAny(const Node &node)
     return edge != nullptr;
 }
 
+void Graph::parents(const Node &node, std::size_t limit, std::vector<NodeRef> &found)
+{
+    const NodeLock lock(node);
+    const Edge *edge = node.m_firstUp;
+    for (; edge && limit > 0; edge = edge->nextUp) {
+        if (!edge->closes)
+            continue;
+        found.emplace_back(edge->upper);
+        --limit;
+    }
+}
+
 TreeErrors Graph::treeErrors(const Node &node)
 {
     const NodeLock lock(node);

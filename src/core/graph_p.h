@@ -451,6 +451,8 @@ public:
     static std::uint32_t waits(const Node &node) { return node.m_waits; }
     static std::uint32_t childCount(const Node &node) { return node.m_children; }
     static bool isChildOfAny(const Node &node);
+    /// Appends up to \a limit of those whose child \a node is. Takes the lock.
+    static void parents(const Node &node, std::size_t limit, std::vector<NodeRef> &found);
     /// From here on its changes are noted.
     static void watch(Node &node) { node.m_isWatched.store(true, std::memory_order_relaxed); }
 

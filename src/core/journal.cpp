@@ -41,12 +41,13 @@ void Journal::open(JournalReader &reader, bool all)
 
 void Journal::close(JournalReader &reader)
 {
+    std::unordered_set<Node *> unread; // may be large: destroyed when others may write again
     const std::lock_guard lock(readers().mutex);
     std::vector<JournalReader *> &all = readers().all;
     all.erase(std::remove(all.begin(), all.end(), &reader), all.end());
     s_readers.fetch_sub(1, std::memory_order_relaxed);
     s_readersOfAll.fetch_sub(reader.m_readsAll ? 1 : 0, std::memory_order_relaxed);
-    reader.m_changed.clear();
+    unread.swap(reader.m_changed);
 }
 
 void Journal::write(Node &node)

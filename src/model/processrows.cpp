@@ -8,6 +8,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
+#include <unordered_set>
 #include <utility>
 
 namespace GoProcess {
@@ -28,6 +30,8 @@ constexpr std::size_t mostClosed = 100;
 constexpr qint64 closedFor = 2000;
 /// An update takes about so many milliseconds at most, what views do with it included.
 constexpr qint64 slice = 6;
+/// So many rows come or go at once, between two looks at the time.
+constexpr std::size_t rowsAtOnce = 100;
 constexpr std::size_t mostWaitedFor = 20;
 
 QString threadText(const ProcessData &data, const QThread *thread)
@@ -82,13 +86,18 @@ void ProcessModel::Rows::resetIfNeeded()
     m_model.endResetModel();
 }
 
-/// Begins anew with what the process has now.
+/// Begins anew with what the process has now. Many rows take long to be destroyed: that is for later.
 void ProcessModel::Rows::reset()
 {
-    if (m_top)
-        forgetBelow(*m_top);
-    m_rows.clear();
-    m_moreRoots.clear();
+    if (m_top) {
+        m_old.rows.push_back(std::move(m_top));
+        m_old.byNode.push_back(std::exchange(m_rows, {}));
+        m_old.moreRoots.push_back(std::exchange(m_moreRoots, {}));
+        m_old.nodes.insert(m_old.nodes.end(), std::make_move_iterator(m_changed.begin()),
+                            std::make_move_iterator(m_changed.end()));
+    }
+    m_cycles.clear();
+    m_mustCheckCycles = false;
     m_closed.clear();
     m_changed.clear();
     m_top = std::make_unique<Row>();
@@ -123,17 +132,63 @@ void ProcessModel::Rows::update()
             break;
         const NodeRef node = std::move(m_changed.back());
         m_changed.pop_back();
-        follow(*node);
+        follow(*node, time);
     }
+    if (!m_mustReset)
+        checkCycles(time);
     flushShown();
     m_isBusy = false;
     resetIfNeeded();
-    if (time.hasExpired(slice) || !m_changed.empty() || !m_closed.empty())
+    const bool isOldGone = m_old.sweep(time);
+    if (time.hasExpired(slice) || !isOldGone || !m_changed.empty() || !m_closed.empty())
         m_watch.updateSoon();
 }
 
+ProcessModel::Rows::Old::~Old()
+{
+    while (sweepOne()) { } // one after another, however deep they lie
+}
+
+/// Destroys a part of it; true if nothing is left.
+bool ProcessModel::Rows::Old::sweep(const QElapsedTimer &time)
+{
+    while (!time.hasExpired(slice)) {
+        if (!sweepOne())
+            return true;
+    }
+    return false;
+}
+
+bool ProcessModel::Rows::Old::sweepOne()
+{
+    if (!rows.empty()) {
+        const std::unique_ptr<Row> last = std::move(rows.back());
+        rows.pop_back();
+        std::move(last->below.begin(), last->below.end(), std::back_inserter(rows));
+        return true;
+    }
+    if (!nodes.empty()) {
+        nodes.pop_back();
+        return true;
+    }
+    return sweepLast(byNode) || sweepLast(moreRoots);
+}
+
+/// Destroys one element of the last of \a maps; false if there is none.
+template<class Maps>
+bool ProcessModel::Rows::Old::sweepLast(Maps &maps)
+{
+    if (maps.empty())
+        return false;
+    if (maps.back().empty())
+        maps.pop_back();
+    else
+        maps.back().erase(maps.back().begin());
+    return true;
+}
+
 /// Brings the rows of a process up to date that has changed.
-void ProcessModel::Rows::follow(Node &node)
+void ProcessModel::Rows::follow(Node &node, const QElapsedTimer &time)
 {
     if (m_showsRoots)
         followRoot(node);
@@ -146,7 +201,10 @@ void ProcessModel::Rows::follow(Node &node)
             look(*row);
         show(*row);
     }
-    chooseFull(node);
+    if (!chooseFull(node, time)) {
+        m_changed.emplace_back(&node); // goes on from there
+        return;
+    }
     for (Row *row : rowsOf(node)) {
         if (row->isFull)
             fill(*row);
@@ -158,21 +216,95 @@ void ProcessModel::Rows::followRoot(Node &node)
 {
     if (node.background)
         return;
-    bool isRoot = false;
-    {
-        const NodeLock lock(node);
-        isRoot = !node.isFinished() && !Graph::isChildOfAny(node);
-    }
-    const std::vector<Row *> rows = rowsOf(node);
-    const auto isUppermost = [this](const Row *row) { return row->above == m_top.get(); };
-    const auto row = std::find_if(rows.cbegin(), rows.cend(), isUppermost);
-    if (isRoot && rows.empty())
+    m_mustCheckCycles = m_mustCheckCycles || !m_cycles.empty();
+    const bool isOpen = !node.isFinished();
+    const bool isRoot = isOpen && isRootNow(node);
+    if (isRoot || !isOpen)
+        m_cycles.erase(&node);
+    const Row *row = uppermostRowOf(node);
+    const bool hasRows = m_rows.count(&node) > 0;
+    const bool isCycle = isOpen && !isRoot && (row || !hasRows) && isBelowNoRoot(node);
+    if (isCycle)
+        m_cycles.emplace(&node, NodeRef(&node));
+    if ((isRoot || isCycle) && !hasRows)
         m_moreRoots.emplace(&node, NodeRef(&node));
     else
         m_moreRoots.erase(&node);
-    if (!isRoot && row != rows.cend() && !node.isFinished())
-        remove(**row);
+    if (isOpen && !isRoot && !isCycle)
+        removeUppermost(node);
     fillRoots();
+}
+
+bool ProcessModel::Rows::isRootNow(const Node &node)
+{
+    const NodeLock lock(node);
+    return !node.isFinished() && !Graph::isChildOfAny(node);
+}
+
+/// Null if it has none.
+ProcessModel::Rows::Row *ProcessModel::Rows::uppermostRowOf(const Node &node) const
+{
+    const std::vector<Row *> rows = rowsOf(node);
+    const auto row = std::find_if(rows.cbegin(), rows.cend(), [this](const Row *each) {
+        return each->above == m_top.get();
+    });
+    return row == rows.cend() ? nullptr : *row;
+}
+
+void ProcessModel::Rows::removeUppermost(const Node &node)
+{
+    m_cycles.erase(&node);
+    m_moreRoots.erase(&node);
+    if (Row *row = uppermostRowOf(node))
+        remove(*row);
+}
+
+/// True if nothing that is uppermost closes it, directly or not: then closing edges go round above
+/// it (R9), and one of those processes stands for a root.
+bool ProcessModel::Rows::isBelowNoRoot(const Node &node) const
+{
+    // Whoever has so many above it is taken to be below one.
+    constexpr std::size_t mostLooks = 1000;
+
+    // Its own rows say nothing if it is uppermost: others have theirs because of it.
+    const bool isShown = uppermostRowOf(node) != nullptr;
+    std::unordered_set<const Node *> seen { &node };
+    std::vector<NodeRef> above;
+    Graph::parents(node, mostLooks, above);
+    const bool isBelowAny = !above.empty();
+    while (!above.empty()) {
+        const NodeRef upper = std::move(above.back());
+        above.pop_back();
+        if (!seen.insert(upper.get()).second)
+            continue;
+        const bool isUppermost = m_moreRoots.count(upper.get()) > 0
+                || m_cycles.count(upper.get()) > 0 || (!isShown && m_rows.count(upper.get()) > 0);
+        const std::size_t before = above.size();
+        Graph::parents(*upper, mostLooks, above);
+        if (isUppermost || above.size() == before || seen.size() + above.size() > 2 * mostLooks)
+            return false;
+    }
+    return isBelowAny;
+}
+
+/// Whoever stands for a root that does not exist leaves its place when there is one.
+void ProcessModel::Rows::checkCycles(const QElapsedTimer &time)
+{
+    if (!m_mustCheckCycles || time.hasExpired(slice))
+        return;
+    m_mustCheckCycles = false;
+    std::vector<NodeRef> nodes;
+    for (const auto &[node, ref] : m_cycles)
+        nodes.push_back(ref);
+    for (const NodeRef &node : nodes) {
+        m_cycles.erase(node.get()); // else it would find itself there
+        if (node->isFinished() || isRootNow(*node))
+            continue;
+        if (isBelowNoRoot(*node))
+            m_cycles.emplace(node.get(), node);
+        else
+            removeUppermost(*node);
+    }
 }
 
 /// Takes what the process is now into the row.
@@ -251,14 +383,21 @@ void ProcessModel::Rows::removeClosed(const QElapsedTimer &time)
         over -= std::min<std::size_t>(over, 1);
     }
     while (!m_closed.empty() && m_closed.front().second->isDue && !time.hasExpired(slice)) {
-        Row &above = *m_closed.front().second->above;
-        const int index = m_closed.front().second->index;
-        const auto isNotDue = [](const std::unique_ptr<Row> &row) { return !row->isDue; };
-        const auto row = above.below.begin() + index;
-        const auto last = std::find_if(row, above.below.end(), isNotDue);
-        const auto first =
-                std::find_if(std::make_reverse_iterator(row), above.below.rend(), isNotDue);
-        remove(**first.base(), int(last - first.base()));
+        Row &next = *m_closed.front().second;
+        if (!removeBelow(next, time))
+            return;
+        Row &above = *next.above;
+        const auto mayGo = [&above](int index) {
+            const Row &row = *above.below[std::size_t(index)];
+            return row.isDue && row.below.empty();
+        };
+        int first = next.index;
+        int end = first + 1;
+        while (end < int(above.below.size()) && end - first < int(rowsAtOnce) && mayGo(end))
+            ++end;
+        while (first > 0 && end - first < int(rowsAtOnce) && mayGo(first - 1))
+            --first;
+        remove(*above.below[std::size_t(first)], end - first);
         fill(above);
     }
 }
@@ -266,16 +405,16 @@ void ProcessModel::Rows::removeClosed(const QElapsedTimer &time)
 // --- Which row has the children ------------------------------------------------------------------
 
 /// The row under the first parent becomes the full one, if there are several and it is not below the
-/// one that is so.
-void ProcessModel::Rows::chooseFull(Node &node)
+/// one that is so. False if there was not enough time for that.
+bool ProcessModel::Rows::chooseFull(Node &node, const QElapsedTimer &time)
 {
     const std::vector<Row *> rows = rowsOf(node);
     if (rows.empty())
-        return;
+        return true;
     const auto isFull = [](const Row *row) { return row->isFull; };
     const auto full = std::find_if(rows.cbegin(), rows.cend(), isFull);
     if (full != rows.cend() && rows.size() == 1)
-        return;
+        return true;
 
     const NodeRef parent = node.firstParent();
     const auto isUnderFirst = [&parent](const Row *row) {
@@ -284,18 +423,20 @@ void ProcessModel::Rows::chooseFull(Node &node)
     const auto first = std::find_if(rows.cbegin(), rows.cend(), isUnderFirst);
     if (full == rows.cend()) {
         makeFull(first == rows.cend() ? *rows.front() : **first, true);
-        return;
+        return true;
     }
     if (first == rows.cend() || *first == *full)
-        return;
+        return true;
     for (const Row *row = *first; row; row = row->above) {
         if (row == *full)
-            return;
+            return true;
     }
+    if (!removeBelow(**full, time))
+        return false;
     const bool fetched = (*full)->isFetched;
     (*full)->isFull = false;
-    removeBelow(**full);
     makeFull(**first, fetched);
+    return true;
 }
 
 void ProcessModel::Rows::makeFull(Row &row, bool fetched)
@@ -337,9 +478,12 @@ void ProcessModel::Rows::fetch(Row &row)
     flushShown();
     m_isBusy = false;
     resetIfNeeded();
+    if (!m_changed.empty())
+        m_watch.updateSoon();
 }
 
-/// Gives rows to children that have none, as far as there is room.
+/// Gives rows to children that have none, as far as there is room: to some now, to others when their
+/// turn comes.
 void ProcessModel::Rows::fill(Row &row)
 {
     if (!row.isFetched)
@@ -349,8 +493,10 @@ void ProcessModel::Rows::fill(Row &row)
         return;
     }
     const std::size_t room = mostRows - std::min(mostRows, row.below.size());
-    const std::vector<NodeRef> found = nextChildren(row, room);
+    const std::vector<NodeRef> found = nextChildren(row, std::min(room, rowsAtOnce));
     insert(row, found);
+    if (found.size() == rowsAtOnce && room > rowsAtOnce)
+        m_changed.push_back(row.node);
 
     std::size_t count = 0;
     {
@@ -365,12 +511,15 @@ void ProcessModel::Rows::fill(Row &row)
 
 void ProcessModel::Rows::fillRoots()
 {
+    const std::size_t room = mostRows - std::min(mostRows, m_top->below.size());
     std::vector<NodeRef> found;
-    while (!m_moreRoots.empty() && m_top->below.size() + found.size() < mostRows) {
+    while (!m_moreRoots.empty() && found.size() < std::min(room, rowsAtOnce)) {
         found.push_back(std::move(m_moreRoots.begin()->second));
         m_moreRoots.erase(m_moreRoots.begin());
     }
     insert(*m_top, found);
+    if (room > rowsAtOnce && !m_moreRoots.empty())
+        m_changed.push_back(m_moreRoots.begin()->second); // when it is followed, others come
     setMore(*m_top, int(m_moreRoots.size()));
 }
 
@@ -459,15 +608,29 @@ void ProcessModel::Rows::remove(Row &first, int count)
     m_model.endRemoveRows();
 }
 
-void ProcessModel::Rows::removeBelow(Row &row)
+/// Removes what is below a row, the lowest ones first, as long as there is time; false if some are
+/// left.
+bool ProcessModel::Rows::removeBelow(Row &row, const QElapsedTimer &time)
 {
-    const int count = rowsBelow(row);
-    if (count == 0)
-        return;
-    flushShown();
-    m_model.beginRemoveRows(indexOf(row), 0, count - 1);
-    forgetBelow(row);
-    m_model.endRemoveRows();
+    Row *next = &row;
+    while (true) {
+        while (!next->below.empty())
+            next = next->below.back().get();
+        if (next == &row)
+            break;
+        if (time.hasExpired(slice))
+            return false;
+        Row &above = *next->above;
+        const int end = next->index + 1;
+        int first = next->index;
+        while (first > 0 && end - first < int(rowsAtOnce)
+               && above.below[std::size_t(first - 1)]->below.empty())
+            --first;
+        remove(*above.below[std::size_t(first)], end - first);
+        next = &above;
+    }
+    setMore(row, 0);
+    return true;
 }
 
 /// Destroys all rows below one, however deep they lie.

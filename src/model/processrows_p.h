@@ -16,6 +16,7 @@
 #include <QStringList>
 
 #include <list>
+#include <map>
 #include <memory>
 #include <unordered_map>
 #include <utility>
@@ -59,6 +60,29 @@ public:
         QDateTime since;
     };
 
+    // Ordered, as these may be large: a hash table sometimes moves all that is in it at once.
+    using RowsByNode = std::map<const Private::Node *, std::vector<Row *>>;
+    using Nodes = std::map<const Private::Node *, Private::NodeRef>;
+
+    /// What was shown before another process was set, until it is destroyed, bit by bit.
+    struct Old
+    {
+        std::vector<std::unique_ptr<Row>> rows;
+        std::vector<RowsByNode> byNode;
+        std::vector<Nodes> moreRoots;
+        std::vector<Private::NodeRef> nodes;
+
+        Old() = default;
+        ~Old();
+        Q_DISABLE_COPY_MOVE(Old)
+        bool sweep(const QElapsedTimer &time);
+
+    private:
+        bool sweepOne();
+        template<class Maps>
+        static bool sweepLast(Maps &maps);
+    };
+
     explicit Rows(ProcessModel &model);
     ~Rows();
     Q_DISABLE_COPY_MOVE(Rows)
@@ -82,14 +106,19 @@ private:
     void resetIfNeeded();
     void reset();
     void update();
-    void follow(Private::Node &node);
+    void follow(Private::Node &node, const QElapsedTimer &time);
     void followRoot(Private::Node &node);
+    static bool isRootNow(const Private::Node &node);
+    Row *uppermostRowOf(const Private::Node &node) const;
+    void removeUppermost(const Private::Node &node);
+    bool isBelowNoRoot(const Private::Node &node) const;
+    void checkCycles(const QElapsedTimer &time);
     void look(Row &row);
     void show(Row &row);
     void flushShown();
     void closeRow(Row &row);
     void removeClosed(const QElapsedTimer &time);
-    void chooseFull(Private::Node &node);
+    bool chooseFull(Private::Node &node, const QElapsedTimer &time);
     void makeFull(Row &row, bool fetched);
 
     void fill(Row &row);
@@ -98,7 +127,7 @@ private:
     void insert(Row &above, const std::vector<Private::NodeRef> &nodes);
     void setMore(Row &row, int more);
     void remove(Row &first, int count = 1);
-    void removeBelow(Row &row);
+    bool removeBelow(Row &row, const QElapsedTimer &time);
     void forgetBelow(Row &row);
     void forget(Row &row);
     std::vector<Row *> rowsOf(const Private::Node &node) const;
@@ -111,14 +140,17 @@ private:
     bool m_isBusy = false;
     bool m_mustReset = false; ///< Another process was set meanwhile.
     std::unique_ptr<Row> m_top; ///< Has no index; its rows are the uppermost ones.
-    std::unordered_map<const Private::Node *, std::vector<Row *>>
-            m_rows; ///< All but the more-rows.
+    RowsByNode m_rows; ///< All but the more-rows.
     /// Roots that there is no room for.
-    std::unordered_map<const Private::Node *, Private::NodeRef> m_moreRoots;
+    Nodes m_moreRoots;
+    /// Each stands for the root that there is not where closing edges go round.
+    Nodes m_cycles;
+    bool m_mustCheckCycles = false; ///< Something has changed that they may depend on.
     Closed m_closed;
     /// Rows whose change the views do not know: from the first to the last one, below one row.
     std::unordered_map<Row *, std::pair<int, int>> m_shown;
     std::vector<Private::NodeRef> m_changed; ///< Taken from the journal, the next one last.
+    Old m_old;
     Private::Watch m_watch;
 };
 

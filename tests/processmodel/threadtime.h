@@ -36,8 +36,14 @@ class Turns
 public:
     void turn()
     {
+        turn([] { QCoreApplication::processEvents(); });
+    }
+    /// The same of something else that the thread does in one go.
+    template<class F>
+    void turn(F &&function)
+    {
         const std::chrono::nanoseconds start = threadTime();
-        QCoreApplication::processEvents();
+        function();
         m_longest = std::max(m_longest, threadTime() - start);
     }
 
