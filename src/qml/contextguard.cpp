@@ -18,15 +18,16 @@
 
 namespace GoProcess::Private {
 
-ContextGuard::ContextGuard(QQmlContext *context) : QObject(context)
+ContextGuard::ContextGuard(QQmlContext *context)
+    : QObject(context), m_root(context->contextObject())
 {
     // The attached object of a Component is the one public way to hear of the end of a context.
     QQmlEngine::setContextForObject(this, context);
     const QObject *component = qmlAttachedPropertiesObject<QQmlComponent>(this);
     connect(component, SIGNAL(destruction()), this, SLOT(contextGoes()));
     // A process tells of its end itself.
-    if (QObject *root = context->contextObject(); root && !qobject_cast<Process *>(root))
-        root->installEventFilter(this);
+    if (m_root && !qobject_cast<Process *>(m_root))
+        m_root->installEventFilter(this);
 
     if (QQmlContext *outer = context->parentContext()) {
         m_above = of(outer);
@@ -40,11 +41,6 @@ ContextGuard::~ContextGuard()
         m_above->m_below.remove(this);
     for (ContextGuard *below : std::as_const(m_below))
         below->m_above = nullptr;
-}
-
-QQmlContext *ContextGuard::context() const
-{
-    return static_cast<QQmlContext *>(parent());
 }
 
 ContextGuard *ContextGuard::find(const QQmlContext *context)
@@ -83,9 +79,8 @@ void ContextGuard::aboutToMove(Process *process)
 
 void ContextGuard::aboutToDestroy(Process *process)
 {
-    const QQmlContext *context = qmlContext(process);
-    ContextGuard *guard = find(context);
-    if (guard && context->contextObject() == process)
+    ContextGuard *guard = find(qmlContext(process));
+    if (guard && guard->m_root == process)
         guard->closeProcesses();
     if (!process->isClosed())
         closeBeforeDestruction(*process);
@@ -97,14 +92,13 @@ bool ContextGuard::isLeftToDeferredDelete() const
 {
     if (m_above && m_above->m_isLeft)
         return true;
-    QObject *root = context()->contextObject();
-    return root && !root->parent()
-            && QQmlEngine::objectOwnership(root) == QQmlEngine::JavaScriptOwnership;
+    return m_root && !m_root->parent()
+            && QQmlEngine::objectOwnership(m_root) == QQmlEngine::JavaScriptOwnership;
 }
 
 bool ContextGuard::eventFilter(QObject *watched, QEvent *event)
 {
-    if (event->type() == QEvent::DeferredDelete && watched == context()->contextObject())
+    if (event->type() == QEvent::DeferredDelete && watched == m_root)
         closeProcesses();
     return QObject::eventFilter(watched, event);
 }

@@ -5,6 +5,7 @@
 #define GOPROCESS_CONTEXTGUARD_P_H
 
 #include <QObject>
+#include <QPointer>
 #include <QSet>
 
 QT_BEGIN_NAMESPACE
@@ -49,11 +50,13 @@ private:
     static ContextGuard *find(const QQmlContext *context);
     static ContextGuard *of(QQmlContext *context);
 
-    QQmlContext *context() const;
     bool isLeftToDeferredDelete() const;
     QList<Process *> takeProcesses();
     void closeProcesses();
 
+    /// The object that the context was made for. The context forgets it when the garbage collector
+    /// takes it, long before it is deleted.
+    const QPointer<QObject> m_root;
     QSet<Process *> m_processes;
     QSet<ContextGuard *> m_below;
     ContextGuard *m_above = nullptr;

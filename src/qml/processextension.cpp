@@ -71,8 +71,8 @@ void ProcessExtension::addData(QObject *object)
             return;
         }
         ContextGuard::add(child);
-        if (ProcessExtension *extension = of(child); extension && !extension->m_hasParentProcess)
-            extension->adopt(process());
+        if (ProcessExtension *extension = of(child))
+            extension->nestIn(process());
     }
     m_data.append(object);
     Q_EMIT dataChanged();
@@ -150,21 +150,31 @@ void ProcessExtension::setParentProcess(Process *parent)
 {
     if (parent == m_parentProcess)
         return;
-    if (m_hasParentProcess) {
+    if (m_isParentWritten) {
         warn(QStringLiteral("parentProcess is written once: a change is ignored"));
+    } else if (!parent) {
+        // Nothing is written yet: a binding is null until its process is there.
     } else if (!parent->addChild(process())) {
         warn(QStringLiteral("parentProcess: the process cannot be a child of \"%1\"")
                      .arg(parent->path()));
     } else {
         ContextGuard::add(parent);
-        adopt(parent);
+        m_isParentWritten = true;
+        showParent(parent);
     }
 }
 
-void ProcessExtension::adopt(Process *parent)
+/// The child of the process that it is nested in. QML nests it before it evaluates its bindings, so
+/// that whatever is written there comes later.
+void ProcessExtension::nestIn(Process *around)
+{
+    if (!m_parentProcess && !m_isParentWritten)
+        showParent(around);
+}
+
+void ProcessExtension::showParent(Process *parent)
 {
     m_parentProcess = parent;
-    m_hasParentProcess = true;
     Q_EMIT parentProcessChanged();
 }
 

@@ -32,8 +32,8 @@ class ProcessExtension final : public QObject
     /// The processes after which alone the teardown begins (R7). Written once.
     Q_PROPERTY(QQmlListProperty<GoProcess::Process> waitsFor READ waitsFor NOTIFY waitsForChanged
                        FINAL)
-    /// The process that this is a child of (R8): the one that it is nested in unless written, which
-    /// it may be once.
+    /// The process that this is a child of (R8): the one that it is nested in unless another one is
+    /// written, which may be done once. Then it is a child of both.
     Q_PROPERTY(GoProcess::Process *parentProcess READ parentProcess WRITE setParentProcess NOTIFY
                        parentProcessChanged FINAL)
     /// A function that runs once before the process is Closed (R22). It returns nothing, the text of
@@ -71,13 +71,14 @@ private:
     void refuseWaitsFor();
     void setWaitsForState(WaitsFor state);
     void endWriteOfWaitsFor();
-    void adopt(Process *parent);
+    void nestIn(Process *around);
+    void showParent(Process *parent);
 
     QList<QPointer<QObject>> m_data;
     QList<QPointer<Process>> m_waitsFor;
     WaitsFor m_waitsForState = WaitsFor::Unwritten;
     QPointer<Process> m_parentProcess;
-    bool m_hasParentProcess = false; ///< There was one, even if it is gone.
+    bool m_isParentWritten = false; ///< Even if that parent is gone.
     std::unique_ptr<TeardownCall> m_teardown; ///< Null until written.
 };
 

@@ -1,8 +1,5 @@
 // SPDX-License-Identifier: MIT
 // TeardownCall: the call of a teardown that is a JavaScript function.
-//
-// The one connection with a lambda ends in the function that makes it:
-// clazy:excludeall=lambda-in-connect
 
 #include "teardowncall_p.h"
 
@@ -13,7 +10,7 @@
 #include <QQmlError>
 #include <QQmlExpression>
 #include <QThread>
-#include <QtQml/qqmlinfo.h>
+#include <QUrl>
 
 #include <utility>
 
@@ -24,25 +21,12 @@ static QString located(const QString &file, int line, const QString &text)
     return QStringLiteral("%1:%2: %3").arg(file).arg(line).arg(text);
 }
 
-/// \a text with the place of \a process, which Qt tells in warnings only: it is one to those who
-/// listen to the warnings of the engine, but is not printed.
+/// \a text with the file of \a process: Qt tells the line in warnings only, and this is none.
 static QString locatedAt(const QObject *process, const QString &text)
 {
-    QQmlEngine *engine = qmlEngine(process);
-    if (!engine)
-        return text;
-    QString result = text;
-    const auto connection = QObject::connect(
-            engine, &QQmlEngine::warnings, engine, [&](const QList<QQmlError> &warnings) {
-                const QQmlError &warning = warnings.constFirst();
-                result = located(warning.url().toString(), warning.line(), text);
-            });
-    const bool prints = engine->outputWarningsToStandardError();
-    engine->setOutputWarningsToStandardError(false);
-    qmlWarning(process) << text;
-    engine->setOutputWarningsToStandardError(prints);
-    QObject::disconnect(connection);
-    return result;
+    const QQmlContext *context = qmlContext(process);
+    const QString file = context ? context->baseUrl().toString() : QString();
+    return file.isEmpty() ? text : QStringLiteral("%1: %2").arg(file, text);
 }
 
 void TeardownEnd::settle(const Error &error)
@@ -70,23 +54,35 @@ TeardownListener::~TeardownListener()
 
 void TeardownListener::follow(const QJSValue &value)
 {
-    const QJSValue then = value.isObject() ? value.property(QStringLiteral("then")) : QJSValue();
-    if (!then.isCallable()) {
-        const QString text = value.isString() ? value.toString() : QString();
-        m_end->settle(text.isEmpty() ? Error() : Error(text));
+    if (value.isObject() && followThen(value))
         return;
-    }
+    const QString text = value.isString() ? value.toString() : QString();
+    m_end->settle(text.isEmpty() ? Error() : Error(text));
+}
 
-    // Functions that keep this object: methods of it would not, and Qt 6.4 crashes when it calls one
+/// False if \a value is no thenable. Whatever its `then` throws is the end of the teardown, even where
+/// the property itself throws.
+bool TeardownListener::followThen(const QJSValue &value)
+{
+    // In JavaScript, since QJSValue::property() and call() lose what is thrown unless it is an Error.
+    // The functions keep the listener: methods of it would not, and Qt 6.4 crashes when it calls one
     // of an object that is gone.
     QJSEngine *engine = qjsEngine(this);
-    const QJSValue makeCallbacks = engine->evaluate(QStringLiteral(
-            "(listener => [value => listener.follow(value), reason => listener.fail(reason)])"));
-    const QJSValue callbacks = makeCallbacks.call({ engine->newQObject(this) });
-    const QJSValue result =
-            then.callWithInstance(value, { callbacks.property(0), callbacks.property(1) });
-    if (result.isError())
-        fail(result);
+    const QJSValue follow = engine->evaluate(QStringLiteral(R"((function(listener, value) {
+        try {
+            const then = value.then;
+            if (typeof then !== "function")
+                return false;
+            then.call(value, value => listener.follow(value), reason => listener.fail(reason));
+        } catch (reason) {
+            listener.fail(reason);
+        }
+        return true;
+    }))"));
+    const QJSValue isFollowed = follow.call({ engine->newQObject(this), value });
+    if (isFollowed.isError()) // of the engine itself, as when its stack is full
+        fail(isFollowed);
+    return isFollowed.isError() || isFollowed.toBool();
 }
 
 void TeardownListener::fail(const QJSValue &reason)
@@ -142,8 +138,22 @@ void TeardownCall::call()
     expression.evaluate();
     if (expression.hasError()) {
         const QQmlError error = expression.error();
-        m_end->settle(Error(located(error.url().toString(), error.line(), error.description())));
+        QString text = located(error.url().toString(), error.line(), error.description());
+        if (!seesItself())
+            text += QStringLiteral(
+                    " (the garbage collector took the process, which hides its own "
+                    "properties from its teardown: keep it in a property, or give it "
+                    "a parent)");
+        m_end->settle(Error(text));
     }
+}
+
+/// False if the process was taken by the garbage collector: its own names are undefined from there on.
+bool TeardownCall::seesItself() const
+{
+    QQmlExpression name(qmlContext(m_process), m_process, QStringLiteral("name"));
+    name.evaluate();
+    return !name.hasError();
 }
 
 void TeardownCall::giveUp()

@@ -59,6 +59,8 @@ public:
     Q_INVOKABLE void fail(const QJSValue &reason);
 
 private:
+    bool followThen(const QJSValue &value);
+
     Process *const m_process; ///< It is there until the end, and maybe no longer.
     const std::shared_ptr<TeardownEnd> m_end;
 };
@@ -82,6 +84,7 @@ public:
 
 private:
     void call();
+    bool seesItself() const;
 
     Process *const m_process;
     const QJSValue m_function;

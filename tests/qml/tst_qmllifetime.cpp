@@ -5,8 +5,10 @@
 
 #include <GoProcess/GoProcess>
 
+#include <QFile>
 #include <QQmlApplicationEngine>
 #include <QQmlIncubationController>
+#include <QTemporaryDir>
 #include <QTest>
 
 using namespace QmlSupport;
@@ -33,6 +35,7 @@ private Q_SLOTS:
     void theContextIsWholeWhenAnApplicationEngineGoes();
     void aCompositeTypeClosesWhileItsOwnContextIsWhole();
     void aProcessThatIsCollectedIsClosed();
+    void aTeardownThatCannotSeeACollectedProcessSaysSo();
     void processesThatWaitForEachOtherGoTogether();
     void aProcessMayUnloadItselfWhileItCloses();
     void aProcessMayUnloadItselfInItsTeardown();
@@ -232,18 +235,27 @@ void tst_QmlLifetime::aCompositeTypeClosesWhileItsOwnContextIsWhole()
 {
     Log log;
     Scene scene(log);
-    std::unique_ptr<QObject> root = scene.make(QStringLiteral(R"(
+    // In a file, where newer versions of Qt look for the types that it declares.
+    const QTemporaryDir folder;
+    QFile file(folder.filePath(QStringLiteral("Main.qml")));
+    QVERIFY(file.open(QIODevice::WriteOnly));
+    file.write(R"(
+        import QtQml
+        import GoProcess
         QtObject {
             id: root
             objectName: "root"
-            component Store: Process {
+            component Subsystem: Process {
                 id: store
                 property QtObject inner: QtObject { id: inner; objectName: "inner" }
                 teardown: () => log.add(store.name + " " + inner.objectName)
             }
-            property Process a: Store { name: "a"; onClosed: log.add("a " + root.objectName) }
-        })"));
-    QVERIFY2(root, qPrintable(scene.errors));
+            property Process a: Subsystem { name: "a"; onClosed: log.add("a " + root.objectName) }
+        })");
+    file.close();
+    QQmlComponent component(scene.engine.get(), QUrl::fromLocalFile(file.fileName()));
+    std::unique_ptr<QObject> root(component.create());
+    QVERIFY2(root, qPrintable(component.errorString()));
     root.reset();
     QCOMPARE(log.events, QStringList({ QStringLiteral("a inner"), QStringLiteral("a root") }));
 }
@@ -266,6 +278,30 @@ void tst_QmlLifetime::aProcessThatIsCollectedIsClosed()
     scene.engine->collectGarbage();
     QTRY_VERIFY(app.isClosed());
     QCOMPARE(log.events, QStringList { QStringLiteral("teardown") });
+}
+
+/// Qt hides the properties of what it will delete, before anybody can run JavaScript.
+void tst_QmlLifetime::aTeardownThatCannotSeeACollectedProcessSaysSo()
+{
+    Log log;
+    Process app;
+    Scene scene(log, &app);
+    const std::unique_ptr<QObject> root = scene.make(QStringLiteral(R"(
+        QtObject {
+            property Component component: Component {
+                Process { property string text: "x"; parentProcess: app; teardown: () => text }
+            }
+            function make() { component.createObject() }
+        })"));
+    QVERIFY2(root, qPrintable(scene.errors));
+    QMetaObject::invokeMethod(root.get(), "make");
+    app.closeAfterChildren();
+    scene.engine->collectGarbage();
+    QTRY_VERIFY(app.isClosed());
+    QCOMPARE(app.treeErrorCount(), 1);
+    const QString error = app.treeErrors().constFirst().error.message();
+    QVERIFY2(error.contains(QStringLiteral("garbage collector took the process")),
+             qPrintable(error));
 }
 
 void tst_QmlLifetime::processesThatWaitForEachOtherGoTogether()

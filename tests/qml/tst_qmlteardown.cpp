@@ -5,6 +5,7 @@
 
 #include <GoProcess/GoProcess>
 
+#include <QSignalSpy>
 #include <QTest>
 
 using namespace QmlSupport;
@@ -25,6 +26,9 @@ private Q_SLOTS:
     void itIsAMethodToo();
     void thenablesAreFollowed_data();
     void thenablesAreFollowed();
+    void aThenableThatSettlesWithItselfIsAnError();
+    void anErrorIsNoWarningOfTheEngine_data();
+    void anErrorIsNoWarningOfTheEngine();
     void itEndsWhenThePromiseSettles();
     void itIsWrittenOnce();
     void aProcessWithATeardownRefusesIt();
@@ -146,11 +150,22 @@ void tst_QmlTeardown::thenablesAreFollowed_data()
     QTest::newRow("then throws") << QStringLiteral(
             "() => ({ then: () => {\nthrow Error(\"x\") } })")
                                  << QStringLiteral("file:///test.qml:3: Error: x");
+    QTest::newRow("then throws a text") << QStringLiteral("() => ({ then: () => { throw \"x\" } })")
+                                        << QStringLiteral("file:///test.qml: x");
+    QTest::newRow("then throws after it has settled")
+            << QStringLiteral("() => ({ then: f => { f(\"a\"); throw Error(\"x\") } })")
+            << QStringLiteral("a");
+    QTest::newRow("reading then throws")
+            << QStringLiteral("() => ({ get then() {\nthrow Error(\"x\") } })")
+            << QStringLiteral("file:///test.qml:3: Error: x");
+    QTest::newRow("reading then throws a text")
+            << QStringLiteral("() => ({ get then() { throw \"x\" } })")
+            << QStringLiteral("file:///test.qml: x");
     QTest::newRow("rejected with a text") << QStringLiteral("() => Promise.reject(\"offline\")")
-                                          << QStringLiteral("file:///test.qml:1: offline");
+                                          << QStringLiteral("file:///test.qml: offline");
     QTest::newRow("rejected with nothing")
             << QStringLiteral("() => Promise.reject()")
-            << QStringLiteral("file:///test.qml:1: The promise of the teardown was rejected");
+            << QStringLiteral("file:///test.qml: The promise of the teardown was rejected");
     QTest::newRow("a timer") << QStringLiteral(
             "() => new Promise(f => Qt.callLater(() => f(\"x\")))")
                              << QStringLiteral("x");
@@ -161,6 +176,37 @@ void tst_QmlTeardown::thenablesAreFollowed()
     QFETCH(const QString, teardown);
     QFETCH(const QString, error);
     QCOMPARE(errorOf(teardown), error);
+}
+
+void tst_QmlTeardown::aThenableThatSettlesWithItselfIsAnError()
+{
+    const QString error =
+            errorOf(QStringLiteral("() => { const a = { then: f => f(a) }; return a }"));
+    QVERIFY2(error.contains(QStringLiteral("RangeError")), qPrintable(error));
+}
+
+/// It is the Error of the process: who listens to warnings of the engine would hear of it twice.
+void tst_QmlTeardown::anErrorIsNoWarningOfTheEngine_data()
+{
+    QTest::addColumn<QString>("teardown");
+    QTest::newRow("rejected with a text") << QStringLiteral("() => Promise.reject(\"offline\")");
+    QTest::newRow("rejected with an Error") << QStringLiteral("() => Promise.reject(Error(\"x\"))");
+    QTest::newRow("thrown") << QStringLiteral("() => { throw Error(\"x\") }");
+    QTest::newRow("thrown by then") << QStringLiteral("() => ({ then: () => { throw \"x\" } })");
+}
+
+void tst_QmlTeardown::anErrorIsNoWarningOfTheEngine()
+{
+    QFETCH(const QString, teardown);
+    Log log;
+    Scene scene(log);
+    const QSignalSpy warnings(scene.engine.get(), &QQmlEngine::warnings);
+    const auto process =
+            scene.makeProcess(QStringLiteral("Process { teardown: %1 }").arg(teardown));
+    process->close();
+    QTRY_VERIFY(process->isClosed());
+    QVERIFY(process->error());
+    QCOMPARE(warnings.size(), 0);
 }
 
 void tst_QmlTeardown::itEndsWhenThePromiseSettles()
