@@ -4,6 +4,7 @@
 #include <GoProcess/closemonitor.h>
 
 #include "core/processdata_p.h"
+#include "sweep_p.h"
 #include "watch_p.h"
 
 #include <QElapsedTimer>
@@ -66,8 +67,22 @@ private:
         std::vector<NodeRef> children; ///< As they were found, while the search goes on.
     };
 
+    using OpenByNode = std::unordered_map<const Node *, Open>;
+    using NodeByNumber = std::map<std::uint64_t, NodeRef>;
+
+    /// What was counted before, until it is destroyed, bit by bit.
+    struct Old
+    {
+        std::vector<OpenByNode> open;
+        std::vector<NodeByNumber> byNumber;
+        std::vector<std::deque<NodeRef>> toSearch;
+
+        bool sweepOne();
+    };
+
     void begin();
     void update();
+    void sweep(const QElapsedTimer &time);
     bool takeStep();
     void follow(Node &node);
     void add(const NodeRef &node);
@@ -81,11 +96,12 @@ private:
     QMetaObject::Connection m_closing;
     NodeRef m_node;
     QElapsedTimer m_time; ///< Valid while it counts.
-    std::unordered_map<const Node *, Open> m_open;
-    std::map<std::uint64_t, NodeRef> m_byNumber; ///< The open ones as they were found.
+    OpenByNode m_open;
+    NodeByNumber m_byNumber; ///< The open ones as they were found.
     std::uint64_t m_lastNumber = 0;
     std::vector<NodeRef> m_changed; ///< Taken from the journal, the next one last.
     std::deque<NodeRef> m_toSearch;
+    Old m_old;
     Watch m_watch;
 };
 
@@ -124,8 +140,10 @@ void CloseMonitor::Count::update()
     QElapsedTimer time;
     time.start();
     while (takeStep() && !time.hasExpired(slice)) { }
-    if (!m_time.isValid())
+    if (!m_time.isValid()) {
+        sweep(time);
         return;
+    }
     elapsed = int(m_time.elapsed());
     if (m_node->isFinished()) {
         // All that it waited for is Closed, whether it was found or not.
@@ -136,7 +154,30 @@ void CloseMonitor::Count::update()
         m_watch.updateSoon();
     }
     remaining = findRemaining();
+    sweep(time);
     Q_EMIT m_monitor.changed();
+}
+
+/// Destroys a part of what was counted before.
+void CloseMonitor::Count::sweep(const QElapsedTimer &time)
+{
+    while (!time.hasExpired(slice)) {
+        if (!m_old.sweepOne())
+            return;
+    }
+    m_watch.updateSoon();
+}
+
+bool CloseMonitor::Count::Old::sweepOne()
+{
+    if (!open.empty() && !open.back().empty()) {
+        std::vector<NodeRef> &children = open.back().begin()->second.children;
+        if (!children.empty()) {
+            children.pop_back();
+            return true;
+        }
+    }
+    return Private::sweepLast(open) || Private::sweepLast(byNumber) || Private::sweepLast(toSearch);
 }
 
 /// A small part of what there is to do; false if there is nothing.
@@ -265,9 +306,12 @@ void CloseMonitor::Count::search(Node &node)
 void CloseMonitor::Count::end()
 {
     m_time.invalidate();
-    m_open.clear();
-    m_byNumber.clear();
-    m_toSearch.clear();
+    if (m_open.empty() && m_toSearch.empty())
+        return;
+    m_old.open.push_back(std::exchange(m_open, {}));
+    m_old.byNumber.push_back(std::exchange(m_byNumber, {}));
+    m_old.toSearch.push_back(std::exchange(m_toSearch, {}));
+    m_watch.updateSoon();
 }
 
 /// From the last one that was found: what was found through others is what those wait for.

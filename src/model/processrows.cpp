@@ -3,6 +3,8 @@
 
 #include "processrows_p.h"
 
+#include "sweep_p.h"
+
 #include <QCoreApplication>
 #include <QThread>
 
@@ -94,7 +96,7 @@ void ProcessModel::Rows::reset()
         m_old.byNode.push_back(std::exchange(m_rows, {}));
         m_old.moreRoots.push_back(std::exchange(m_moreRoots, {}));
         m_old.nodes.insert(m_old.nodes.end(), std::make_move_iterator(m_changed.begin()),
-                            std::make_move_iterator(m_changed.end()));
+                           std::make_move_iterator(m_changed.end()));
     }
     m_cycles.clear();
     m_mustCheckCycles = false;
@@ -171,20 +173,7 @@ bool ProcessModel::Rows::Old::sweepOne()
         nodes.pop_back();
         return true;
     }
-    return sweepLast(byNode) || sweepLast(moreRoots);
-}
-
-/// Destroys one element of the last of \a maps; false if there is none.
-template<class Maps>
-bool ProcessModel::Rows::Old::sweepLast(Maps &maps)
-{
-    if (maps.empty())
-        return false;
-    if (maps.back().empty())
-        maps.pop_back();
-    else
-        maps.back().erase(maps.back().begin());
-    return true;
+    return Private::sweepLast(byNode) || Private::sweepLast(moreRoots);
 }
 
 /// Brings the rows of a process up to date that has changed.
@@ -245,9 +234,8 @@ bool ProcessModel::Rows::isRootNow(const Node &node)
 ProcessModel::Rows::Row *ProcessModel::Rows::uppermostRowOf(const Node &node) const
 {
     const std::vector<Row *> rows = rowsOf(node);
-    const auto row = std::find_if(rows.cbegin(), rows.cend(), [this](const Row *each) {
-        return each->above == m_top.get();
-    });
+    const auto row = std::find_if(rows.cbegin(), rows.cend(),
+                                  [this](const Row *each) { return each->above == m_top.get(); });
     return row == rows.cend() ? nullptr : *row;
 }
 

@@ -79,8 +79,6 @@ public:
 
     private:
         bool sweepOne();
-        template<class Maps>
-        static bool sweepLast(Maps &maps);
     };
 
     explicit Rows(ProcessModel &model);

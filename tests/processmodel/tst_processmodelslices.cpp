@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a ProcessModel does with many rows it does in slices: no turn of its thread is long.
+// What a ProcessModel does with many rows, and a CloseMonitor with many processes, they do in slices:
+// no turn of their thread is long.
 //
 // Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
@@ -15,6 +16,7 @@
 #include <memory>
 #include <vector>
 
+using GoProcess::CloseMonitor;
 using GoProcess::Process;
 using GoProcess::ProcessModel;
 using namespace TestSupport;
@@ -45,6 +47,15 @@ public:
     }
     Q_DISABLE_COPY_MOVE(ManyProcesses)
 
+    /// None of them closes while they live.
+    std::vector<GoProcess::Hold> holdAll() const
+    {
+        std::vector<GoProcess::Hold> holds;
+        for (const std::unique_ptr<Process> &process : m_all)
+            holds.push_back(process->hold());
+        return holds;
+    }
+
     const std::unique_ptr<Process> root = std::make_unique<Process>();
 
 private:
@@ -57,6 +68,19 @@ int rowsOf(const ProcessModel &model)
     for (int i = 0; i < model.rowCount(); ++i)
         rows += model.rowCount(model.index(i, 0));
     return rows;
+}
+
+/// Turns until there is nothing more to do.
+void turnUntilIdle(Turns &turns)
+{
+    const QDeadlineTimer deadline(4 * patience);
+    for (int idle = 0; idle < 20 && !deadline.hasExpired(); ++idle) {
+        Turns one;
+        turns.turn([&one] { one.turn(); });
+        if (one.longestMs() > 0)
+            idle = 0;
+        QThread::msleep(5);
+    }
 }
 
 /// Shows all of them, and asks for what is below each row as soon as it is there.
@@ -88,6 +112,7 @@ private Q_SLOTS:
     void anotherProcessIsSetInSlices();
     void rowsBelowAClosedOneGoInSlices();
     void whatIsDestroyedInSlicesGoesWithTheModelToo();
+    void aMonitorGivesUpInSlices();
 };
 
 void tst_ProcessModelSlices::rowsComeInSlices()
@@ -117,14 +142,7 @@ void tst_ProcessModelSlices::anotherProcessIsSetInSlices()
     while (model.rowCount() < 1 && !deadline.hasExpired())
         turns.turn();
     QCOMPARE(model.rowCount(), 1);
-    // What was shown is destroyed meanwhile, in the turns that take a while.
-    for (int idle = 0; idle < 20 && !deadline.hasExpired(); ++idle) {
-        Turns one;
-        turns.turn([&one] { one.turn(); });
-        if (one.longestMs() > 0)
-            idle = 0;
-        QThread::msleep(5);
-    }
+    turnUntilIdle(turns); // what was shown is destroyed meanwhile
     qInfo("The longest turn took %d ms", turns.longestMs());
     QVERIFY(turns.longestMs() <= longestTurnMs);
 }
@@ -180,6 +198,25 @@ void tst_ProcessModelSlices::whatIsDestroyedInSlicesGoesWithTheModelToo()
         model.setProcess(nullptr);
     }
     QVERIFY(last.expired());
+}
+
+void tst_ProcessModelSlices::aMonitorGivesUpInSlices()
+{
+    const ManyProcesses many;
+    const std::vector<GoProcess::Hold> holds = many.holdAll();
+    CloseMonitor monitor;
+    monitor.setProcess(many.root.get());
+    many.root->close();
+    const QDeadlineTimer deadline(4 * patience);
+    while (monitor.total() <= groups * (inGroup + 1) && !deadline.hasExpired())
+        QCoreApplication::processEvents();
+    QCOMPARE(monitor.total(), groups * (inGroup + 1) + 1);
+
+    Turns turns;
+    turns.turn([&] { monitor.setProcess(nullptr); });
+    turnUntilIdle(turns);
+    qInfo("The longest turn took %d ms", turns.longestMs());
+    QVERIFY(turns.longestMs() <= longestTurnMs);
 }
 
 QTEST_GUILESS_MAIN(tst_ProcessModelSlices)

@@ -79,6 +79,18 @@ public:
     QString errors;
 };
 
+/// What a newer Qt says besides while this lives: that a list has not taken what was appended to it, as
+/// one of ours does with what it refuses, or that a value fits no list.
+class ListMessagesOfQt
+{
+    static constexpr int many = 10;
+
+    const TestSupport::ExpectWarning m_refused { QStringLiteral("^List didn't append all objects"),
+                                                 0, many, "default" };
+    const TestSupport::ExpectWarning m_incompatible { QString(), 0, many,
+                                                      "qt.qml.list.incompatible" };
+};
+
 /// The process that property \a name of \a object holds.
 inline GoProcess::Process *processOf(const QObject *object, const char *name)
 {

@@ -275,6 +275,7 @@ void tst_QmlProcess::aChildThatIsRefusedIsNoneAndWarns()
     const ExpectWarning core(QStringLiteral("addChild.*refused"));
     const ExpectWarning qml(QStringLiteral("^file:///test.qml:1:[0-9]+: QML [^ ]+: .*child"), 1,
                             qmlCategory);
+    const ListMessagesOfQt qt;
     QMetaObject::invokeMethod(process.get(), "add");
     QCOMPARE(log.events, QStringList { QStringLiteral("0") });
     QCOMPARE(processOf(process.get(), "late")->state(), Process::State::Running);
@@ -350,6 +351,7 @@ void tst_QmlProcess::aChangeOfWaitsForWarns()
         const ExpectWarning qml(
                 QStringLiteral("^file:///test.qml:4:[0-9]+: QML [^ ]+: waitsFor is written once"),
                 1, qmlCategory);
+        const ListMessagesOfQt qt;
         run(process.get(), change);
         run(process.get(), QStringLiteral("log.add(third.waitsFor.length)"));
         QCoreApplication::processEvents();
@@ -372,6 +374,7 @@ void tst_QmlProcess::aChangedBindingOfWaitsForWarns()
     const ExpectWarning qml(
             QStringLiteral("^file:///test.qml:2:[0-9]+: QML [^ ]+: waitsFor is written once"), 1,
             qmlCategory);
+    const ListMessagesOfQt qt;
     process->setProperty("first", QVariant::fromValue(&other));
 }
 
@@ -483,6 +486,7 @@ void tst_QmlProcess::aWrongValueWarnsAndChangesNothing()
     const ExpectWarning core(coreWarning, coreWarning.isEmpty() ? 0 : 1);
     const ExpectWarning qml(QStringLiteral("^file:///test.qml:[0-9]+:[0-9]+: .*") + warning, 1,
                             qmlCategory);
+    const ListMessagesOfQt qt;
     const auto process = scene.makeProcess(
             QStringLiteral("Process { id: root; name: \"root\"\n%1 }").arg(wrong));
     QVERIFY(process);
