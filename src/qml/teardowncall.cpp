@@ -79,10 +79,11 @@ bool TeardownListener::followThen(const QJSValue &value)
         }
         return true;
     }))"));
-    const QJSValue isFollowed = follow.call({ engine->newQObject(this), value });
-    if (isFollowed.isError()) // of the engine itself, as when its stack is full
+    const QJSValue isFollowed =
+            follow.isCallable() ? follow.call({ engine->newQObject(this), value }) : follow;
+    if (!isFollowed.isBool()) // the engine itself has failed, as when its stack is full
         fail(isFollowed);
-    return isFollowed.isError() || isFollowed.toBool();
+    return !isFollowed.isBool() || isFollowed.toBool();
 }
 
 void TeardownListener::fail(const QJSValue &reason)

@@ -349,6 +349,14 @@ void tst_QmlLifetime::aProcessMayUnloadItselfWhileItCloses()
     const ExpectWarning refused(QStringLiteral("closeAndWait.*refused"));
     app.close();
     QTRY_VERIFY(app.isClosed());
+    if (log.events.isEmpty()) {
+        // Newer versions of Qt end the context at once: its teardown cannot run, which is an Error.
+        QCOMPARE(app.treeErrorCount(), 1);
+        const QString error = app.treeErrors().constFirst().error.message();
+        QVERIFY2(error.contains(QStringLiteral("context of the process was gone")),
+                 qPrintable(error));
+        return;
+    }
     QCOMPARE(log.events, QStringList { QStringLiteral("teardown") });
     QCOMPARE(app.treeErrorCount(), 0);
 }
