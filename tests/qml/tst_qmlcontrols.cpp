@@ -277,7 +277,9 @@ void tst_QmlControls::theTreeFollowsTheDirection()
         return items.isEmpty() ? -1.0 : items.first()->mapToScene({ 0, 0 }).x();
     };
     const auto restore = qScopeGuard([] { QGuiApplication::setLayoutDirection(Qt::LeftToRight); });
-    // The name in its column, and the word beside its coloured dot. Columns keep their order in Qt.
+    const QString failed = QStringLiteral("Failed: no space is left on the disk");
+    Process storage([] { return Error(QStringLiteral("no space is left on the disk")); }, &app);
+    // The name in its column, and the word beside its coloured dot.
     {
         const Window window(app, tree());
         QTRY_VERIFY(left(window, "Running") > 0);
@@ -287,6 +289,11 @@ void tst_QmlControls::theTreeFollowsTheDirection()
     const Window window(app, tree());
     QTRY_VERIFY(left(window, "Running") > 0);
     QTRY_VERIFY(rightOf(window.items(QStringLiteral("network")).constFirst()) > 300);
+    // Columns follow it too, and so does the header.
+    QVERIFY(left(window, "network") > left(window, "Running"));
+    QTRY_VERIFY(left(window, "Process") > left(window, "State"));
+    storage.close();
+    QTRY_VERIFY(window.shows(failed));
     colorsOf(window.get(), QStringLiteral("tree-rtl"));
 }
 

@@ -39,6 +39,10 @@ TreeViewDelegate {
         return "#808080";
     }
     property date now: new Date()
+    /// Where the content begins, seen from where one begins to read.
+    readonly property real contentStart: cell.leftMargin + (cell.isTreeNode
+        ? cell.depth * cell.indentation + (cell.indicator ? cell.indicator.width + cell.spacing : 0)
+        : 0)
 
     function durationText(since) {
         const seconds = Math.max(0, Math.floor((cell.now - since) / 1000));
@@ -59,6 +63,14 @@ TreeViewDelegate {
             return cell.isProcess ? cell.durationText(cell.model.since) : "";
         }
         return cell.model.display ?? "";
+    }
+    // The styles of Qt give a mirrored cell the width of its text, so that a long one loses its beginning.
+    leftPadding: cell.mirrored ? cell.rightMargin : cell.contentStart
+    rightPadding: cell.mirrored ? cell.contentStart : cell.rightMargin
+    // The table is mirrored as a picture is, so that columns follow: its cells are mirrored back.
+    transform: Scale {
+        origin.x: cell.width / 2
+        xScale: cell.mirrored ? -1 : 1
     }
     Accessible.role: Accessible.TreeItem
     Accessible.name: cell.text
@@ -106,6 +118,7 @@ TreeViewDelegate {
             color: cell.highlighted ? cell.palette.highlightedText : cell.palette.windowText
             font.italic: !cell.isProcess
             elide: Text.ElideRight
+            horizontalAlignment: Text.AlignLeft // said, so that it is mirrored
             Accessible.ignored: true
             Layout.fillWidth: true
         }

@@ -19,6 +19,8 @@ Pane {
     property int openLevels: 2
     /*! The model that it shows. */
     readonly property alias model: processModel
+    /*! True where one reads from right to left: so it does with columns and cells. */
+    readonly property bool isMirrored: Application.layoutDirection === Qt.RightToLeft
 
     implicitWidth: metrics.averageCharacterWidth * 80
     implicitHeight: metrics.height * 20
@@ -39,17 +41,59 @@ Pane {
         font: root.font
     }
 
+    // A cell of the header where all is mirrored.
+    Component {
+        id: mirroredHeader
+
+        Label {
+            id: headerCell
+
+            required property string display
+
+            text: headerCell.display
+            color: headerCell.palette.buttonText
+            horizontalAlignment: Text.AlignHCenter
+            verticalAlignment: Text.AlignVCenter
+            padding: headerCell.font.pixelSize / 3
+            elide: Text.ElideRight
+            background: Rectangle {
+                color: headerCell.palette.button
+            }
+            transform: Scale {
+                origin.x: headerCell.width / 2
+                xScale: -1
+            }
+        }
+    }
+
     ColumnLayout {
+        id: table
+
         anchors.fill: parent
         spacing: 0
+        // Tables of Qt have their first column at the left always: here the whole table is mirrored, and
+        // each cell once more.
+        transform: Scale {
+            origin.x: table.width / 2
+            xScale: root.isMirrored ? -1 : 1
+        }
 
-        LayoutMirroring.enabled: Application.layoutDirection === Qt.RightToLeft
+        LayoutMirroring.enabled: root.isMirrored
         LayoutMirroring.childrenInherit: true
 
         HorizontalHeaderView {
+            id: header
+
             syncView: tree
             clip: true
             Layout.fillWidth: true
+        }
+
+        Binding {
+            target: header
+            property: "delegate"
+            value: mirroredHeader
+            when: root.isMirrored
         }
 
         TreeView {
@@ -104,7 +148,9 @@ Pane {
             onExpanded: row => delete tree.closedByUser[tree.path(row)]
             onCollapsed: row => tree.closedByUser[tree.path(row)] = true
 
-            ScrollBar.vertical: ScrollBar { }
+            ScrollBar.vertical: ScrollBar {
+                LayoutMirroring.enabled: false // it is mirrored with the table
+            }
         }
 
         Timer {
