@@ -15,6 +15,7 @@
 #include <QObject>
 #include <QString>
 
+#include <chrono>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -299,6 +300,18 @@ ProcessPtr go(F &&work)
 GOPROCESS_EXPORT int maxWorkThreadCount();
 /// Sets maxWorkThreadCount(); at least 1.
 GOPROCESS_EXPORT void setMaxWorkThreadCount(int count);
+
+/// How long a close may last before a warning says what it waits for; 5 s unless set, 0 for never.
+GOPROCESS_EXPORT std::chrono::milliseconds closeWarning();
+/// Sets closeWarning(), from any thread; below 0 counts as 0.
+///
+/// A close that began at a process (by close() and its like, by a binding, by its destructor, or since its work
+/// has returned) and that has not ended after \a patience is told of in one warning in the category `goprocess`,
+/// whoever waits for it, or nobody, and once more after six times \a patience. The warning names what it waits
+/// for in the end: works, teardowns and slots that run, with their threads, unfinished futures, holds, threads
+/// that do not run steps, and processes that nobody closes; 20 of them, and how many more there are. Closes
+/// that are under way count from when they began. The warning of a blocking wait (R37) comes all the same.
+GOPROCESS_EXPORT void setCloseWarning(std::chrono::milliseconds patience);
 
 } // namespace GoProcess
 

@@ -3,9 +3,11 @@
 
 #include "dispatcher_p.h"
 
+#include "closewatch_p.h"
 #include "frame_p.h"
 #include "logging_p.h"
 #include "pin_p.h"
+#include "threadreport_p.h"
 #include "thrown_p.h"
 #include "tsan_p.h"
 #include "workpool_p.h"
@@ -86,6 +88,7 @@ private:
     std::unique_lock<std::mutex> m_lock;
     QVarLengthArray<DispatcherRef, 4> m_touched; ///< Each once.
     std::vector<Item> m_pool;
+    std::vector<Ref<Resident>> m_begun; ///< Closes that begin.
     QStringList m_warnings;
 };
 
@@ -93,6 +96,8 @@ void Delivery::add(Resident &node, Step step, Item *next)
 {
     // Once the step is due somebody else may run it, and the rest of the close, and the object may be
     // gone: so that comes last, when it is known where the step goes.
+    if (step == Step::Announce && Graph::beginsClose(node))
+        m_begun.emplace_back(&node);
     if (node.isHomeless()) {
         if (next && !next->node) {
             *next = { Ref<Resident>(&node), step, true };
@@ -179,6 +184,8 @@ void Delivery::finish()
         WorkPool::instance().submit(std::move(m_pool));
     if (m_irregular)
         Dispatcher::addIrregularity();
+    for (Ref<Resident> &node : m_begun)
+        CloseWatch::instance().add(std::move(node));
     for (const QString &warning : std::as_const(m_warnings))
         qCWarning(lcProcess).noquote() << warning;
 }
@@ -244,8 +251,11 @@ void runItem(Item item)
 
 Dispatcher &Dispatcher::current()
 {
-    if (!currentDispatcher)
+    if (!currentDispatcher) {
         currentDispatcher = of(QThread::currentThread()).get();
+        ThreadReport::
+                current(); // whoever looks for a home that does not run steps finds its number
+    }
     return *currentDispatcher;
 }
 
@@ -494,6 +504,7 @@ void Dispatcher::runSlice()
 
     const DispatcherRef self(this);
     currentDispatcher = this; // another thread may have made it
+    ThreadReport::current(); // as in current()
     {
         const std::lock_guard lock(m_mutex);
         m_rung = false;

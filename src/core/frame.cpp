@@ -3,6 +3,8 @@
 
 #include "frame_p.h"
 
+#include "threadreport_p.h"
+
 namespace GoProcess::Private {
 
 // Without a destructor, so that both work at any moment of a thread's end.
@@ -10,13 +12,17 @@ static thread_local Frame *innermostFrame = nullptr;
 static thread_local ThreadContext context;
 
 Frame::Frame(Node &frameNode, Kind frameKind) noexcept
-    : node(frameNode), kind(frameKind), outer(innermostFrame)
+    : node(frameNode), kind(frameKind), outer(innermostFrame), m_report(ThreadReport::current())
 {
     innermostFrame = this;
+    if (m_report)
+        m_report->begin(node, kind);
 }
 
 Frame::~Frame()
 {
+    if (m_report)
+        m_report->end();
     innermostFrame = outer;
 }
 

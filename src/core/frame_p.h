@@ -16,6 +16,7 @@ QT_END_NAMESPACE
 namespace GoProcess::Private {
 
 class Node;
+class ThreadReport;
 
 /// A step or a work that runs user code in this thread; frames form a stack (R39).
 class Frame
@@ -44,6 +45,9 @@ public:
     bool inSecondSignal = false;
     /// The destructor has completed what this frame had to do.
     bool completed = false;
+
+private:
+    ThreadReport *const m_report; ///< Shows it to other threads; null at the end of the thread.
 };
 
 /// What kind of thread this is.

@@ -192,6 +192,7 @@ Node::Node(bool isBackground)
       m_announced(false),
       m_hasClosingListeners(false),
       m_hasClosedListeners(false),
+      m_beginsClose(false),
       background(isBackground)
 {
 }
@@ -477,7 +478,7 @@ EdgeChange Graph::addChild(Node &upper, Node &lower)
     }
     attach(upper, lower, true, true);
     if (upper.state() == NodeState::Closing)
-        mark(lower, result.change);
+        mark(lower, result.change, false);
     return result;
 }
 
@@ -521,8 +522,8 @@ EdgeChange Graph::waitFor(Node &upper, Node &lower)
 // --- Closing -------------------------------------------------------------------------------------
 
 /// Running -> Closing for \a start and everything reachable over closing edges, parents before
-/// children. The steps found so far are the queue of the search.
-void Graph::mark(Node &start, Change &change)
+/// children. The steps found so far are the queue of the search. \a begins: no close above waits for it.
+void Graph::mark(Node &start, Change &change, bool begins)
 {
     Node *last = &start; // of those with something below: behind it there is nothing to search
     const auto close = [&](Node &node) {
@@ -537,14 +538,17 @@ void Graph::mark(Node &start, Change &change)
 
     if (start.state() != NodeState::Running)
         return;
+    start.m_beginsClose = begins;
     close(start);
     for (Node *node = &start;; node = node->m_nextDue) {
         Edge *edge = node->m_firstDown;
         while (edge) {
             Edge *following = edge->nextDown;
             if (edge->closes) {
-                if (edge->lower->state() == NodeState::Running)
+                if (edge->lower->state() == NodeState::Running) {
+                    edge->lower->m_beginsClose = !edge->waits;
                     close(*edge->lower);
+                }
                 if (!edge->waits)
                     detach(edge); // it has done its duty
             }
@@ -785,6 +789,15 @@ void Graph::removeWaiter(Node &node, Waiter &waiter)
         place = &(*place)->next;
     if (*place)
         *place = waiter.next;
+}
+
+bool Graph::hasWaiters(const Node &node)
+{
+    const NodeLock lock(node);
+    const Waiter *waiter = node.m_waiters;
+    while (waiter && waiter->goal != Waiter::Goal::Closed)
+        waiter = waiter->next;
+    return waiter;
 }
 
 void Graph::wake(Node &node, Waiter::Goal goal)

@@ -245,6 +245,7 @@ private:
     bool m_announced : 1;
     bool m_hasClosingListeners : 1;
     bool m_hasClosedListeners : 1;
+    bool m_beginsClose : 1; ///< A close has begun here, and not above.
     /// Its steps have something to run, or somebody to tell. Never taken back. Written under the lock
     /// with release; whoever sees it set has seen what the lock guarded then.
     std::atomic<bool> m_hasAudience = false;
@@ -415,6 +416,8 @@ public:
     /// False if the goal is reached; the waiter is not registered then.
     static bool addWaiter(Node &node, Waiter &waiter);
     static void removeWaiter(Node &node, Waiter &waiter);
+    /// True if a thread is blocked until \a node is Closed.
+    static bool hasWaiters(const Node &node);
     /// Wakes those who wait for \a goal. The caller holds the lock.
     static void wake(Node &node, Waiter::Goal goal);
     /// A teardown that was set on a Closed process is pending, or has completed.
@@ -450,6 +453,15 @@ public:
     // The caller holds the lock:
     static std::uint32_t waits(const Node &node) { return node.m_waits; }
     static std::uint32_t childCount(const Node &node) { return node.m_children; }
+    static bool closesAfterChildren(const Node &node) { return node.m_closeAfterChildren; }
+    /// True if a close has begun at \a node, for who tells of closes that do not end.
+    static bool beginsClose(const Node &node) { return node.m_beginsClose; }
+    /// The close of \a node is nothing to tell of if it runs no user code and waits for nobody.
+    static void forgetLoneBegin(Node &node)
+    {
+        if (node.m_pending <= 1 && !hasAudience(node))
+            node.m_beginsClose = false;
+    }
     static bool isChildOfAny(const Node &node);
     /// Appends up to \a limit of those whose child \a node is. Takes the lock.
     static void parents(const Node &node, std::size_t limit, std::vector<NodeRef> &found);
@@ -468,7 +480,7 @@ private:
     template<class Wanted>
     static bool children(Node &upper, Node *after, std::size_t limit, std::vector<NodeRef> &found,
                          Wanted &&isWanted);
-    static void mark(Node &start, Change &change);
+    static void mark(Node &start, Change &change, bool begins = true);
     static void countDown(Node &node, Change &change);
     static void closeIfLeft(Node &node, Change &change);
     static void tellOfErrors(Node &node);

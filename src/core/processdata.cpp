@@ -3,6 +3,7 @@
 
 #include "processdata_p.h"
 
+#include "closewatch_p.h"
 #include "futures_p.h"
 #include "journal_p.h"
 #include "logging_p.h"
@@ -446,7 +447,12 @@ void ProcessData::runWork(Item *next)
     Change change = Graph::workReturned(*this);
     if (isUnheard)
         Graph::announceUnheard(*this, change);
+    // Else the step tells, which it has become.
+    const bool staysOpen = isUnheard && !isFinished() && Graph::beginsClose(*this);
+    const Ref<Resident> open(staysOpen ? this : nullptr);
     endUnheard(std::move(change), next);
+    if (open)
+        CloseWatch::instance().add(open);
 }
 
 void ProcessData::workDropped()
@@ -822,7 +828,10 @@ void ProcessData::closeInDestructor()
                            .arg(path(), className(*m_extras->type));
     }
 
-    deliver(Graph::close(*this));
+    Change change = Graph::close(*this);
+    if (!change.isEmpty())
+        Graph::forgetLoneBegin(*this);
+    deliver(std::move(change));
     if (own) { // announcing: whoever was told was told, and the rest follows here
         own->objectGone = true;
         Thrown thrown(*this);
@@ -830,11 +839,11 @@ void ProcessData::closeInDestructor()
             own->inSecondSignal = true;
             emitSignals(*own, Process::State::Closing, thrown);
         }
-        std::optional<Change> change;
-        while (!(change = Graph::announced(*this)))
+        std::optional<Change> announced;
+        while (!(announced = Graph::announced(*this)))
             tellOfClosing(thrown);
         own->completed = true;
-        deliver(std::move(*change));
+        deliver(std::move(*announced));
         thrown.log();
     }
     if (const Node *blocker = blockedBy(*this)) {

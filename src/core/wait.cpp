@@ -3,11 +3,12 @@
 
 #include "wait_p.h"
 
+#include "blockers_p.h"
+#include "closewatch_p.h"
 #include "frame_p.h"
 #include "logging_p.h"
 #include "workpool_p.h"
 
-#include <QStringList>
 #include <QThread>
 
 #include <algorithm>
@@ -31,46 +32,17 @@ Clock::time_point timePoint(QDeadlineTimer deadline)
     return Clock::now() + remaining;
 }
 
-QString describe(const Node &node)
-{
-    switch (node.state()) {
-    case NodeState::Running:
-        return QStringLiteral("%1 (running)").arg(node.path());
-    case NodeState::Closing:
-        break;
-    case NodeState::Closed:
-        return QStringLiteral("%1 (emitting closed())").arg(node.path());
-    }
-    if (Graph::hasBegunTeardown(node))
-        return QStringLiteral("%1 (teardown)").arg(node.path());
-    if (const auto holds = Graph::holds(node))
-        return QStringLiteral("%1 (closing, %2 works or holds)").arg(node.path()).arg(holds);
-    return QStringLiteral("%1 (closing)").arg(node.path());
-}
-
 void warnOfLongWait(Resident &node)
 {
-    // Those first that wait for nothing but themselves: they are what holds the others up.
-    constexpr qsizetype named = 20;
-    QStringList causes;
-    QStringList others;
-    qsizetype count = 0;
-    Graph::visitOpen(node, std::numeric_limits<std::size_t>::max(), [&](const Node &below) {
-        ++count;
-        QStringList &list = Graph::waitsForOthers(below) ? others : causes;
-        if (list.size() < named)
-            list += describe(below);
-    });
-    QStringList open = (causes + others).mid(0, named);
-    if (count > open.size())
-        open += QStringLiteral("and %1 more").arg(count - open.size());
+    const Blockers blockers(node);
+    CloseWatch::instance().told(node);
     qCWarning(lcProcess).noquote()
             << QStringLiteral(
-                       "A wait for process \"%1\" has blocked its thread for 5 s. Still open: %2. "
-                       "What needs the event loop of the blocked thread (timers, sockets, queued or "
-                       "blocking calls into it) cannot finish during the wait; nor what waits for a "
-                       "lock, a hold or another wait that ends only after it")
-                       .arg(node.path(), open.join(QLatin1String(", ")));
+                       "A wait for process \"%1\" has blocked its thread for 5 s. What needs the event "
+                       "loop of the blocked thread (timers, sockets, queued or blocking calls into it) "
+                       "cannot finish during the wait; nor what waits for a lock, a hold or another wait "
+                       "that ends only after it. %2 blocker(s):%3")
+                       .arg(node.path(), QString::number(blockers.count()), blockers.toString());
 }
 
 /// Runs steps that this thread may run although they are queued elsewhere: of processes that have
