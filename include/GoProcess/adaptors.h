@@ -205,8 +205,8 @@ Process *adopt(const QString &name, const QFuture<T> &future, QObject *parent = 
 /// reply, each with the default grace.
 ///
 /// Called in the thread of \a device, not inside a work, else refused. If the home is blocked in a
-/// wait of this library, a device that takes no byte for 30 s is given up, which is an Error. A
-/// device that is no QObject must outlive its process.
+/// wait of this library, a device that takes no byte for 30 s is given up, which is an Error; a socket
+/// that cannot be waited for (QWebSocket) at once. A device that is no QObject must outlive its process.
 template<class Device, std::enable_if_t<Private::isClosable<Device>, int> = 0>
 Process *adopt(Device *device, QObject *parent = nullptr)
 {

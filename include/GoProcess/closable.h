@@ -101,6 +101,21 @@ struct IsSocket<T,
 };
 
 template<class T, class = void>
+struct IsAsyncSocket : std::false_type
+{
+};
+
+/// What closes as a socket does, but is no QIODevice and cannot be waited for: QWebSocket.
+template<class T>
+struct IsAsyncSocket<T,
+                     std::void_t<decltype(std::declval<T &>().abort()),
+                                 decltype(static_cast<int>(std::declval<T &>().state())),
+                                 decltype(&T::disconnected)>>
+    : std::bool_constant<std::is_base_of_v<QObject, T> && !std::is_base_of_v<QIODevice, T>>
+{
+};
+
+template<class T, class = void>
 struct HasRemoteHostClosedError : std::false_type
 {
 };
@@ -184,6 +199,8 @@ public:
     {
         if constexpr (IsSocket<Device>::value)
             return m_device->state() != Device::UnconnectedState;
+        else if constexpr (IsAsyncSocket<Device>::value)
+            return static_cast<int>(m_device->state()) != 0; // QAbstractSocket::UnconnectedState
         else
             return false;
     }
@@ -192,13 +209,15 @@ public:
     {
         if constexpr (IsSocket<Device>::value)
             return m_device->waitForDisconnected(msecs);
+        else if constexpr (IsAsyncSocket<Device>::value)
+            return false;
         else
             return Closable::waitForDisconnected(msecs);
     }
 
     void abort() override
     {
-        if constexpr (IsSocket<Device>::value)
+        if constexpr (IsSocket<Device>::value || IsAsyncSocket<Device>::value)
             m_device->abort();
     }
 
@@ -211,6 +230,8 @@ public:
                              [self = this, call = errorOccurred](auto error) {
                                  call(self->isFailure(error));
                              });
+        } else if constexpr (IsAsyncSocket<Device>::value) {
+            QObject::connect(m_device, &Device::disconnected, m_device, disconnected);
         } else {
             Closable::watch(disconnected, errorOccurred);
         }

@@ -8,6 +8,7 @@
 
 #include <QDeadlineTimer>
 #include <QFuture>
+#include <QObject>
 #include <QPromise>
 #include <QString>
 
@@ -56,6 +57,22 @@ private:
     bool m_ended = false;
     Ref<ProcessData> m_process;
     QPromise<Error> m_promise;
+};
+
+/// Calls a function when an object is being destroyed, in the thread of both. QObject::destroyed() does not
+/// tell after `object->disconnect()`. Needs no moc. clazy:exclude=missing-qobject-macro
+class AtDestruction final : public QObject
+{
+public:
+    AtDestruction(QObject *object, std::function<void()> function)
+        : QObject(object), m_function(std::move(function))
+    {
+    }
+    Q_DISABLE_COPY_MOVE(AtDestruction)
+    ~AtDestruction() override { m_function(); }
+
+private:
+    const std::function<void()> m_function;
 };
 
 /// A thing that another thread may destroy while it is used.

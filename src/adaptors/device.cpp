@@ -13,6 +13,7 @@
 #include <QThread>
 
 #include <algorithm>
+#include <utility>
 
 namespace GoProcess::Private {
 
@@ -29,6 +30,7 @@ public:
     void watch();
 
 private:
+    void listen(QObject &object);
     void stop() override;
     bool finish(QDeadlineTimer deadline) override;
     void watchByName(QObject &object);
@@ -50,6 +52,7 @@ private:
     const std::unique_ptr<Closable> m_device;
     QIODevice *m_io; ///< Null for others, and once it is destroyed.
     QFileDevice *m_file; ///< The same.
+    QMetaObject::Connection m_listening; ///< False after the device's disconnect().
     Error m_error; ///< The first.
     /// What was left to write at the last error. A socket that is reset has forgotten it when it tells that
     /// it is disconnected.
@@ -73,15 +76,23 @@ void DeviceAdoption::watch()
     QObject *object = m_device->object();
     if (!object)
         return;
+    listen(*object);
     const auto self = std::static_pointer_cast<DeviceAdoption>(shared_from_this());
-    QObject::connect(object, &QObject::destroyed, [self] { self->destroyed(); });
+    new AtDestruction(object, [self] { self->destroyed(); });
+}
+
+void DeviceAdoption::listen(QObject &object)
+{
+    const auto self = std::static_pointer_cast<DeviceAdoption>(shared_from_this());
+    m_listening =
+            QObject::connect(&object, &QObject::destroyed, &object, [self] { self->destroyed(); });
     m_device->watch([self] { self->disconnected(); },
                     [self](bool isFailure) { self->errorOccurred(isFailure); });
     if (m_io) {
         QObject::connect(m_io, &QIODevice::aboutToClose, m_io, [self] { self->aboutToClose(); });
         QObject::connect(m_io, &QIODevice::bytesWritten, m_io, [self] { self->bytesWritten(); });
         if (!m_file && !m_device->isSocket())
-            watchByName(*object);
+            watchByName(object);
     }
 }
 
@@ -106,6 +117,8 @@ void DeviceAdoption::watchByName(QObject &object)
 void DeviceAdoption::stop()
 {
     m_stopping = true;
+    if (QObject *object = m_isGone ? nullptr : m_device->object(); object && !m_listening)
+        listen(*object);
     advance();
 }
 
@@ -255,7 +268,8 @@ void DeviceAdoption::errorOccurred(bool isFailure)
 
 void DeviceAdoption::destroyed()
 {
-    m_isGone = true;
+    if (std::exchange(m_isGone, true))
+        return;
     m_io = nullptr;
     m_file = nullptr;
     end(m_error);

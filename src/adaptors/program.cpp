@@ -94,6 +94,7 @@ public:
     void watch();
 
 private:
+    void listen();
     /// How a run has ended.
     struct Exit
     {
@@ -121,6 +122,7 @@ private:
     const milliseconds m_grace;
     const ProgramEnd m_how;
     QDeadlineTimer m_graceEnd;
+    QMetaObject::Connection m_listening; ///< False after the program's disconnect().
     QString m_name; ///< Of the program that runs, as the next run may be of another one.
     Asked m_asked = Asked::Nothing;
     bool m_hasRun = false; ///< The run was seen to run, so that it has not failed to start.
@@ -129,20 +131,26 @@ private:
     std::optional<Exit> m_exit;
 };
 
-void ProgramAdoption::watch()
+void ProgramAdoption::listen()
 {
     const auto self = std::static_pointer_cast<ProgramAdoption>(shared_from_this());
     QObject::connect(m_program, &QProcess::stateChanged, m_program,
                      [self](QProcess::ProcessState state) { self->stateChanged(state); });
-    QObject::connect(m_program, &QProcess::finished, m_program,
-                     [self](int code, QProcess::ExitStatus status) {
-                         self->m_exit = Exit { code, status };
-                         self->endRun();
-                     });
+    m_listening = QObject::connect(m_program, &QProcess::finished, m_program,
+                                   [self](int code, QProcess::ExitStatus status) {
+                                       self->m_exit = Exit { code, status };
+                                       self->endRun();
+                                   });
     QObject::connect(m_program, &QProcess::errorOccurred, m_program,
                      [self](QProcess::ProcessError error) { self->errorOccurred(error); });
     QObject::connect(m_program, &QObject::destroyed, [self] { self->destroyed(); });
+}
 
+void ProgramAdoption::watch()
+{
+    listen();
+    const auto self = std::static_pointer_cast<ProgramAdoption>(shared_from_this());
+    new AtDestruction(m_program, [self] { self->destroyed(); });
     m_name = m_program->program();
     m_hasRun = m_program->state() == QProcess::Running;
     if (isRunning())
@@ -173,10 +181,13 @@ void ProgramAdoption::errorOccurred(QProcess::ProcessError error)
 
 void ProgramAdoption::stop()
 {
-    if (m_exit || !isRunning())
+    if (m_exit || !isRunning()) {
         endRun();
-    else
-        ask(m_how == ProgramEnd::EndOfInput ? Asked::EndOfInput : Asked::Terminate);
+        return;
+    }
+    if (!m_listening)
+        listen();
+    ask(m_how == ProgramEnd::EndOfInput ? Asked::EndOfInput : Asked::Terminate);
 }
 
 /// Asks the program to end, and sees after the grace whether it has.
@@ -238,6 +249,8 @@ bool ProgramAdoption::finish(QDeadlineTimer deadline)
 
 void ProgramAdoption::destroyed()
 {
+    if (!m_program)
+        return;
     Programs::instance().remove(m_program);
     m_program = nullptr;
     end();

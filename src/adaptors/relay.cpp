@@ -36,18 +36,19 @@ private:
 
 } // namespace
 
-bool relay(QObject &sender, QByteArrayView signal, std::function<void(void **)> function)
+QMetaObject::Connection relay(QObject &sender, QByteArrayView signal,
+                              std::function<void(void **)> function)
 {
     const QMetaObject *meta = sender.metaObject();
     for (int i = meta->methodCount() - 1; i >= 0; --i) {
         const QMetaMethod method = meta->method(i);
         if (method.methodType() == QMetaMethod::Signal && method.name() == signal) {
             auto *relay = new Relay(sender, std::move(function));
-            return bool(QMetaObject::connect(&sender, i, relay, Relay::slot(), Qt::DirectConnection,
-                                             nullptr));
+            return QMetaObject::connect(&sender, i, relay, Relay::slot(), Qt::DirectConnection,
+                                        nullptr);
         }
     }
-    return false;
+    return {};
 }
 
 } // namespace GoProcess::Private

@@ -56,6 +56,7 @@ public:
     void watch();
 
 private:
+    void listen();
     void stop() override;
     bool finish(QDeadlineTimer deadline) override;
     void abort();
@@ -64,6 +65,7 @@ private:
     QIODevice *m_reply; ///< Null once it is destroyed.
     const milliseconds m_grace;
     QDeadlineTimer m_abortAt;
+    QMetaObject::Connection m_listening; ///< False after the reply's disconnect().
     Calls *m_calls = nullptr; ///< In a blocked wait. A child of the reply.
     microseconds m_pause =
             microseconds(0); ///< How long a blocked wait sleeps before it looks again.
@@ -72,12 +74,19 @@ private:
 
 void ReplyAdoption::watch()
 {
+    listen();
+    const auto self = std::static_pointer_cast<ReplyAdoption>(shared_from_this());
+    new AtDestruction(m_reply, [self] { self->destroyed(); });
+}
+
+void ReplyAdoption::listen()
+{
     const auto self = std::static_pointer_cast<ReplyAdoption>(shared_from_this());
     relay(*m_reply, "errorOccurred", [self](void **) {
         if (!self->m_error)
             self->m_error = Error(self->m_reply->errorString());
     });
-    relay(*m_reply, "finished", [self](void **) { self->end(self->m_error); });
+    m_listening = relay(*m_reply, "finished", [self](void **) { self->end(self->m_error); });
     QObject::connect(m_reply, &QObject::destroyed, [self] { self->destroyed(); });
 }
 
@@ -85,6 +94,8 @@ void ReplyAdoption::stop()
 {
     if (!m_reply)
         return;
+    if (!m_listening)
+        listen();
     m_abortAt = QDeadlineTimer(m_grace);
     const auto self = std::static_pointer_cast<ReplyAdoption>(shared_from_this());
     QTimer::singleShot(m_grace, m_reply, [self] { self->abort(); });
@@ -130,6 +141,8 @@ bool ReplyAdoption::finish(QDeadlineTimer deadline)
 
 void ReplyAdoption::destroyed()
 {
+    if (!m_reply)
+        return;
     m_reply = nullptr;
     end(Error(QStringLiteral("The reply was destroyed before it had finished")));
 }

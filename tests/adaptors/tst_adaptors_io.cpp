@@ -103,6 +103,29 @@ protected:
     }
 };
 
+/// A socket like QWebSocket: it is no QIODevice, and cannot be waited for.
+class WebSocket : public QObject
+{
+    Q_OBJECT
+
+public:
+    enum State { Unconnected, Connected = 3, Closing = 6 };
+    State state() const { return m_state; }
+    void close() { m_state = Closing; }
+    void abort() { end(); }
+    void end()
+    {
+        m_state = Unconnected;
+        Q_EMIT disconnected();
+    }
+
+Q_SIGNALS:
+    void disconnected();
+
+private:
+    State m_state = Connected;
+};
+
 /// Closes, and returns when the teardown has begun.
 void beginClose(Process &process)
 {
@@ -138,6 +161,10 @@ private Q_SLOTS:
     void udpSocketThatIsBound();
     void deadlineOfAWaitForASocket();
     void portThatIsUnplugged();
+    void webSocketClosesItsHandshakeFirst();
+    void webSocketInABlockedWait();
+    void disconnectOfASocket_data();
+    void disconnectOfASocket();
 
     void fileThatFailedBefore_data();
     void fileThatFailedBefore();
@@ -271,6 +298,51 @@ void tst_AdaptorsIo::portThatIsUnplugged()
     QVERIFY(process->error().message().contains(u"not written"_s)
             || process->error().message().contains(u"unplugged"_s));
     QVERIFY(!port.isOpen());
+}
+
+void tst_AdaptorsIo::webSocketClosesItsHandshakeFirst()
+{
+    WebSocket socket;
+    const std::unique_ptr<Process> process(adopt(&socket));
+    process->close();
+    QTRY_COMPARE(socket.state(), WebSocket::Closing);
+    deliver();
+    QVERIFY(!process->isClosed());
+    socket.end();
+    QTRY_VERIFY(process->isClosed());
+    QVERIFY(!process->error());
+}
+
+void tst_AdaptorsIo::webSocketInABlockedWait()
+{
+    WebSocket socket;
+    const std::unique_ptr<Process> process(adopt(&socket));
+    QVERIFY(process->closeAndWait().message().contains(u"did not close"_s));
+    QCOMPARE(socket.state(), WebSocket::Unconnected);
+}
+
+void tst_AdaptorsIo::disconnectOfASocket_data()
+{
+    QTest::addColumn<bool>("isDestroyed");
+    QTest::newRow("closed") << false;
+    QTest::newRow("destroyed") << true;
+}
+
+void tst_AdaptorsIo::disconnectOfASocket()
+{
+    QFETCH(const bool, isDestroyed);
+    StuckTcp stuck;
+    auto socket = std::make_unique<QTcpSocket>();
+    socket->connectToHost(QHostAddress::LocalHost, stuck.server.serverPort());
+    QVERIFY(socket->waitForConnected());
+    const std::unique_ptr<Process> process(adopt(socket.get()));
+    socket->disconnect(); // of all slots, also those of the adaptor
+    if (isDestroyed)
+        socket.reset();
+    else
+        process->close();
+    QTRY_VERIFY(process->isClosed());
+    QVERIFY2(!process->error(), qPrintable(process->error().message()));
 }
 
 // --- Files ---------------------------------------------------------------------------------------

@@ -55,6 +55,8 @@ private Q_SLOTS:
     void theNextRunIsNotEnded();
     void theNextRunThatFailsToStart();
     void signalsAreBlocked();
+    void disconnectOfTheProgram_data();
+    void disconnectOfTheProgram();
 
     void deadlineOfAWait();
     void killedInTheEventLoopAfterAWait();
@@ -161,6 +163,31 @@ void tst_AdaptorsRun::signalsAreBlocked()
     QTRY_VERIFY(process->isClosed()); // if only after the grace
     QVERIFY(!process->error());
     program.blockSignals(false);
+}
+
+void tst_AdaptorsRun::disconnectOfTheProgram_data()
+{
+    QTest::addColumn<bool>("isDestroyed");
+    QTest::newRow("closed") << false;
+    QTest::newRow("destroyed") << true;
+}
+
+void tst_AdaptorsRun::disconnectOfTheProgram()
+{
+    QFETCH(const bool, isDestroyed);
+    auto program = std::make_unique<QProcess>();
+    start(*program, obeys);
+    const std::unique_ptr<Process> process(adopt(program.get(), nullptr, 60s));
+    program->disconnect(); // of all slots, also those of the adaptor
+    if (isDestroyed) {
+        program->kill();
+        QVERIFY(program->waitForFinished());
+        program.reset();
+    } else {
+        process->close();
+    }
+    QTRY_VERIFY(process->isClosed());
+    QVERIFY2(!process->error(), qPrintable(process->error().message()));
 }
 
 // --- Waits ---------------------------------------------------------------------------------------
