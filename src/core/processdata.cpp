@@ -380,6 +380,13 @@ ProcessPtr ProcessData::make(QThread *thread, const QString &name)
     return self;
 }
 
+ProcessPtr ProcessData::makeAtHome(QThread *thread, const QString &name)
+{
+    ProcessPtr self = make(thread, name);
+    of(self.get())->setPlaced(false); // nobody else knows it yet
+    return self;
+}
+
 bool ProcessData::join(Process *parent, const char *what)
 {
     if (!parent)

@@ -72,6 +72,8 @@ public:
     /// A process without a home that the library keeps alive until it is Closed. Its QObject lives in
     /// \a thread; with null any thread may delete it.
     static ProcessPtr make(QThread *thread, const QString &name);
+    /// The same, but \a thread, which is not null, is its home.
+    static ProcessPtr makeAtHome(QThread *thread, const QString &name);
     /// The thread of such a process with that \a parent, which may be null.
     static QThread *threadBelow(const Process *parent);
     /// Makes a process that nobody else knows yet a child of \a parent, unless that is null, and of

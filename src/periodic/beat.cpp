@@ -13,15 +13,34 @@ namespace {
 class Run final : public Work
 {
 public:
-    explicit Run(std::shared_ptr<Work> work) : m_work(std::move(work)) { }
+    Run(std::shared_ptr<Work> work, AtClose atClose) : m_work(std::move(work)), m_atClose(atClose)
+    {
+    }
 
     Error run(Process &self) override
     {
         // Closing stops the beat at once, also a run that was started and has not begun.
-        return self.isClosing() ? Error() : m_work->run(self);
+        const bool isDropped = m_atClose == AtClose::Drop && self.isClosing();
+        return isDropped ? Error() : m_work->run(self);
     }
 
 private:
+    const std::shared_ptr<Work> m_work;
+    const AtClose m_atClose;
+};
+
+/// The same as a step at home.
+class RunInThread final : public Teardown
+{
+public:
+    RunInThread(std::shared_ptr<Beat> beat, std::shared_ptr<Work> work)
+        : m_beat(std::move(beat)), m_work(std::move(work))
+    {
+    }
+    TeardownResult run() override { return m_beat->runHere(*m_work); }
+
+private:
+    const std::shared_ptr<Beat> m_beat;
     const std::shared_ptr<Work> m_work;
 };
 
@@ -72,15 +91,22 @@ private:
     const bool m_holds;
 };
 
-Beat::Beat(Beats beats, std::chrono::nanoseconds interval, std::unique_ptr<Work> work,
-           Process &process)
+Beat::Beat(Beats beats, AtClose atClose, std::chrono::nanoseconds interval,
+           std::unique_ptr<Work> work, Process &process)
     : m_beats(beats),
+      m_atClose(atClose),
       m_interval(interval),
       m_handle(process),
       m_process(&process),
       m_work(std::move(work)),
       m_time(Clock::now())
 {
+}
+
+void Beat::runInThread(const QObject *context)
+{
+    m_isInThread = true;
+    m_context = context;
 }
 
 bool Beat::overlaps() const
@@ -93,6 +119,9 @@ bool Beat::mayStart()
 {
     if (Clock::instance().hasProgramEnded())
         programEnds();
+    // Its destructor closes the process by a signal, which others may have disconnected.
+    if (m_isInThread && m_context.isNull())
+        m_handle.close();
     return !m_handle.isClosing();
 }
 
@@ -107,11 +136,26 @@ void Beat::startRun()
 {
     // In no thread: the one of the process may neither run events nor ever wait, so that it would
     // never delete them.
-    const ProcessPtr run = ProcessData::make(nullptr, QString());
+    const ProcessPtr run = m_isInThread
+            ? ProcessData::makeAtHome(ProcessData::threadBelow(m_process), QString())
+            : ProcessData::make(nullptr, QString());
     ProcessData &data = *ProcessData::of(run.get());
     if (!overlaps())
         data.bind(std::make_shared<EndOfRun>(shared_from_this()), NodeState::Running);
-    data.start(m_process, std::make_unique<Run>(m_work), "go()");
+    if (!m_isInThread) {
+        data.start(m_process, std::make_unique<Run>(m_work, m_atClose), "go()");
+        return;
+    }
+    data.setTeardown(std::make_unique<RunInThread>(shared_from_this(), m_work));
+    if (data.join(m_process, "go()"))
+        deliver(Graph::close(data));
+}
+
+/// The process waits for the run that calls, so its object lives.
+Error Beat::runHere(Work &work)
+{
+    const bool isDropped = m_atClose == AtClose::Drop && m_handle.isClosing();
+    return isDropped || m_context.isNull() ? Error() : work.run(*m_process);
 }
 
 void Beat::startTimer()
@@ -163,14 +207,18 @@ void Beat::fireNoMore()
 void Beat::runClosed()
 {
     const Holding holding(*this);
-    if (!holding || !mayStart())
+    if (!holding)
+        return;
+    // What is due was counted before the close.
+    const bool goesOn = mayStart();
+    if (!goesOn && m_atClose == AtClose::Drop)
         return;
     const bool more = m_due.fetch_sub(1) > 1;
     if (more)
         startRun();
-    else if (m_beats == Beats::Every)
+    else if (goesOn && m_beats == Beats::Every)
         startTimer();
-    else if (m_noMore.load())
+    else if (goesOn && m_noMore.load())
         m_handle.close();
 }
 
@@ -193,43 +241,59 @@ void refusePeriodic(const char *what, const char *why, const Process *parent)
 }
 
 /// A periodic process whose beat has not begun; null if it is refused.
-static std::shared_ptr<Beat> makeBeat(Beats beats, const char *what,
+static std::shared_ptr<Beat> makeBeat(Beats beats, const char *what, const Place &place,
                                       std::chrono::nanoseconds interval, std::unique_ptr<Work> work,
-                                      Process *parent, ProcessPtr *process)
+                                      Process *parent, AtClose atClose, ProcessPtr *process)
 {
     if (!work) {
         refusePeriodic(what, "the work is null", parent);
         return nullptr;
     }
-    ProcessPtr made = ProcessData::make(ProcessData::threadBelow(parent), QString());
+    QThread *const home = place.context ? place.context->thread() : nullptr;
+    if (place.hasContext && !home) {
+        refusePeriodic(what, place.context ? "the context has no thread" : "the context is null",
+                       parent);
+        return nullptr;
+    }
+    ProcessPtr made = home ? ProcessData::makeAtHome(home, place.name)
+                           : ProcessData::make(ProcessData::threadBelow(parent), place.name);
     ProcessData &data = *ProcessData::of(made.get());
-    auto beat = std::make_shared<Beat>(beats, interval, std::move(work), *made);
+    auto beat = std::make_shared<Beat>(beats, atClose, interval, std::move(work), *made);
+    if (home)
+        beat->runInThread(place.context);
     data.bind(beat, NodeState::Running);
     if (!data.join(parent, what))
         return nullptr;
+    if (home) {
+        const ProcessHandle handle(*made);
+        handle.bindConnection(
+                QObject::connect(place.context, &QObject::destroyed, CloseProcess { handle }));
+    }
     *process = std::move(made);
     return beat;
 }
 
-ProcessPtr startBeat(Beats beats, const char *what, std::chrono::nanoseconds interval,
-                     std::unique_ptr<Work> work, Process *parent)
+ProcessPtr startBeat(Beats beats, const char *what, const Place &place,
+                     std::chrono::nanoseconds interval, std::unique_ptr<Work> work, Process *parent)
 {
     if (interval <= std::chrono::nanoseconds::zero()) {
         refusePeriodic(what, "the interval is not positive", parent);
         return nullptr;
     }
     ProcessPtr process;
-    if (const auto beat = makeBeat(beats, what, interval, std::move(work), parent, &process))
+    if (const auto beat = makeBeat(beats, what, place, interval, std::move(work), parent,
+                                   AtClose::Drop, &process))
         beat->begin();
     return process;
 }
 
-ProcessPtr startTriggered(Beats beats, const char *what, std::unique_ptr<Work> work,
-                          Process *parent, std::shared_ptr<Trigger> *trigger)
+ProcessPtr startTriggered(Beats beats, const char *what, const Place &place,
+                          std::unique_ptr<Work> work, Process *parent, AtClose atClose,
+                          std::shared_ptr<Trigger> *trigger)
 {
     ProcessPtr process;
-    auto beat = makeBeat(beats, what, std::chrono::nanoseconds::zero(), std::move(work), parent,
-                         &process);
+    auto beat = makeBeat(beats, what, place, std::chrono::nanoseconds::zero(), std::move(work),
+                         parent, atClose, &process);
     if (beat)
         *trigger = std::make_shared<FireBeat>(std::move(beat));
     return process;

@@ -627,10 +627,13 @@ void Periodic::closingDropsSignals()
     Sender sender;
     Gate gate;
     Counter runs;
-    const ProcessPtr process = onSignal(&sender, &Sender::fired, [&] {
-        runs.add();
-        gate.pass();
-    });
+    const ProcessPtr process = onSignal(
+            &sender, &Sender::fired,
+            [&] {
+                runs.add();
+                gate.pass();
+            },
+            nullptr, GoProcess::AtClose::Drop);
     for (int i = 0; i < 5; ++i)
         Q_EMIT sender.fired(i);
     QVERIFY(gate.waitForArrivals());
@@ -687,10 +690,13 @@ void Periodic::closingInARun()
     Sender sender;
     ProcessPtr process;
     Counter runs;
-    process = onSignal(&sender, &Sender::fired, [&] {
-        runs.add();
-        process->close();
-    });
+    process = onSignal(
+            &sender, &Sender::fired,
+            [&] {
+                runs.add();
+                process->close();
+            },
+            nullptr, GoProcess::AtClose::Drop);
     Q_EMIT sender.fired(1);
     Q_EMIT sender.fired(2);
     QVERIFY(process->waitForClosed(soon()));
