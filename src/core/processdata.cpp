@@ -412,18 +412,29 @@ bool ProcessData::join(Process *parent, const char *what)
     return false;
 }
 
-bool ProcessData::start(Process *parent, std::unique_ptr<Work> work, const char *what)
+bool ProcessData::promiseWork(Process *parent, std::unique_ptr<Work> work, const char *what)
 {
     m_extras->work = std::move(work);
     Graph::addWork(*this);
     if (!join(parent, what))
         return false;
+    m_extras->workPool = m_extras->pool;
+    return true;
+}
 
-    QThreadPool *pool = m_extras->workPool = m_extras->pool;
-    if (pool)
+void ProcessData::submitWork()
+{
+    if (QThreadPool *const pool = m_extras->workPool)
         WorkPool::submit(*this, pool);
     else
         deliver(*this, Step::Work);
+}
+
+bool ProcessData::start(Process *parent, std::unique_ptr<Work> work, const char *what)
+{
+    if (!promiseWork(parent, std::move(work), what))
+        return false;
+    submitWork();
     return true;
 }
 
@@ -464,9 +475,13 @@ void ProcessData::runWork(Item *next)
 
 void ProcessData::workDropped()
 {
+    dropWork(QStringLiteral("The work was dropped by its thread pool before it started"));
+}
+
+void ProcessData::dropWork(const QString &why)
+{
     m_extras->work.reset();
-    Graph::fail(*this,
-                Error(QStringLiteral("The work was dropped by its thread pool before it started")));
+    Graph::fail(*this, Error(why));
     deliver(Graph::workReturned(*this));
 }
 

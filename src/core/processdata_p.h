@@ -79,7 +79,13 @@ public:
     /// Makes a process that nobody else knows yet a child of \a parent, unless that is null, and of
     /// its pool. If that is refused nothing keeps it any more.
     bool join(Process *parent, const char *what);
-    /// The same, and starts its work.
+    /// The same, and it does not close before its work has returned or was dropped.
+    bool promiseWork(Process *parent, std::unique_ptr<Work> work, const char *what);
+    /// Starts a work that was promised.
+    void submitWork();
+    /// Drops it instead: the error says \a why.
+    void dropWork(const QString &why);
+    /// Promises a work and starts it.
     bool start(Process *parent, std::unique_ptr<Work> work, const char *what);
 
     /// Keeps \a binding and tells it what happens; false if the state is beyond \a latest already.

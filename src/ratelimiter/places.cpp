@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// The places of a rate limiter, and the threads that wait for one.
+// The places of a rate limiter, and the threads and works that wait for one.
 
 #include "places_p.h"
 
 #include "core/wait_p.h"
 
-#include <algorithm>
+#include <utility>
+#include <vector>
 
 namespace GoProcess::Private {
 
@@ -21,7 +22,9 @@ public:
     Places &places;
     Turn *const outer;
     WakeUp wakeUp;
-    bool granted = false; ///< Guarded by the mutex of the places.
+    // Guarded by the mutex of the places:
+    bool granted = false;
+    Queue::iterator position;
 
     static thread_local Turn *innermost;
 };
@@ -37,27 +40,102 @@ void Places::Place::giveBack()
 void Places::Place::occupy(Resident &process)
 {
     const std::lock_guard lock(m_places->m_mutex);
-    m_holder = &process;
-    m_places->m_holders.push_back(&process);
+    m_holder = m_places->m_holders.insert(m_places->m_holders.end(), &process);
 }
 
-void Places::giveBack(const Resident *holder)
+/// Gives a place away, which \a holder has occupied.
+void Places::giveBack(std::optional<Holders::iterator> holder)
 {
-    const std::lock_guard lock(m_mutex);
-    const auto held = std::find(m_holders.begin(), m_holders.end(), holder);
-    if (held != m_holders.end())
-        m_holders.erase(held);
-
-    if (m_queue.empty()) {
-        ++m_free;
-        return;
+    while (true) {
+        QueuedWork *next = nullptr;
+        Ref<ProcessData> child; // keeps it alive when it has left the queue
+        bool isLate = false;
+        {
+            const std::lock_guard lock(m_mutex);
+            if (holder)
+                m_holders.erase(*std::exchange(holder, std::nullopt));
+            if (m_queue.empty()) {
+                ++m_free;
+                return;
+            }
+            const Waiting first = m_queue.front();
+            m_queue.pop_front();
+            if (first.thread) {
+                first.thread->granted = true;
+                // The thread cannot let go of its turn before it got the mutex.
+                first.thread->wakeUp.set();
+                return;
+            }
+            next = first.work;
+            child = next->m_child;
+            isLate = child->state() != NodeState::Running;
+            next->m_state = isLate ? QueuedWork::State::Dropped : QueuedWork::State::Started;
+            if (!isLate)
+                next->m_holder = m_holders.insert(m_holders.end(), child.get());
+        }
+        // The process cannot be Closed before one of these has been done, and so its bindings live.
+        if (!isLate) {
+            next->start();
+            return;
+        }
+        next->drop();
     }
-    Turn *next = m_queue.front();
-    m_queue.pop_front();
-    next->granted = true;
-    // The thread cannot let go of its turn before it got the mutex.
-    next->wakeUp.set();
 }
+
+// --- Works ---------------------------------------------------------------------------------------
+
+void Places::QueuedWork::drop()
+{
+    // A copy: this goes with the process.
+    const Ref<ProcessData> child = m_child;
+    child->dropWork(
+            QStringLiteral("The work was dropped, as it was closed before it got a place of "
+                           "its rate limiter"));
+}
+
+void Places::QueuedWork::closed()
+{
+    if (m_state == State::Started) // which it was before its work was
+        m_places->giveBack(m_holder);
+}
+
+void Places::enqueue(QueuedWork &work)
+{
+    {
+        const std::lock_guard lock(m_mutex);
+        if (m_free > 0) {
+            --m_free;
+            work.m_state = QueuedWork::State::Started;
+            work.m_holder = m_holders.insert(m_holders.end(), work.m_child.get());
+        } else if (work.m_isClosing) {
+            work.m_state = QueuedWork::State::Dropped;
+        } else {
+            work.m_position = m_queue.insert(m_queue.end(), Waiting { nullptr, &work });
+            work.m_state = QueuedWork::State::Waiting;
+            return;
+        }
+    }
+    if (work.m_state == QueuedWork::State::Started)
+        work.start();
+    else
+        work.drop();
+}
+
+/// It is closing: without a place it does not start any more.
+void Places::leave(QueuedWork &work)
+{
+    {
+        const std::lock_guard lock(m_mutex);
+        work.m_isClosing = true;
+        if (work.m_state != QueuedWork::State::Waiting)
+            return;
+        m_queue.erase(work.m_position);
+        work.m_state = QueuedWork::State::Dropped;
+    }
+    work.drop();
+}
+
+// --- Threads -------------------------------------------------------------------------------------
 
 std::shared_ptr<Places::Place> Places::tryTake()
 {
@@ -79,6 +157,8 @@ QString Places::refusalOfWait() const
         }
     }
 
+    if (!Frame::innermost())
+        return {}; // nothing ends after what does not run
     std::vector<Ref<Resident>> holders;
     {
         const std::lock_guard lock(m_mutex);
@@ -117,7 +197,7 @@ std::shared_ptr<Places::Place> Places::take(Resident &limiter, QDeadlineTimer de
             --m_free;
             return std::make_shared<Place>(shared_from_this());
         }
-        m_queue.push_back(&turn);
+        turn.position = m_queue.insert(m_queue.end(), Waiting { &turn, nullptr });
     }
     try {
         const GoalWaiter waiter(limiter, Waiter::Goal::TeardownBegun, turn.wakeUp);
@@ -135,7 +215,7 @@ std::shared_ptr<Places::Place> Places::leave(Turn &turn)
     const std::lock_guard lock(m_mutex);
     if (turn.granted)
         return std::make_shared<Place>(shared_from_this());
-    m_queue.erase(std::find(m_queue.begin(), m_queue.end(), &turn));
+    m_queue.erase(turn.position);
     return nullptr;
 }
 

@@ -30,6 +30,12 @@ RateLimiter::RateLimiter(int limit, QObject *parent)
 {
 }
 
+RateLimiter::RateLimiter(const QString &name, int limit, QObject *parent)
+    : RateLimiter(limit, parent)
+{
+    setName(name);
+}
+
 RateLimiter::~RateLimiter()
 {
     // In a slot of its own closing() it cannot wait here, but ~Process completes the close.
@@ -43,7 +49,8 @@ int RateLimiter::limit() const
     return m_places->limit();
 }
 
-ProcessPtr RateLimiter::limitedGoImpl(std::unique_ptr<Private::Work> work, QDeadlineTimer deadline)
+ProcessPtr RateLimiter::limitedGoImpl(const QString &name, std::unique_ptr<Private::Work> work,
+                                      QDeadlineTimer deadline)
 {
     constexpr const char *what = "limitedGo()";
     // Shared state only: when the teardown has begun another thread may destroy this object while
@@ -63,7 +70,7 @@ ProcessPtr RateLimiter::limitedGoImpl(std::unique_ptr<Private::Work> work, QDead
         refusal = QStringLiteral("its teardown has begun");
     ProcessPtr child;
     if (held && place) {
-        child = ProcessData::make(ProcessData::threadBelow(this), QString());
+        child = ProcessData::make(ProcessData::threadBelow(this), name);
         ProcessData *const node = ProcessData::of(child.get());
         place->occupy(*node);
         node->bind(place, Private::NodeState::Running);
@@ -74,6 +81,25 @@ ProcessPtr RateLimiter::limitedGoImpl(std::unique_ptr<Private::Work> work, QDead
         Private::deliver(Graph::release(*data));
     if (!refusal.isEmpty())
         ProcessData::refuse(what, data->path(), refusal);
+    return child;
+}
+
+ProcessPtr RateLimiter::queueGoImpl(const QString &name, std::unique_ptr<Private::Work> work)
+{
+    constexpr const char *what = "queueGo()";
+    if (!work) {
+        ProcessData::refuse(what, ProcessData::of(this)->path(),
+                            QStringLiteral("the work is null"));
+        return nullptr;
+    }
+    ProcessPtr child = ProcessData::make(ProcessData::threadBelow(this), name);
+    ProcessData *const node = ProcessData::of(child.get());
+    const auto queued = std::make_shared<Places::QueuedWork>(m_places, *node);
+    node->bind(queued, Private::NodeState::Running);
+    if (!node->promiseWork(this, std::move(work), what))
+        return nullptr;
+    // From here on this waits for the child, but the child may close.
+    queued->places().enqueue(*queued);
     return child;
 }
 
