@@ -4,8 +4,9 @@
 // A QFuture of Qt 6.4 has room for one continuation: a second one silently throws the first away. So
 // these are watchers, of which there may be any number. A QFutureWatcher is told by a posted event,
 // which would need an event loop; but whoever posts an event also wakes the event dispatcher of the
-// watcher's thread. The watchers here live in a thread that is never started, and whose dispatcher
-// rings a bell instead: then the clock looks which futures have finished.
+// watcher's thread. The watchers here live in threads that are never started, and whose dispatchers
+// ring a bell instead: then the clock looks which futures have finished. A bell does not tell which of
+// its futures it was, so there is one for every few.
 
 #include "futurewatch_p.h"
 
@@ -39,7 +40,45 @@ namespace {
 
 class FutureWatch;
 
-/// All futures that are watched. Never destroyed.
+/// A few futures that share a doorbell: who rings it tells where to look, and looking costs the same
+/// however many futures are watched. It takes events from no thread, and costs some 700 bytes.
+class WatchGroup
+{
+public:
+    static constexpr int size = 16;
+
+    WatchGroup();
+
+    QThread &thread() { return m_thread; }
+    void add(const std::shared_ptr<FutureWatch> &watch);
+    void remove(FutureWatch &watch);
+    /// Some future may have changed. Called by Qt under the locks of that future, too.
+    void ring();
+    /// Tells those that have finished.
+    void look();
+    void addThoseOfPool(const QThreadPool *pool, std::vector<QFuture<void>> &found);
+
+private:
+    friend class FutureWatch;
+    friend class FutureWatches;
+    using Watches = std::list<std::shared_ptr<FutureWatch>>;
+
+    QThread m_thread; ///< Never started.
+    // Set by those who ring, cleared before somebody looks. Acquire and release: the look that a ring
+    // leads to sees that future finished, and so does one whose ring came when it was set.
+    std::atomic<bool> m_isRung = false;
+
+    std::mutex m_mutex; // guards what follows
+    Watches m_watches;
+
+    // Guarded by the mutex of all groups.
+    WatchGroup *m_next = nullptr; ///< Never changes once others know the group.
+    int m_taken = 0; ///< How many places are.
+    WatchGroup *m_nextWithRoom = nullptr;
+    WatchGroup *m_nextRung = nullptr;
+};
+
+/// All groups. Never destroyed, as those who ring are not finished with the bell when they are heard.
 class FutureWatches
 {
 public:
@@ -49,43 +88,39 @@ public:
         return *watches;
     }
 
-    QThread *thread() const { return m_thread; }
-    void add(const std::shared_ptr<FutureWatch> &watch);
-    void remove(FutureWatch &watch);
+    /// A group where a place was taken for the caller.
+    WatchGroup &takePlace();
+    void giveBack(WatchGroup &group);
+    void rung(WatchGroup &group);
     std::vector<QFuture<void>> ofPool(const QThreadPool *pool);
-    /// Some future may have changed. Called by Qt under the locks of that future, too.
-    void ring();
 
 private:
-    friend class FutureWatch;
-    using Watches = std::list<std::shared_ptr<FutureWatch>>;
-
     class Scan final : public Timer
     {
     public:
         void expired() override { instance().scan(); }
     };
 
-    FutureWatches();
+    WatchGroup *firstRung();
     void scan();
 
-    QThread *const m_thread;
     const std::shared_ptr<Scan> m_scan = std::make_shared<Scan>();
-    // Set by those who ring, cleared by the scan before it looks. Acquire and release: the scan that
-    // a ring leads to sees that future finished, and so does one whose ring came when it was set.
-    std::atomic<bool> m_isRung = false;
-    // Written by the scan; relaxed, as a time that is a little old only lets one scan come early.
-    std::atomic<Clock::Time::rep> m_nextScan = 0;
 
     std::mutex m_mutex; // guards what follows
-    Watches m_watches;
+    WatchGroup *m_all = nullptr; ///< The newest one; they are a list.
+    WatchGroup *m_withRoom = nullptr; ///< One of those; they are a list, too.
+    WatchGroup *m_firstRung = nullptr;
+    WatchGroup *m_lastRung = nullptr;
+    bool m_isScheduled = false; ///< The scan is, or runs.
+    Clock::Time m_nextScan; ///< Not before.
 };
 
-/// The event dispatcher of the thread that is never started: it is there to be woken. It needs no moc.
+/// The event dispatcher of a thread that is never started: it is there to be woken. It needs no moc.
 class Doorbell final : public QAbstractEventDispatcher // clazy:exclude=missing-qobject-macro
 {
 public:
-    void wakeUp() override { FutureWatches::instance().ring(); }
+    explicit Doorbell(WatchGroup &group) : m_group(group) { }
+    void wakeUp() override { m_group.ring(); }
 
     void interrupt() override { }
     bool processEvents(QEventLoop::ProcessEventsFlags) override { return false; }
@@ -96,21 +131,25 @@ public:
     bool unregisterTimers(QObject *) override { return false; }
     QList<TimerInfo> registeredTimers(QObject *) const override { return {}; }
     int remainingTime(int) override { return -1; }
+
+private:
+    WatchGroup &m_group;
 };
 
 /// A future that is watched, and what to do when it has finished.
 class FutureWatch
 {
 public:
-    explicit FutureWatch(const QFuture<void> &future) : m_future(future)
+    explicit FutureWatch(const QFuture<void> &future)
+        : m_future(future), m_group(FutureWatches::instance().takePlace())
     {
-        m_watcher.moveToThread(FutureWatches::instance().thread());
+        m_watcher.moveToThread(&m_group.thread());
         // Nobody takes the results that it is told of, so they must not hold their producer up.
         m_watcher.setPendingResultsLimit(std::numeric_limits<int>::max());
         m_watcher.setFuture(m_future);
     }
     Q_DISABLE_COPY_MOVE(FutureWatch)
-    virtual ~FutureWatch() = default;
+    virtual ~FutureWatch() { FutureWatches::instance().giveBack(m_group); }
 
     /// Called once, in the thread of the clock.
     virtual void happened() = 0;
@@ -118,6 +157,7 @@ public:
 
     /// Throws away what the watcher was told.
     void forgetEvents() { QCoreApplication::removePostedEvents(&m_watcher); }
+    WatchGroup &group() const { return m_group; }
 
     const QFuture<void> &future() const { return m_future; }
 
@@ -126,19 +166,22 @@ protected:
     const QFuture<void> m_future;
 
 private:
-    friend class FutureWatches;
+    friend class WatchGroup;
 
+    WatchGroup &m_group;
     QFutureWatcher<void> m_watcher;
-    FutureWatches::Watches::iterator m_place; ///< Guarded by the mutex of all watches.
+    WatchGroup::Watches::iterator m_place; ///< Guarded by the mutex of the group.
     bool m_isWatched = false; ///< The same.
 };
 
-FutureWatches::FutureWatches() : m_thread(new QThread)
+// --- A group -------------------------------------------------------------------------------------
+
+WatchGroup::WatchGroup()
 {
-    m_thread->setEventDispatcher(new Doorbell);
+    m_thread.setEventDispatcher(new Doorbell(*this));
 }
 
-void FutureWatches::add(const std::shared_ptr<FutureWatch> &watch)
+void WatchGroup::add(const std::shared_ptr<FutureWatch> &watch)
 {
     {
         const std::lock_guard lock(m_mutex);
@@ -152,7 +195,7 @@ void FutureWatches::add(const std::shared_ptr<FutureWatch> &watch)
         Private::noteWatchedFuture(pool, watch->future());
 }
 
-void FutureWatches::remove(FutureWatch &watch)
+void WatchGroup::remove(FutureWatch &watch)
 {
     std::shared_ptr<FutureWatch> removed; // let go of outside of the lock
     const std::lock_guard lock(m_mutex);
@@ -162,27 +205,13 @@ void FutureWatches::remove(FutureWatch &watch)
     m_watches.erase(watch.m_place);
 }
 
-std::vector<QFuture<void>> FutureWatches::ofPool(const QThreadPool *pool)
+void WatchGroup::ring()
 {
-    std::vector<QFuture<void>> found;
-    const std::lock_guard lock(m_mutex);
-    for (const auto &watch : m_watches) {
-        if (Private::poolOf(watch->future()) == pool && !watch->future().isFinished())
-            found.push_back(watch->future());
-    }
-    return found;
+    if (!m_isRung.exchange(true, std::memory_order_acq_rel))
+        FutureWatches::instance().rung(*this);
 }
 
-void FutureWatches::ring()
-{
-    if (m_isRung.exchange(true, std::memory_order_acq_rel))
-        return;
-    const Clock::Time next(Clock::Time::duration(m_nextScan.load(std::memory_order_relaxed)));
-    Clock::instance().start(m_scan, std::max(next, Clock::now()));
-}
-
-/// Finds the futures that have finished, at most once in a millisecond.
-void FutureWatches::scan()
+void WatchGroup::look()
 {
     m_isRung.exchange(false, std::memory_order_acq_rel);
     Watches happened;
@@ -199,8 +228,98 @@ void FutureWatches::scan()
     }
     for (const auto &watch : happened)
         watch->happened();
-    const Clock::Time next = Clock::now() + std::chrono::milliseconds(1);
-    m_nextScan.store(next.time_since_epoch().count(), std::memory_order_relaxed);
+}
+
+void WatchGroup::addThoseOfPool(const QThreadPool *pool, std::vector<QFuture<void>> &found)
+{
+    const std::lock_guard lock(m_mutex);
+    for (const auto &watch : m_watches) {
+        if (Private::poolOf(watch->future()) == pool && !watch->future().isFinished())
+            found.push_back(watch->future());
+    }
+}
+
+// --- All groups ----------------------------------------------------------------------------------
+
+WatchGroup &FutureWatches::takePlace()
+{
+    std::unique_lock lock(m_mutex);
+    if (!m_withRoom) {
+        lock.unlock(); // Qt has locks of its own
+        auto *fresh = new WatchGroup;
+        lock.lock();
+        fresh->m_next = std::exchange(m_all, fresh);
+        fresh->m_nextWithRoom = std::exchange(m_withRoom, fresh);
+    }
+    WatchGroup &group = *m_withRoom;
+    if (++group.m_taken == WatchGroup::size)
+        m_withRoom = group.m_nextWithRoom;
+    return group;
+}
+
+void FutureWatches::giveBack(WatchGroup &group)
+{
+    const std::lock_guard lock(m_mutex);
+    if (group.m_taken-- == WatchGroup::size)
+        group.m_nextWithRoom = std::exchange(m_withRoom, &group);
+}
+
+void FutureWatches::rung(WatchGroup &group)
+{
+    Clock::Time next;
+    {
+        const std::lock_guard lock(m_mutex);
+        group.m_nextRung = nullptr;
+        (m_lastRung ? m_lastRung->m_nextRung : m_firstRung) = &group;
+        m_lastRung = &group;
+        if (std::exchange(m_isScheduled, true))
+            return;
+        next = m_nextScan;
+    }
+    Clock::instance().start(m_scan, std::max(next, Clock::now()));
+}
+
+std::vector<QFuture<void>> FutureWatches::ofPool(const QThreadPool *pool)
+{
+    WatchGroup *group = nullptr;
+    {
+        const std::lock_guard lock(m_mutex);
+        group = m_all;
+    }
+    std::vector<QFuture<void>> found;
+    for (; group; group = group->m_next)
+        group->addThoseOfPool(pool, found);
+    return found;
+}
+
+/// Takes the group that was rung first; if there is none the next ring schedules a scan.
+WatchGroup *FutureWatches::firstRung()
+{
+    const std::lock_guard lock(m_mutex);
+    WatchGroup *const first = m_firstRung;
+    if (!first) {
+        m_isScheduled = false;
+        m_nextScan = Clock::now() + std::chrono::milliseconds(1);
+        return nullptr;
+    }
+    m_firstRung = first->m_nextRung;
+    if (!m_firstRung)
+        m_lastRung = nullptr;
+    return first;
+}
+
+/// Looks where somebody rang, at most once in a millisecond. Of many that finish at once it leaves some
+/// for later, behind what else is due.
+void FutureWatches::scan()
+{
+    const Clock::Time end = Clock::now() + std::chrono::milliseconds(2);
+    while (WatchGroup *const group = firstRung()) {
+        group->look();
+        if (Clock::now() >= end) {
+            Clock::instance().start(m_scan, Clock::now());
+            return;
+        }
+    }
 }
 
 class CloseOnFuture final : public Binding, public FutureWatch
@@ -213,7 +332,7 @@ public:
 
     void happened() override { m_process.close(); }
     bool hasHappened() const override { return m_future.isFinished() || m_future.isCanceled(); }
-    void finishing() override { FutureWatches::instance().remove(*this); }
+    void finishing() override { group().remove(*this); }
     bool isOver() const override { return hasHappened(); }
 
 private:
@@ -265,7 +384,8 @@ private:
 
 void Private::whenFutureFinished(const QFuture<void> &future, std::function<void()> function)
 {
-    FutureWatches::instance().add(std::make_shared<CallWhenFinished>(future, std::move(function)));
+    const auto watch = std::make_shared<CallWhenFinished>(future, std::move(function));
+    watch->group().add(watch);
 }
 
 std::vector<QFuture<void>> Private::watchedFuturesOf(const QThreadPool *pool)
@@ -288,7 +408,7 @@ bool Private::closeOnFuture(Process *process, const QFuture<void> &future)
     if (handle.isClosing())
         return true;
     const auto watch = std::make_shared<CloseOnFuture>(future, handle);
-    FutureWatches::instance().add(watch);
+    watch->group().add(watch);
     if (!handle.bind(watch))
         watch->finishing();
     return true;
@@ -302,10 +422,12 @@ bool Private::waitForFuture(Process *process, const QFuture<void> &future)
         return false;
     if (!Graph::hold(*handle.data()))
         return handle.refuse(what, "its teardown has begun");
-    if (future.isFinished())
+    if (future.isFinished()) {
         deliver(Graph::release(*handle.data()));
-    else
-        FutureWatches::instance().add(std::make_shared<HoldForFuture>(future, handle));
+        return true;
+    }
+    const auto watch = std::make_shared<HoldForFuture>(future, handle);
+    watch->group().add(watch);
     return true;
 }
 

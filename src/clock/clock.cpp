@@ -45,15 +45,25 @@ Clock::Time Clock::timeOf(const QDeadlineTimer &deadline)
 
 void Clock::start(const std::shared_ptr<Timer> &timer, Time time)
 {
-    std::shared_ptr<Timer> removed; // let go of outside of the lock
-    const std::lock_guard lock(m_mutex);
-    unschedule(*timer, removed);
-    const auto place = m_schedule.emplace(time, timer);
-    timer->m_place = place;
-    if (place == m_schedule.begin())
-        m_wake.notify_one();
-    if (!m_hasThread)
-        startThread();
+    // Outside of the lock: what is let go of, and the warning, as user code hears of it.
+    std::shared_ptr<Timer> removed;
+    QString failure;
+    {
+        const std::lock_guard lock(m_mutex);
+        unschedule(*timer, removed);
+        const auto place = m_schedule.emplace(time, timer);
+        timer->m_place = place;
+        if (place == m_schedule.begin())
+            m_wake.notify_one();
+        if (!m_hasThread)
+            failure = startThread();
+    }
+    if (!failure.isEmpty()) {
+        qCWarning(lcProcess).noquote()
+                << QStringLiteral("The thread of the clock cannot be started, and the next timer "
+                                  "tries again: %1")
+                           .arg(failure);
+    }
 }
 
 void Clock::stop(Timer &timer)
@@ -73,17 +83,15 @@ void Clock::unschedule(Timer &timer, std::shared_ptr<Timer> &removed)
     timer.m_place.reset();
 }
 
-/// Needs the lock.
-void Clock::startThread()
+/// Needs the lock. Returns why it has failed, if it has.
+QString Clock::startThread()
 {
     try {
         std::thread([this] { run(); }).detach();
         m_hasThread = true;
+        return {};
     } catch (const std::system_error &error) {
-        qCWarning(lcProcess)
-                << "The thread of the clock cannot be started, and the next timer tries "
-                   "again:"
-                << error.what();
+        return QString::fromLocal8Bit(error.what());
     }
 }
 

@@ -5,6 +5,7 @@
 #define GOPROCESS_CLOCK_P_H
 
 #include <QDeadlineTimer>
+#include <QString>
 
 #include <atomic>
 #include <chrono>
@@ -68,7 +69,7 @@ private:
 
     Clock() = default;
     void unschedule(Timer &timer, std::shared_ptr<Timer> &removed);
-    void startThread();
+    QString startThread();
     void run();
     void runDue(std::unique_lock<std::mutex> &lock);
     void endOfProgram();

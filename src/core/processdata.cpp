@@ -289,12 +289,16 @@ std::shared_ptr<Binding> ProcessData::bindOnce(const std::shared_ptr<Binding> &b
     if (background || state() != NodeState::Running)
         return nullptr;
     const Binding &fresh = *binding;
-    for (const auto &bound : extras().bindings) {
+    Bindings &all = extras().bindings;
+    const auto firstOther = all.begin() + m_extras->onceBindings;
+    const auto found = std::find_if(all.begin(), firstOther, [&](const auto &bound) {
         const Binding &other = *bound;
-        if (typeid(other) == typeid(fresh))
-            return bound;
-    }
+        return typeid(other) == typeid(fresh);
+    });
+    if (found != firstOther)
+        return *found;
     addBinding(binding, over);
+    std::swap(all[std::size_t(m_extras->onceBindings++)], all.back());
     return binding;
 }
 
@@ -303,7 +307,7 @@ void ProcessData::addBinding(std::shared_ptr<Binding> binding, Bindings &over)
     Bindings &all = extras().bindings;
     if (all.size() == all.capacity()) {
         // Before it grows: a long-lived process may be bound to many things that are short-lived.
-        const auto firstOver = std::partition(all.begin(), all.end(),
+        const auto firstOver = std::partition(all.begin() + m_extras->onceBindings, all.end(),
                                               [](const auto &other) { return !other->isOver(); });
         std::move(firstOver, all.end(), std::back_inserter(over));
         all.erase(firstOver, all.end());
@@ -762,6 +766,7 @@ ProcessData::Bindings ProcessData::releaseBindings()
         const NodeLock lock(*this);
         m_isBound.store(false, std::memory_order_release);
         taken.swap(m_extras->bindings);
+        m_extras->onceBindings = 0;
     }
     for (const auto &binding : taken)
         binding->finishing();

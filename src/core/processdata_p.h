@@ -119,7 +119,8 @@ private:
         QThreadPool *workPool = nullptr; ///< The own work was given to it.
         std::unique_ptr<Work> work;
         ProcessPtr self; ///< Keeps what make() made until after closed().
-        Bindings bindings;
+        Bindings bindings; ///< First those of which there is one a class.
+        std::ptrdiff_t onceBindings = 0; ///< How many those are.
         const std::type_info *type = nullptr; ///< The class of the object if it is a subclass.
         DispatcherRef futureHome; ///< Where the teardown ran whose future is open.
     };

@@ -3405,9 +3405,8 @@ void tst_RulesA::r23_futuresThatAreErrors_data()
     const auto add = [](const char *name, const QString &message, const TeardownFactory &set) {
         QTest::newRow(name) << set << message;
     };
-    add("result", u"failed"_s, [](Process &p) {
-        p.setTeardown([] { return readyFuture(Error(u"failed"_s)); });
-    });
+    add("result", u"failed"_s,
+        [](Process &p) { p.setTeardown([] { return readyFuture(Error(u"failed"_s)); }); });
     add("cancelled QFuture<void>", QString(), [](Process &p) {
         p.setTeardown([] {
             const auto promise = startedPromise<void>();
@@ -3624,8 +3623,7 @@ void tst_RulesA::r23_finishMayWaitForAnother()
 void tst_RulesA::r23_finishIsNotCalledForAFinishedFuture()
 {
     Process p;
-    QVERIFY(p.setTeardown([] { return readyFuture(); },
-                          [] { fail(u"finish was called"_s); }));
+    QVERIFY(p.setTeardown([] { return readyFuture(); }, [] { fail(u"finish was called"_s); }));
     QVERIFY(!p.closeAndWait());
 
     Process none;
