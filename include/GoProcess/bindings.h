@@ -4,17 +4,22 @@
 #ifndef GOPROCESS_BINDINGS_H
 #define GOPROCESS_BINDINGS_H
 
+#include <GoProcess/callable.h>
 #include <GoProcess/global.h>
 #include <GoProcess/handle.h>
 #include <GoProcess/process.h>
 
 #include <QDeadlineTimer>
 #include <QFuture>
+#include <QList>
 #include <QObject>
 
+#include <csignal>
+#include <functional>
 #include <initializer_list>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <utility>
 
 #if __has_include(<version>)
@@ -30,6 +35,10 @@ namespace Private {
 GOPROCESS_EXPORT bool closeOnFuture(Process *process, const QFuture<void> &future);
 GOPROCESS_EXPORT bool waitForFuture(Process *process, const QFuture<void> &future);
 GOPROCESS_EXPORT bool cancelFutureOnClosing(Process *process, const QFuture<void> &future);
+GOPROCESS_EXPORT QMetaObject::Connection callOnSignals(const QObject *context,
+                                                       std::initializer_list<int> unixSignals,
+                                                       std::function<void(int)> function,
+                                                       QList<int> *ignored);
 } // namespace Private
 
 // What all bindings have in common: they cost no thread, keep neither the process nor what it is
@@ -43,7 +52,8 @@ GOPROCESS_EXPORT bool cancelFutureOnClosing(Process *process, const QFuture<void
 /// (upstream: `CloseAfterContext`, and `WithContext` on a new process).
 ///
 /// The process is Closing before the emission returns, in whatever thread that happens. A \a sender
-/// that is destroyed has emitted nothing: bind to its `destroyed()` as well where that matters.
+/// that is destroyed has emitted nothing: bind to its `destroyed()` as well where that matters. A
+/// `sender->disconnect()` of the caller takes this connection away, too.
 template<class Sender, class Signal>
 bool closeOn(Process *process, const Sender *sender, Signal signal)
 {
@@ -82,11 +92,17 @@ GOPROCESS_EXPORT bool closeAt(Process *process, QDeadlineTimer deadline);
 /// (upstream: `WithSignals`).
 ///
 /// For any number of processes and sets of signals. While a process that is not Closed watches a
-/// signal, the library's handler is installed for it; the previous handler or action does not run
-/// meanwhile, so that a second Ctrl-C does nothing, and is restored when the last such process is
-/// Closed, unless somebody has installed another one since. The handler only notes the signal; a
-/// thread of the library, which is started with the first call, closes the processes, also while
-/// the main thread is blocked. A forked child takes signals as if this library was not there.
+/// signal, the library's handler is installed for it, and the previous handler or action does not run.
+/// Once a process was closed on a signal, that signal stays handled until the program ends, also when
+/// all is Closed: a second Ctrl-C does nothing, and does not cut the end of the program short. Watched
+/// anew by another process, and without having come when the last one is Closed, it gets the previous
+/// handler or action back, unless somebody has installed another one since. The handler only notes the
+/// signal; a thread of the library, which is started with the first call, closes the processes, also
+/// while the main thread is blocked. A forked child takes signals as if this library was not there.
+///
+/// A signal that is ignored when this is called stays ignored: `nohup` does so with SIGHUP, and a shell
+/// with SIGINT for what it starts in the background, so that the program goes on. That is no failure:
+/// the others are watched, and \a ignored, if it is given, tells which these are.
 ///
 /// Refused for numbers that are no signals or cannot be caught, and for those that tell of a fault
 /// (SIGSEGV, SIGBUS, SIGFPE, SIGILL), after which the program cannot go on.
@@ -94,7 +110,43 @@ GOPROCESS_EXPORT bool closeAt(Process *process, QDeadlineTimer deadline);
 /// On Windows: SIGINT is Ctrl-C, SIGBREAK is Ctrl-Break, and SIGTERM is the end of the console, of
 /// the session or of the system, which then gets the processes up to 5 s to close. That part is
 /// written from the documentation of Windows and was not tested.
-GOPROCESS_EXPORT bool closeOnSignals(Process *process, std::initializer_list<int> unixSignals);
+GOPROCESS_EXPORT bool closeOnSignals(Process *process, std::initializer_list<int> unixSignals,
+                                     QList<int> *ignored = nullptr);
+
+/// Calls \a function each time that the program gets one of \a unixSignals, in the thread of
+/// \a context, by its event loop: so a program can ask first, about unsaved changes perhaps, and close or
+/// not. \a function takes the number of the signal, or nothing.
+///
+/// Until \a context is destroyed, or the connection that this returns is disconnected; then the handler
+/// or action that was there before is restored, also if the signal has come. What closeOnSignals() says
+/// of handlers, of ignored signals and of Windows holds here as well. Both may watch one signal: then
+/// the processes are closed, and the functions called. Of signals that come faster than the system
+/// delivers them some are one.
+///
+/// Refused, with an invalid connection, for null and for what closeOnSignals() refuses. May be called
+/// in any thread.
+template<class F>
+QMetaObject::Connection onSignals(const QObject *context, std::initializer_list<int> unixSignals,
+                                  F &&function, QList<int> *ignored = nullptr)
+{
+    using Function = std::decay_t<F>;
+    constexpr bool takesSignal = std::is_invocable_v<Function &, int>;
+    static_assert(takesSignal || std::is_invocable_v<Function &>,
+                  "The function takes the number of a signal or nothing");
+    if (Private::isNull(function))
+        return Private::callOnSignals(context, unixSignals, {}, ignored);
+    // Shared, so that it need not be copyable.
+    const auto shared = std::make_shared<Function>(std::forward<F>(function));
+    return Private::callOnSignals(
+            context, unixSignals,
+            [shared]([[maybe_unused]] int signal) {
+                if constexpr (takesSignal)
+                    std::invoke(*shared, signal);
+                else
+                    std::invoke(*shared);
+            },
+            ignored);
+}
 
 /// Makes the teardown of \a process begin only after \a future has finished, also cancelled or with
 /// an exception (upstream: `WaitForContext`).

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Closing processes on signals of the operating system.
+// Closing processes and calling functions on signals of the operating system.
 
 #include <GoProcess/bindings.h>
 
@@ -11,6 +11,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <csignal>
+#include <list>
 #include <map>
 #include <mutex>
 #include <optional>
@@ -45,85 +46,194 @@ public:
     /// Gets ready for install(), once.
     Reason prepare();
     static Reason canInstall(int signal);
+    /// The program shall not hear of it, which whoever started it may have wanted.
+    static bool isIgnored(int signal);
+    /// Does nothing if it is installed.
     static void install(int signal);
     static void restore(int signal);
+    /// True if it has come since forgetPast(), also if nobody was told yet.
+    static bool hasCome(int signal);
+    static void forgetPast(int signal);
 };
 
-/// Which processes are closed on which signal. Never destroyed.
-class SignalWatches
+/// Tells the connections that functions are called by. Never destroyed.
+class SignalRelay final : public QObject
+{
+    Q_OBJECT
+
+Q_SIGNALS:
+    void raised(int signal);
+};
+
+/// A function that is called on signals. It goes with its connection.
+class FunctionWatch
 {
 public:
+    explicit FunctionWatch(std::vector<int> watched) : signals(std::move(watched)) { }
+    Q_DISABLE_COPY_MOVE(FunctionWatch)
+    ~FunctionWatch();
+
+    const std::vector<int> signals;
+    bool isCounted = false; ///< Guarded by the mutex of SignalWatches.
+};
+
+/// Which processes are closed, and how many functions called, on which signal. Never destroyed.
+class SignalWatches
+{
+    using Processes = std::list<ProcessHandle>;
+
+    struct Watched
+    {
+        bool isWatched() const { return functions > 0 || !processes.empty(); }
+
+        Processes processes;
+        int functions = 0;
+        /// Processes have been closed on it, and none has asked for it since: it stays handled.
+        bool stays = false;
+    };
+
+public:
+    /// Where a process stands.
+    struct Place
+    {
+        int signal;
+        Processes::iterator position;
+    };
+
     static SignalWatches &instance()
     {
         static auto *const watches = new SignalWatches;
         return *watches;
     }
 
-    Reason add(const std::vector<int> &signals, const ProcessHandle &process);
-    void remove(const std::vector<int> &signals, const ProcessHandle &process);
-    /// Closes those that watch \a signal. In a thread, not in a handler.
-    void raised(int signal);
+    /// Takes the signals that are ignored out of \a signals.
+    Reason select(std::vector<int> &signals, QList<int> *ignored);
+    std::vector<Place> add(const std::vector<int> &signals, const ProcessHandle &process);
+    void remove(const std::vector<Place> &places);
+    void add(FunctionWatch &watch);
+    void remove(FunctionWatch &watch);
+    const SignalRelay &relay() const { return m_relay; }
+    /// Closes those that watch \a signal, and calls the functions, so many \a times. In a thread, not in
+    /// a handler.
+    void raised(int signal, unsigned times);
 #ifdef Q_OS_WIN
     /// Blocks until those that watch \a signal are Closed, but not for long.
     void waitUntilClosed(int signal)
     {
         constexpr std::chrono::seconds longest { 5 };
         std::unique_lock lock(m_mutex);
-        m_removed.wait_for(lock, longest, [&] { return m_watches[signal].empty(); });
+        m_removed.wait_for(lock, longest, [&] { return m_watches[signal].processes.empty(); });
     }
 #endif
 
 private:
+    static void release(int signal, const Watched &watched)
+    {
+        if (!watched.isWatched() && !watched.stays)
+            Handlers::restore(signal);
+    }
+
+    SignalRelay m_relay;
+
     std::mutex m_mutex; // guards what follows
     std::condition_variable m_removed; ///< On Windows somebody waits.
-    std::map<int, std::vector<ProcessHandle>> m_watches;
+    std::map<int, Watched> m_watches;
     Handlers m_handlers;
 };
 
-Reason SignalWatches::add(const std::vector<int> &signals, const ProcessHandle &process)
+FunctionWatch::~FunctionWatch()
+{
+    SignalWatches::instance().remove(*this);
+}
+
+Reason SignalWatches::select(std::vector<int> &signals, QList<int> *ignored)
 {
     const std::lock_guard lock(m_mutex);
     for (const int signal : signals) {
         if (const Reason reason = Handlers::canInstall(signal))
             return reason;
     }
-    if (const Reason reason = m_handlers.prepare())
-        return reason;
-    for (const int signal : signals) {
-        std::vector<ProcessHandle> &processes = m_watches[signal];
-        if (processes.empty())
-            Handlers::install(signal);
-        processes.push_back(process);
-    }
-    return nullptr;
+    const auto firstIgnored = std::stable_partition(signals.begin(), signals.end(), [](int signal) {
+        return !Handlers::isIgnored(signal);
+    });
+    if (ignored)
+        *ignored = QList<int>(firstIgnored, signals.end());
+    signals.erase(firstIgnored, signals.end());
+    return signals.empty() ? nullptr : m_handlers.prepare();
 }
 
-void SignalWatches::remove(const std::vector<int> &signals, const ProcessHandle &process)
+std::vector<SignalWatches::Place> SignalWatches::add(const std::vector<int> &signals,
+                                                     const ProcessHandle &process)
 {
+    std::vector<Place> places;
+    places.reserve(signals.size());
     const std::lock_guard lock(m_mutex);
     for (const int signal : signals) {
-        std::vector<ProcessHandle> &processes = m_watches[signal];
-        const auto place =
-                std::find_if(processes.begin(), processes.end(), [&](const ProcessHandle &other) {
-                    return other.data() == process.data();
-                });
-        std::swap(*place, processes.back());
-        processes.pop_back();
-        if (processes.empty())
-            Handlers::restore(signal);
+        Watched &watched = m_watches[signal];
+        if (!watched.isWatched())
+            Handlers::install(signal);
+        if (watched.processes.empty()) {
+            watched.stays = false;
+            Handlers::forgetPast(signal);
+        }
+        places.push_back({ signal, watched.processes.insert(watched.processes.end(), process) });
+    }
+    return places;
+}
+
+void SignalWatches::remove(const std::vector<Place> &places)
+{
+    Processes removed; // let go of outside of the lock
+    const std::lock_guard lock(m_mutex);
+    for (const auto &[signal, position] : places) {
+        Watched &watched = m_watches[signal];
+        removed.splice(removed.end(), watched.processes, position);
+        // The thread that closes on it may be on its way.
+        watched.stays = watched.stays || Handlers::hasCome(signal);
+        release(signal, watched);
     }
     m_removed.notify_all();
 }
 
-void SignalWatches::raised(int signal)
+void SignalWatches::add(FunctionWatch &watch)
+{
+    const std::lock_guard lock(m_mutex);
+    watch.isCounted = true;
+    for (const int signal : watch.signals) {
+        Watched &watched = m_watches[signal];
+        if (!watched.isWatched())
+            Handlers::install(signal);
+        ++watched.functions;
+    }
+}
+
+void SignalWatches::remove(FunctionWatch &watch)
+{
+    const std::lock_guard lock(m_mutex);
+    if (!watch.isCounted)
+        return;
+    for (const int signal : watch.signals) {
+        Watched &watched = m_watches[signal];
+        --watched.functions;
+        release(signal, watched);
+    }
+}
+
+void SignalWatches::raised(int signal, unsigned times)
 {
     std::vector<ProcessHandle> processes;
+    bool calls = false;
     {
         const std::lock_guard lock(m_mutex);
-        processes = m_watches[signal];
+        Watched &watched = m_watches[signal];
+        processes.assign(watched.processes.begin(), watched.processes.end());
+        watched.stays = watched.stays || !processes.empty();
+        calls = watched.functions > 0;
     }
     for (const ProcessHandle &process : processes)
         process.close();
+    for (; calls && times > 0; --times)
+        Q_EMIT m_relay.raised(signal);
 }
 
 #ifdef Q_OS_WIN
@@ -146,7 +256,7 @@ BOOL WINAPI onConsoleEvent(DWORD event)
                                              : SIGTERM;
     if (!isCaught[indexOf(signal)].load(std::memory_order_relaxed))
         return FALSE; // to the previous handler
-    SignalWatches::instance().raised(signal);
+    SignalWatches::instance().raised(signal, 1);
     // When this returns from one of the others, the system ends the program.
     if (signal == SIGTERM)
         SignalWatches::instance().waitUntilClosed(signal);
@@ -163,6 +273,18 @@ Reason Handlers::canInstall(int signal)
     return indexOf(signal) < caught.size() ? nullptr
                                            : "only SIGINT, SIGBREAK and SIGTERM can be caught";
 }
+
+bool Handlers::isIgnored(int)
+{
+    return false; // which cannot be known
+}
+
+bool Handlers::hasCome(int)
+{
+    return false; // it is told of at once
+}
+
+void Handlers::forgetPast(int) { }
 
 bool isAnyCaught()
 {
@@ -190,12 +312,16 @@ void Handlers::restore(int signal)
 /// the handler that reads it is installed.
 struct Caught
 {
-    std::atomic<bool> raised =
-            false; ///< Set by the handler, taken by the thread that reads the pipe.
+    /// Counted up by the handler, taken by the thread that reads the pipe.
+    std::atomic<unsigned> raised = 0;
+    /// Set by the handler, cleared by forgetPast(). Relaxed: who removes a watch while the signal comes
+    /// may see either.
+    std::atomic<bool> hasCome = false;
     struct sigaction previous = {};
 };
 
-static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free,
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free
+                      && std::atomic<unsigned>::is_always_lock_free,
               "a signal handler must not lock");
 
 std::array<Caught, NSIG> caughtSignals;
@@ -214,7 +340,8 @@ void onSignal(int signal)
         ::raise(signal);
     } else {
         // Release: the reader that finds it has read the byte that follows, or will.
-        caught.raised.store(true, std::memory_order_release);
+        caught.hasCome.store(true, std::memory_order_relaxed);
+        caught.raised.fetch_add(1, std::memory_order_release);
         // A full pipe is as good: the reader has not looked yet.
         [[maybe_unused]] const ssize_t written =
                 ::write(pipeEnd.load(std::memory_order_relaxed), "", 1);
@@ -230,8 +357,9 @@ void readPipe(int readEnd)
         if (::read(readEnd, bytes.data(), bytes.size()) <= 0)
             continue; // interrupted
         for (std::size_t signal = 1; signal < caughtSignals.size(); ++signal) {
-            if (caughtSignals[signal].raised.exchange(false, std::memory_order_acq_rel))
-                SignalWatches::instance().raised(int(signal));
+            if (const unsigned times =
+                        caughtSignals[signal].raised.exchange(0, std::memory_order_acq_rel))
+                SignalWatches::instance().raised(int(signal), times);
         }
     }
 }
@@ -286,11 +414,27 @@ Reason Handlers::canInstall(int signal)
     return nullptr;
 }
 
+bool isOurs(const struct sigaction &action)
+{
+    return (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == onSignal;
+}
+
+bool Handlers::isIgnored(int signal)
+{
+    struct sigaction current = {};
+    ::sigaction(signal, nullptr, &current);
+    return (current.sa_flags & SA_SIGINFO) == 0 && current.sa_handler == SIG_IGN;
+}
+
 void Handlers::install(int signal)
 {
+    struct sigaction current = {};
+    ::sigaction(signal, nullptr, &current);
+    if (isOurs(current))
+        return; // it has stayed
     Caught &caught = caughtSignals[std::size_t(signal)];
-    ::sigaction(signal, nullptr, &caught.previous);
-    caught.raised.store(false, std::memory_order_relaxed); // of an earlier watch
+    caught.previous = current;
+    caught.raised.store(0, std::memory_order_relaxed); // of an earlier watch
     struct sigaction action = {};
     action.sa_handler = onSignal;
     action.sa_flags = SA_RESTART | SA_ONSTACK;
@@ -303,8 +447,18 @@ void Handlers::restore(int signal)
     struct sigaction current = {};
     ::sigaction(signal, nullptr, &current);
     // Not if somebody has installed another one since.
-    if ((current.sa_flags & SA_SIGINFO) == 0 && current.sa_handler == onSignal)
+    if (isOurs(current))
         ::sigaction(signal, &caughtSignals[std::size_t(signal)].previous, nullptr);
+}
+
+bool Handlers::hasCome(int signal)
+{
+    return caughtSignals[std::size_t(signal)].hasCome.load(std::memory_order_relaxed);
+}
+
+void Handlers::forgetPast(int signal)
+{
+    caughtSignals[std::size_t(signal)].hasCome.store(false, std::memory_order_relaxed);
 }
 
 #endif
@@ -313,35 +467,71 @@ void Handlers::restore(int signal)
 class CloseOnSignals final : public Binding
 {
 public:
-    CloseOnSignals(std::vector<int> signals, ProcessHandle process)
-        : m_signals(std::move(signals)), m_process(std::move(process))
+    explicit CloseOnSignals(std::vector<SignalWatches::Place> places) : m_places(std::move(places))
     {
     }
-    void finishing() override { SignalWatches::instance().remove(m_signals, m_process); }
+    void finishing() override { SignalWatches::instance().remove(m_places); }
 
 private:
-    const std::vector<int> m_signals;
-    const ProcessHandle m_process;
+    const std::vector<SignalWatches::Place> m_places;
 };
+
+std::vector<int> eachOnce(std::initializer_list<int> unixSignals)
+{
+    std::vector<int> signals(unixSignals);
+    std::sort(signals.begin(), signals.end());
+    signals.erase(std::unique(signals.begin(), signals.end()), signals.end());
+    return signals;
+}
 
 } // namespace
 
-bool closeOnSignals(Process *process, std::initializer_list<int> unixSignals)
+bool closeOnSignals(Process *process, std::initializer_list<int> unixSignals, QList<int> *ignored)
 {
     constexpr const char *what = "closeOnSignals()";
     const auto handle = ProcessHandle::toClose(process, what);
     if (!handle)
         return false;
-    std::vector<int> signals(unixSignals);
-    std::sort(signals.begin(), signals.end());
-    signals.erase(std::unique(signals.begin(), signals.end()), signals.end());
-
-    if (const Reason reason = SignalWatches::instance().add(signals, handle))
+    std::vector<int> signals = eachOnce(unixSignals);
+    if (const Reason reason = SignalWatches::instance().select(signals, ignored))
         return handle.refuse(what, reason);
-    const auto binding = std::make_shared<CloseOnSignals>(std::move(signals), handle);
+    const auto binding =
+            std::make_shared<CloseOnSignals>(SignalWatches::instance().add(signals, handle));
     if (!handle.bindUntilClosed(binding))
         binding->finishing();
     return true;
 }
 
+QMetaObject::Connection Private::callOnSignals(const QObject *context,
+                                               std::initializer_list<int> unixSignals,
+                                               std::function<void(int)> function,
+                                               QList<int> *ignored)
+{
+    constexpr const char *what = "onSignals()";
+    std::vector<int> signals = eachOnce(unixSignals);
+    SignalWatches &watches = SignalWatches::instance();
+    const Reason reason = !context ? "the context is null"
+            : !function            ? "the function is null"
+                                   : watches.select(signals, ignored);
+    if (reason) {
+        Private::ProcessData::refuse(what, QString(), QLatin1String(reason));
+        return {};
+    }
+    // Connected first, so that no signal is taken that nobody hears of. The connection owns the watch,
+    // and goes with the context, or when it is disconnected.
+    const auto watch = std::make_shared<FunctionWatch>(std::move(signals));
+    const QMetaObject::Connection connection = QObject::connect(
+            &watches.relay(), &SignalRelay::raised, context,
+            [watch, call = std::move(function)](int signal) {
+                if (std::binary_search(watch->signals.begin(), watch->signals.end(), signal))
+                    call(signal);
+            },
+            Qt::QueuedConnection);
+    if (connection)
+        watches.add(*watch);
+    return connection;
+}
+
 } // namespace GoProcess
+
+#include "signals.moc"

@@ -11,15 +11,17 @@
 
 #include <QCoreApplication>
 #include <QDeadlineTimer>
+#include <QObject>
 #include <QString>
+#include <QThread>
 
 #include <array>
 #include <atomic>
 #include <chrono>
-#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <vector>
@@ -85,8 +87,20 @@ int eventLoop(int argc, char **argv)
     QCoreApplication application(argc, argv);
     Process root([] { say("teardown"); });
     require(closeOnSignals(&root, { SIGTERM }), "bound");
-    QObject::connect(&root, &Process::closed, &application, &QCoreApplication::quit);
+    QObject::connect(&root, &Process::closed, &application, &QCoreApplication::quit,
+                     Qt::QueuedConnection);
     say("ready");
+    return QCoreApplication::exec();
+}
+
+/// A program whose start fails: the root is closed before there is an event loop.
+int closedBeforeTheEventLoop(int argc, char **argv)
+{
+    QCoreApplication application(argc, argv);
+    Process root;
+    QObject::connect(&root, &Process::closed, &application, &QCoreApplication::quit,
+                     Qt::QueuedConnection);
+    root.closeAndWait();
     return QCoreApplication::exec();
 }
 
@@ -126,34 +140,181 @@ int manyProcesses()
     std::raise(SIGHUP);
     for (const auto &process : processes)
         require(closes(*process), "closed");
-    require(handlerOf(SIGUSR1) == SIG_DFL && handlerOf(SIGHUP) == SIG_DFL, "restored");
+    require(handlerOf(SIGUSR1) == SIG_DFL, "restored");
+    require(handlerOf(SIGHUP) != SIG_DFL, "it stays handled until the program has ended");
     return 0;
 }
 
 int previousHandlerIsRestoredByTheLast()
 {
     std::signal(SIGUSR1, countSignal);
-    std::signal(SIGUSR2, SIG_IGN);
     {
         Process first;
         Process second;
         require(closeOnSignals(&first, { SIGUSR1, SIGUSR2 }), "first");
         require(closeOnSignals(&second, { SIGUSR1 }), "second");
         first.closeAndWait();
-        require(handlerOf(SIGUSR2) == SIG_IGN, "nobody watches the second signal any more");
+        require(handlerOf(SIGUSR2) == SIG_DFL, "nobody watches the second signal any more");
         require(handlerOf(SIGUSR1) != countSignal, "the first signal is still watched");
-        std::raise(SIGUSR1);
-        require(handled == 0, "the previous handler does not run meanwhile");
-        require(closes(second), "closed");
     }
     require(handlerOf(SIGUSR1) == countSignal, "the handler is restored");
     std::raise(SIGUSR1);
     require(handled == 1, "and runs");
+    return 0;
+}
 
-    Process again;
-    require(closeOnSignals(&again, { SIGUSR1 }), "again");
+/// Closing has begun by it: it does not end the program while that ends.
+int staysHandledAfterTheClose()
+{
+    std::signal(SIGUSR1, countSignal);
+    {
+        Process root;
+        require(closeOnSignals(&root, { SIGINT, SIGUSR1, SIGUSR2 }), "bound");
+        std::raise(SIGINT);
+        std::raise(SIGUSR1);
+        require(closes(root), "closed");
+    }
+    require(handlerOf(SIGUSR2) == SIG_DFL, "it has not come");
+    std::raise(SIGINT);
     std::raise(SIGUSR1);
-    require(closes(again) && handled == 1, "watched once more");
+    require(handled == 0, "nor does the previous handler run");
+    return 0;
+}
+
+/// A program that goes on after a close by a signal, and watches that anew.
+int armedAgain()
+{
+    std::signal(SIGUSR1, countSignal);
+    for (int i = 0; i < 3; ++i) {
+        Process root;
+        require(closeOnSignals(&root, { SIGUSR1 }), "bound");
+        std::raise(SIGUSR1);
+        require(closes(root), "closed");
+    }
+    {
+        Process root;
+        require(closeOnSignals(&root, { SIGUSR1 }), "bound");
+    }
+    require(handlerOf(SIGUSR1) == countSignal, "it has not come since: restored");
+    return 0;
+}
+
+/// Signals come from the first to the last moment of the program.
+int signalsUntilTheEnd()
+{
+    static Process root([] { std::this_thread::yield(); });
+    require(closeOnSignals(&root, { SIGINT }), "bound");
+    std::thread([] {
+        while (true)
+            ::kill(::getpid(), SIGINT);
+    }).detach();
+    require(closes(root), "closed");
+    return 0;
+}
+
+/// What nohup does.
+int ignoredSignalsStayIgnored()
+{
+    std::signal(SIGHUP, SIG_IGN);
+    QList<int> ignored;
+    Process root;
+    require(closeOnSignals(&root, { SIGTERM, SIGHUP, SIGINT }, &ignored), "bound");
+    require(ignored == QList<int> { SIGHUP }, "which are ignored");
+    require(handlerOf(SIGHUP) == SIG_IGN, "it stays ignored");
+    std::raise(SIGHUP);
+    require(handlerOf(SIGTERM) != SIG_DFL, "the others are watched");
+    Process other;
+    require(closeOnSignals(&other, { SIGHUP }), "none is left, which is no refusal");
+    std::raise(SIGTERM);
+    require(closes(root), "closed");
+    require(!other.isClosing(), "nothing came");
+    require(handlerOf(SIGHUP) == SIG_IGN, "still");
+    require(closeOnSignals(&other, { SIGUSR1 }, &ignored) && ignored.isEmpty(), "none is");
+    return 0;
+}
+
+/// Whoever started the program had SIGHUP ignored.
+int startedWithAnIgnoredSignal()
+{
+    require(handlerOf(SIGHUP) == SIG_IGN, "it is ignored");
+    Process root;
+    require(closeOnSignals(&root, { SIGTERM, SIGHUP }), "bound");
+    std::raise(SIGHUP);
+    require(handlerOf(SIGHUP) == SIG_IGN && !root.isClosing(), "it stays ignored");
+    std::raise(SIGTERM);
+    require(closes(root), "closed");
+    return 0;
+}
+
+/// The program asks first, and closes when it is told to.
+int asksFirst(int argc, char **argv)
+{
+    QCoreApplication application(argc, argv);
+    Process root([] { say("teardown"); });
+    QObject window;
+    int asked = 0;
+    const auto connection = GoProcess::onSignals(&window, { SIGINT, SIGTERM }, [&](int signal) {
+        require(QThread::currentThread() == window.thread(), "in the thread of the context");
+        require(signal == (asked == 1 ? SIGTERM : SIGINT), "which one");
+        ++asked;
+        if (asked < 3)
+            std::raise(asked == 1 ? SIGTERM : SIGINT);
+        else
+            root.close();
+    });
+    require(connection, "bound");
+    QObject::connect(&root, &Process::closed, &application, &QCoreApplication::quit,
+                     Qt::QueuedConnection);
+    std::raise(SIGINT);
+    const int status = QCoreApplication::exec();
+    require(asked == 3, "each time");
+    return status;
+}
+
+/// Functions go with their context, and by their connection.
+int functionsGo(int argc, char **argv)
+{
+    QCoreApplication application(argc, argv);
+    auto context = std::make_unique<QObject>();
+    auto captured = std::make_unique<int>(0); // functions need not be copyable
+    int called = 0;
+    require(GoProcess::onSignals(context.get(), { SIGUSR1 },
+                                 [&called, held = std::move(captured)] { ++called; }),
+            "first");
+    const auto second = GoProcess::onSignals(context.get(), { SIGUSR1 }, [&] { ++called; });
+    context->disconnect(); // of its own signals
+    std::raise(SIGUSR1);
+    while (called < 2)
+        QCoreApplication::processEvents(QEventLoop::WaitForMoreEvents);
+    QObject::disconnect(second);
+    std::raise(SIGUSR1);
+    while (called < 3)
+        QCoreApplication::processEvents(QEventLoop::WaitForMoreEvents);
+    require(handlerOf(SIGUSR1) != SIG_DFL, "one is left");
+    context.reset();
+    require(handlerOf(SIGUSR1) == SIG_DFL, "restored");
+    require(called == 3, "no call has come since");
+    return 0;
+}
+
+/// A process and a function on one signal, in another thread.
+int closesAndCalls(int argc, char **argv)
+{
+    const QCoreApplication application(argc, argv);
+    QThread thread;
+    QObject context;
+    context.moveToThread(&thread);
+    thread.start();
+    std::atomic<int> called = 0;
+    Process root;
+    require(GoProcess::onSignals(&context, { SIGUSR1 }, [&] { ++called; }), "function");
+    require(closeOnSignals(&root, { SIGUSR1 }), "process");
+    std::raise(SIGUSR1);
+    require(closes(root), "closed");
+    while (called < 1)
+        std::this_thread::yield();
+    thread.quit();
+    thread.wait();
     return 0;
 }
 
@@ -213,6 +374,12 @@ int refused()
     require(!closeOnSignals(&process, { SIGSEGV }), "SIGSEGV");
     require(!closeOnSignals(nullptr, { SIGUSR1 }), "null");
     require(!closeOnSignals(Process::background(), { SIGUSR1 }), "background");
+    require(handlerOf(SIGUSR1) == SIG_DFL, "all or nothing");
+    QObject context;
+    const auto function = [] {};
+    require(!GoProcess::onSignals(&context, { SIGUSR1, SIGKILL }, function), "function, SIGKILL");
+    require(!GoProcess::onSignals(nullptr, { SIGUSR1 }, function), "null context");
+    require(!GoProcess::onSignals(&context, { SIGUSR1 }, std::function<void()>()), "null function");
     require(handlerOf(SIGUSR1) == SIG_DFL, "all or nothing");
     return 0;
 }
@@ -316,6 +483,11 @@ int main(int argc, char **argv)
         Scenario { "setsOfSignals", setsOfSignals },
         Scenario { "manyProcesses", manyProcesses },
         Scenario { "previousHandlerIsRestoredByTheLast", previousHandlerIsRestoredByTheLast },
+        Scenario { "staysHandledAfterTheClose", staysHandledAfterTheClose },
+        Scenario { "armedAgain", armedAgain },
+        Scenario { "signalsUntilTheEnd", signalsUntilTheEnd },
+        Scenario { "ignoredSignalsStayIgnored", ignoredSignalsStayIgnored },
+        Scenario { "startedWithAnIgnoredSignal", startedWithAnIgnoredSignal },
         Scenario { "laterHandlerIsLeftAlone", laterHandlerIsLeftAlone },
         Scenario { "secondSignalWhileClosing", secondSignalWhileClosing },
         Scenario { "closedProcessIsNotBound", closedProcessIsNotBound },
@@ -330,6 +502,14 @@ int main(int argc, char **argv)
     const char *name = argc > 1 ? argv[1] : "";
     if (std::strcmp(name, "eventLoop") == 0)
         return eventLoop(argc, argv);
+    if (std::strcmp(name, "closedBeforeTheEventLoop") == 0)
+        return closedBeforeTheEventLoop(argc, argv);
+    if (std::strcmp(name, "asksFirst") == 0)
+        return asksFirst(argc, argv);
+    if (std::strcmp(name, "closesAndCalls") == 0)
+        return closesAndCalls(argc, argv);
+    if (std::strcmp(name, "functionsGo") == 0)
+        return functionsGo(argc, argv);
     for (const Scenario &scenario : scenarios) {
         if (std::strcmp(name, scenario.name) == 0)
             return scenario.run();

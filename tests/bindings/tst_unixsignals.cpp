@@ -32,6 +32,13 @@ public:
     {
         m_process.start(QStringLiteral(GOPROCESS_SCENARIOS), { name });
     }
+    /// Started by a shell, which first does what \a prologue says.
+    Scenario(const QString &prologue, const QString &name)
+    {
+        m_process.start(QStringLiteral("/bin/sh"),
+                        { QStringLiteral("-c"), prologue + QStringLiteral("; exec \"$0\" \"$1\""),
+                          QStringLiteral(GOPROCESS_SCENARIOS), name });
+    }
     Q_DISABLE_COPY_MOVE(Scenario)
     ~Scenario()
     {
@@ -82,6 +89,8 @@ private Q_SLOTS:
     void signalClosesWhileTheMainThreadIsBlocked_data();
     void signalClosesWhileTheMainThreadIsBlocked();
     void signalClosesInTheEventLoop();
+    void signalsUntilTheEndDoNotEndIt();
+    void nohupHasItsWay();
     void refusalsWarn();
     void scenario_data();
     void scenario();
@@ -118,6 +127,24 @@ void UnixSignals::signalClosesInTheEventLoop()
     QCOMPARE(scenario.output(), QByteArray("ready\nteardown\n"));
 }
 
+void UnixSignals::signalsUntilTheEndDoNotEndIt()
+{
+    if (losesSignals)
+        QSKIP(lostSignals);
+    for (int i = 0; i < 30; ++i) {
+        Scenario scenario(QStringLiteral("signalsUntilTheEnd"));
+        QVERIFY(scenario.succeeds());
+        QCOMPARE(scenario.messages(), QString());
+    }
+}
+
+void UnixSignals::nohupHasItsWay()
+{
+    Scenario scenario(QStringLiteral("trap '' HUP"), QStringLiteral("startedWithAnIgnoredSignal"));
+    QVERIFY(scenario.succeeds());
+    QCOMPARE(scenario.messages(), QString());
+}
+
 void UnixSignals::refusalsWarn()
 {
     Scenario scenario(QStringLiteral("refused"));
@@ -126,16 +153,34 @@ void UnixSignals::refusalsWarn()
             QStringLiteral("goprocess: closeOnSignals\\(\\) of process \"[^\"]*\" refused: "));
     QCOMPARE(scenario.messages().count(warning), 8);
     QCOMPARE(scenario.messages().count(QStringLiteral("\"/root\" refused")), 6);
+    QCOMPARE(scenario.messages().count(
+                     QStringLiteral("goprocess: onSignals() of process \"\" refused: ")),
+             3);
 }
 
 void UnixSignals::scenario_data()
 {
     QTest::addColumn<QString>("name");
-    for (const char *name :
-         { "withoutAHome", "setsOfSignals", "manyProcesses", "previousHandlerIsRestoredByTheLast",
-           "laterHandlerIsLeftAlone", "secondSignalWhileClosing", "closedProcessIsNotBound",
-           "destroyedProcessRestores", "forkedChild", "errnoIsPreserved", "stormOfSignals",
-           "signalsMeetTheClose", "watchedAtTheEnd" })
+    for (const char *name : { "withoutAHome",
+                              "setsOfSignals",
+                              "manyProcesses",
+                              "previousHandlerIsRestoredByTheLast",
+                              "staysHandledAfterTheClose",
+                              "armedAgain",
+                              "ignoredSignalsStayIgnored",
+                              "asksFirst",
+                              "functionsGo",
+                              "closesAndCalls",
+                              "closedBeforeTheEventLoop",
+                              "laterHandlerIsLeftAlone",
+                              "secondSignalWhileClosing",
+                              "closedProcessIsNotBound",
+                              "destroyedProcessRestores",
+                              "forkedChild",
+                              "errnoIsPreserved",
+                              "stormOfSignals",
+                              "signalsMeetTheClose",
+                              "watchedAtTheEnd" })
         QTest::newRow(name) << QString::fromLatin1(name);
 }
 
