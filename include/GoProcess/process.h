@@ -248,6 +248,10 @@ Q_SIGNALS:
     /// Emitted once, at home, after the state is Closing and before teardown (R2).
     void closing(QPrivateSignal);
     /// Emitted once, at home, after teardown has completed and the state is Closed (R3).
+    ///
+    /// To end the program, connect it to QCoreApplication::quit() with Qt::QueuedConnection. It may come
+    /// before `exec()`: in a wait there, in processEvents(), or because the start has failed. A direct
+    /// quit() has no effect then, and the event loop runs for ever; a queued one ends it at once.
     void closed(QPrivateSignal);
     /// Emitted at home before closing() and before closed().
     void stateChanged(GoProcess::Process::State state, QPrivateSignal);
