@@ -26,7 +26,8 @@ using namespace std::chrono_literals;
 
 namespace {
 
-constexpr std::size_t fewest = 256;
+/// What has ended is kept until then, so few.
+constexpr std::size_t fewest = 32;
 /// The second report comes this many times as late as the first: after 30 s.
 constexpr int second = 6;
 /// How many closes that are due at once are looked at, and how many of them are named.
