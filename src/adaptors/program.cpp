@@ -66,6 +66,8 @@ private:
 
 void Programs::killAll()
 {
+    if (Forks::isChild())
+        return; // they are the parent's
     const std::lock_guard lock(m_mutex);
     for (QProcess *program : m_programs) {
         if (program->state() == QProcess::NotRunning)

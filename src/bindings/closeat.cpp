@@ -12,6 +12,7 @@ namespace GoProcess {
 
 using Private::Binding;
 using Private::Clock;
+using Private::Forks;
 using Private::ProcessHandle;
 using Private::Timer;
 
@@ -49,6 +50,8 @@ bool closeAt(Process *process, QDeadlineTimer deadline)
         handle.close();
         return true;
     }
+    if (Forks::hasLostThreads())
+        return handle.refuse("closeAt()", Forks::why);
     const auto binding = std::make_shared<CloseAt>(handle);
     Clock::instance().start(binding, Clock::timeOf(deadline));
     if (!handle.bind(binding))

@@ -3,6 +3,7 @@
 
 #include <GoProcess/bindings.h>
 
+#include "core/fork_p.h"
 #include "core/logging_p.h"
 #include "core/processdata_p.h"
 
@@ -78,7 +79,7 @@ public:
 };
 
 /// Which processes are closed, and how many functions called, on which signal. Never destroyed.
-class SignalWatches
+class SignalWatches final : private Private::ForkPart
 {
     using Processes = std::list<ProcessHandle>;
 
@@ -132,6 +133,23 @@ private:
         if (!watched.isWatched() && !watched.stays)
             Handlers::restore(signal);
     }
+
+    SignalWatches()
+    {
+        Private::Forks::add(*this);
+    }
+    bool tryLock() override
+    {
+        return Private::tryLockShortly(m_mutex);
+    }
+    void unlock() override
+    {
+        m_mutex.unlock();
+    }
+    bool forked() override
+    {
+        return !m_watches.empty();
+    } // there is a thread that handlers wake
 
     SignalRelay m_relay;
 
@@ -492,6 +510,8 @@ bool closeOnSignals(Process *process, std::initializer_list<int> unixSignals, QL
     const auto handle = ProcessHandle::toClose(process, what);
     if (!handle)
         return false;
+    if (Private::Forks::hasLostThreads())
+        return handle.refuse(what, Private::Forks::why);
     std::vector<int> signals = eachOnce(unixSignals);
     if (const Reason reason = SignalWatches::instance().select(signals, ignored))
         return handle.refuse(what, reason);
@@ -510,9 +530,10 @@ QMetaObject::Connection Private::callOnSignals(const QObject *context,
     constexpr const char *what = "onSignals()";
     std::vector<int> signals = eachOnce(unixSignals);
     SignalWatches &watches = SignalWatches::instance();
-    const Reason reason = !context ? "the context is null"
-            : !function            ? "the function is null"
-                                   : watches.select(signals, ignored);
+    const Reason reason = !context             ? "the context is null"
+            : !function                        ? "the function is null"
+            : Private::Forks::hasLostThreads() ? Private::Forks::why
+                                               : watches.select(signals, ignored);
     if (reason) {
         Private::ProcessData::refuse(what, QString(), QLatin1String(reason));
         return {};

@@ -128,6 +128,8 @@ void Clock::endOfProgram()
 {
     // Release: a work that was started before is known to the pool.
     m_programEnded.store(true, std::memory_order_release);
+    if (Forks::hasLostThreads())
+        return; // the timers are the parent's
     std::vector<std::shared_ptr<Timer>> timers;
     {
         const std::lock_guard lock(m_mutex);

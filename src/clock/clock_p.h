@@ -4,6 +4,8 @@
 #ifndef GOPROCESS_CLOCK_P_H
 #define GOPROCESS_CLOCK_P_H
 
+#include "core/fork_p.h"
+
 #include <QDeadlineTimer>
 #include <QString>
 
@@ -43,7 +45,7 @@ private:
 ///
 /// It needs no event loop and no application. Its thread is started with the first timer, and left
 /// asleep at the end of the program: it touches nothing that is ever destroyed.
-class Clock
+class Clock final : private ForkPart
 {
 public:
     using Time = std::chrono::steady_clock::time_point;
@@ -56,7 +58,7 @@ public:
     static Time timeOf(const QDeadlineTimer &deadline);
 
     /// Makes \a timer expire at \a time, once, and at no other time that it was started for. From any
-    /// thread, its own expired() included.
+    /// thread, its own expired() included. Never in a forked child, which has no clock.
     void start(const std::shared_ptr<Timer> &timer, Time time);
     /// It does not expire any more, unless it is doing so just now.
     void stop(Timer &timer);
@@ -67,7 +69,14 @@ public:
 private:
     struct EndOfProgram;
 
-    Clock() = default;
+    Clock() { Forks::add(*this); }
+    bool tryLock() override { return tryLockShortly(m_mutex); }
+    void unlock() override { m_mutex.unlock(); }
+    bool forked() override
+    {
+        new (&m_wake) std::condition_variable; // its thread sleeps in it, and is gone
+        return m_hasThread;
+    }
     void unschedule(Timer &timer, std::shared_ptr<Timer> &removed);
     QString startThread();
     void run();

@@ -4,6 +4,7 @@
 #include "dispatcher_p.h"
 
 #include "closewatch_p.h"
+#include "fork_p.h"
 #include "frame_p.h"
 #include "logging_p.h"
 #include "pin_p.h"
@@ -25,8 +26,14 @@ namespace GoProcess::Private {
 namespace {
 
 /// The dispatchers by thread. Never destroyed, as processes may be closed in static destruction.
-struct Registry
+struct Registry final : public ForkPart
 {
+    Registry() { Forks::add(*this); }
+    bool tryLock() override;
+    void unlock() override { unlockFirst(dispatchers.size()); }
+    bool forked() override;
+    void unlockFirst(std::size_t count);
+
     std::mutex mutex;
     std::unordered_map<QThread *, DispatcherRef> dispatchers;
 };
@@ -289,9 +296,13 @@ void Dispatcher::attach()
     QObject::connect(thread, &QObject::destroyed, [self] { self->threadDestroyed(); });
 
     const std::lock_guard lock(m_mutex);
+    // Of the threads of a forked child only those are there that have been here themselves.
+    m_isGone = Forks::isChild() && thread != QThread::currentThread() && thread->isRunning();
+    if (m_isGone)
+        m_warned.store(true, std::memory_order_relaxed);
     // It may have ended between the connections, or be about to and past telling: whatever it has said
     // before, that counts.
-    if (thread->isFinished())
+    if (thread->isFinished() || m_isGone)
         setLifeLocked(Life::Ended);
     else if (thread == QThread::currentThread())
         setLifeLocked(Life::Live);
@@ -300,6 +311,41 @@ void Dispatcher::attach()
 Dispatcher::~Dispatcher()
 {
     delete m_bell;
+}
+
+bool Registry::tryLock()
+{
+    if (!tryLockShortly(mutex))
+        return false;
+    std::size_t locked = 0;
+    for (const auto &[thread, dispatcher] : dispatchers) {
+        if (!dispatcher->tryLock()) {
+            unlockFirst(locked);
+            return false;
+        }
+        ++locked;
+    }
+    return true;
+}
+
+/// The first \a count of them, in the order in which they were locked, and the registry.
+void Registry::unlockFirst(std::size_t count)
+{
+    for (const auto &[thread, dispatcher] : dispatchers) {
+        if (count-- == 0)
+            break;
+        dispatcher->unlock();
+    }
+    mutex.unlock();
+}
+
+bool Registry::forked()
+{
+    for (const auto &[thread, dispatcher] : dispatchers) {
+        if (dispatcher.get() != currentDispatcher)
+            dispatcher->forgetThread();
+    }
+    return false; // these were the program's
 }
 
 Dispatcher::Life Dispatcher::life()
@@ -312,9 +358,19 @@ Dispatcher::Life Dispatcher::lifeLocked()
 {
     // A thread that was told to start is a home at once, before it gets to say so.
     QThread *thread = m_thread.load(std::memory_order_relaxed);
-    if (m_life != Life::Live && thread && thread->isRunning())
+    if (m_life != Life::Live && thread && !m_isGone && thread->isRunning())
         setLifeLocked(Life::Live);
     return m_life;
+}
+
+void Dispatcher::forgetThread()
+{
+    // Not notified any more: the wait of a thread that is gone is in its books for ever.
+    new (&m_wake) std::condition_variable;
+    m_sleepers = 0;
+    m_isGone = true;
+    setLifeLocked(Life::Ended);
+    m_warned.store(true, std::memory_order_relaxed); // whoever forks knows
 }
 
 void Dispatcher::setLifeLocked(Life life)
@@ -407,6 +463,18 @@ void Dispatcher::threadDestroyed()
     }
     qDeleteAll(retired);
     addIrregularity();
+}
+
+void Dispatcher::runHere(Item *begin, Item *end)
+{
+    Dispatcher &here = current();
+    {
+        const std::lock_guard lock(here.m_mutex);
+        for (Item *item = begin; item != end; ++item)
+            here.m_incoming.push_back(std::move(*item));
+        here.m_hasIncoming.store(true, std::memory_order_relaxed);
+    }
+    here.flush();
 }
 
 std::uint64_t Dispatcher::irregularities()

@@ -4,6 +4,7 @@
 #ifndef GOPROCESS_DISPATCHER_P_H
 #define GOPROCESS_DISPATCHER_P_H
 
+#include "fork_p.h"
 #include "graph_p.h"
 
 #include <QDeadlineTimer>
@@ -158,6 +159,13 @@ public:
         return m_thread.load(std::memory_order_acquire) == thread;
     }
     Life life();
+    // For forks; see ForkPart:
+    bool tryLock() { return tryLockShortly(m_mutex); }
+    void unlock() { m_mutex.unlock(); }
+    /// Its thread is not among those of a forked child.
+    void forgetThread();
+    /// Gives items that run anywhere to the calling thread.
+    static void runHere(Item *begin, Item *end);
     /// True for the first who asks.
     bool takeWarning() { return !m_warned.exchange(true, std::memory_order_relaxed); }
 
@@ -240,6 +248,7 @@ private:
     std::vector<std::function<void()>> m_atEnd;
     Life m_life = Life::Fresh;
     bool m_rung = false; ///< The queued call is on its way.
+    bool m_isGone = false; ///< The thread was not copied by a fork.
     int m_sleepers = 0;
     Bell *m_bell = nullptr;
 

@@ -3,6 +3,7 @@
 
 #include "graph_p.h"
 
+#include "fork_p.h"
 #include "journal_p.h"
 
 #include <QStringList>
@@ -37,16 +38,30 @@ public:
         return m_components[index % m_components.size()].get();
     }
 
-    Nurseries()
+    Nurseries();
+    bool tryLock();
+    void unlock(std::size_t count)
     {
-        for (auto &component : m_components)
-            component = std::make_unique<Component>(true);
+        while (count > 0)
+            m_components[--count]->mutex.unlock();
     }
+    void unlock() { unlock(m_components.size()); }
 
 private:
     std::array<std::unique_ptr<Component>, 64> m_components;
     std::atomic<std::size_t> m_next = 0;
 };
+
+bool Nurseries::tryLock()
+{
+    for (std::size_t i = 0; i < m_components.size(); ++i) {
+        if (!tryLockShortly(m_components[i]->mutex)) {
+            unlock(i);
+            return false;
+        }
+    }
+    return true;
+}
 
 /// Names and first parents are read along a path through many components; a few locks of their own
 /// guard them. Innermost of all locks: nothing else is locked under one.
@@ -58,6 +73,22 @@ public:
         return m_mutexes[std::hash<const Node *> {}(node) / alignof(std::max_align_t)
                          % m_mutexes.size()];
     }
+    bool tryLock()
+    {
+        for (std::size_t i = 0; i < m_mutexes.size(); ++i) {
+            if (!tryLockShortly(m_mutexes[i])) {
+                unlock(i);
+                return false;
+            }
+        }
+        return true;
+    }
+    void unlock(std::size_t count)
+    {
+        while (count > 0)
+            m_mutexes[--count].unlock();
+    }
+    void unlock() { unlock(m_mutexes.size()); }
 
 private:
     std::array<std::mutex, 64> m_mutexes;
@@ -85,7 +116,93 @@ bool lockBefore(const Component *a, const Component *b)
     return std::less<const Component *> {}(a, b);
 }
 
+/// All components but the nurseries: for forks, which take their locks. A component enters and leaves
+/// it with no order to other locks; whoever holds this one only tries to take others.
+struct ComponentList
+{
+    std::mutex mutex;
+    Component *first = nullptr;
+};
+
 } // namespace
+
+/// All locks of the graph, when the program forks.
+class GraphForkPart final : public ForkPart
+{
+public:
+    bool tryLock() override
+    {
+        if (!tryLockShortly(m_list.mutex))
+            return false;
+        if (m_nurseries.tryLock()) {
+            if (m_labels.tryLock()) {
+                if (tryLockComponents())
+                    return true;
+                m_labels.unlock();
+            }
+            m_nurseries.unlock();
+        }
+        m_list.mutex.unlock();
+        return false;
+    }
+    void unlock() override
+    {
+        unlockComponents(nullptr);
+        m_labels.unlock();
+        m_nurseries.unlock();
+        m_list.mutex.unlock();
+    }
+    bool forked() override { return false; }
+
+    explicit GraphForkPart(Nurseries &nurseries) : m_nurseries(nurseries) { }
+
+private:
+    bool tryLockComponents()
+    {
+        for (Component *component = m_list.first; component; component = component->m_next) {
+            if (!tryLockShortly(component->mutex)) {
+                unlockComponents(component);
+                return false;
+            }
+        }
+        return true;
+    }
+    void unlockComponents(const Component *end)
+    {
+        for (Component *component = m_list.first; component != end; component = component->m_next)
+            component->mutex.unlock();
+    }
+
+    Nurseries &m_nurseries;
+    LabelLocks &m_labels = immortal<LabelLocks>();
+    ComponentList &m_list = immortal<ComponentList>();
+};
+
+Nurseries::Nurseries()
+{
+    for (auto &component : m_components)
+        component = std::make_unique<Component>(true);
+    static auto *const part = new GraphForkPart(*this);
+    Forks::add(*part);
+}
+
+void Component::enlist()
+{
+    ComponentList &list = immortal<ComponentList>();
+    const std::lock_guard lock(list.mutex);
+    m_next = std::exchange(list.first, this);
+    if (m_next)
+        m_next->m_previous = this;
+}
+
+void Component::delist()
+{
+    ComponentList &list = immortal<ComponentList>();
+    const std::lock_guard lock(list.mutex);
+    (m_previous ? m_previous->m_next : list.first) = m_next;
+    if (m_next)
+        m_next->m_previous = m_previous;
+}
 
 void Component::deref() noexcept
 {
@@ -193,6 +310,7 @@ Node::Node(bool isBackground)
       m_hasClosingListeners(false),
       m_hasClosedListeners(false),
       m_beginsClose(false),
+      m_hasWork(false),
       background(isBackground)
 {
 }
@@ -595,6 +713,7 @@ Change Graph::closeAfterChildren(Node &node)
 Change Graph::workReturned(Node &node)
 {
     Change change { NodeLock(node) };
+    node.m_hasWork = false;
     node.m_closeAfterChildren = true;
     closeIfLeft(node, change);
     countDown(node, change);

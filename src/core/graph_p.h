@@ -80,7 +80,17 @@ enum class Step : std::uint8_t {
 class Component
 {
 public:
-    explicit Component(bool isNursery = false) noexcept : nursery(isNursery) { }
+    explicit Component(bool isNursery = false) : nursery(isNursery)
+    {
+        if (!nursery)
+            enlist();
+    }
+    Q_DISABLE_COPY_MOVE(Component)
+    ~Component()
+    {
+        if (!nursery)
+            delist();
+    }
 
     void ref() noexcept { m_refs.fetch_add(1, std::memory_order_relaxed); }
     void deref() noexcept;
@@ -94,7 +104,15 @@ public:
     const bool nursery;
 
 private:
+    friend class GraphForkPart;
+
+    void enlist();
+    void delist();
+
     std::atomic<int> m_refs = 1;
+    // In the list of all but the nurseries, guarded by its lock.
+    Component *m_previous = nullptr;
+    Component *m_next = nullptr;
 };
 
 /// An edge from a process down to another, in the books of both. What a close looks at comes last,
@@ -246,6 +264,8 @@ private:
     bool m_hasClosingListeners : 1;
     bool m_hasClosedListeners : 1;
     bool m_beginsClose : 1; ///< A close has begun here, and not above.
+    /// It has a work that has not returned.
+    bool m_hasWork : 1;
     /// Its steps have something to run, or somebody to tell. Never taken back. Written under the lock
     /// with release; whoever sees it set has seen what the lock guarded then.
     std::atomic<bool> m_hasAudience = false;
@@ -367,7 +387,11 @@ public:
     static Change closeAfterChildren(Node &node);
 
     /// Counts a work of a node that nobody else knows yet; workReturned() takes it back.
-    static void addWork(Node &node) { ++node.m_pending; }
+    static void addWork(Node &node)
+    {
+        ++node.m_pending;
+        node.m_hasWork = true;
+    }
     /// The work has returned: the node closes after its children (R29).
     static Change workReturned(Node &node);
     /// False once teardown has begun.
@@ -469,6 +493,9 @@ public:
     static void watch(Node &node) { node.m_isWatched.store(true, std::memory_order_relaxed); }
 
     static TreeErrors treeErrors(const Node &node);
+    // The caller holds the lock:
+    static bool hasWork(const Node &node) { return node.m_hasWork; }
+    static bool isAnnounced(const Node &node) { return node.m_announced; }
     static bool waitsForOthers(const Node &node) { return node.m_waits > 0; }
     /// For messages: how many holds and works keep the teardown from beginning. Needs the lock.
     static std::uint32_t holds(const Node &node)

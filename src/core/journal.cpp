@@ -3,6 +3,8 @@
 
 #include "journal_p.h"
 
+#include "fork_p.h"
+
 #include <algorithm>
 #include <new>
 
@@ -10,8 +12,13 @@ namespace GoProcess::Private {
 
 namespace {
 
-struct Readers
+struct Readers final : public ForkPart
 {
+    Readers() { Forks::add(*this); }
+    bool tryLock() override { return tryLockShortly(mutex); }
+    void unlock() override { mutex.unlock(); }
+    bool forked() override { return false; }
+
     std::mutex mutex;
     std::vector<JournalReader *> all;
 };

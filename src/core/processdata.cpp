@@ -211,6 +211,8 @@ bool ProcessData::close(const char *what)
         refuse(what, path(), QStringLiteral("background() never closes"));
         return false;
     }
+    if (Forks::isChild())
+        Forks::revive(*this);
     deliver(Graph::close(*this));
     return true;
 }
@@ -393,6 +395,11 @@ ProcessPtr ProcessData::makeAtHome(QThread *thread, const QString &name)
 
 bool ProcessData::join(Process *parent, const char *what)
 {
+    if (Forks::hasLostThreads()) {
+        abandon();
+        refuse(what, parent ? parent->path() : path(), QString::fromLatin1(Forks::why));
+        return false;
+    }
     if (!parent)
         return true;
     ProcessData *upper = of(parent);
@@ -406,14 +413,20 @@ bool ProcessData::join(Process *parent, const char *what)
     }
 
     result.change.unlock();
-    Graph::abandon(*this);
-    m_extras->bindings.clear();
-    m_extras->work.reset(); // here, and not when the object is deleted in the thread of its parent
-    m_extras->self.reset();
+    abandon();
     refuse(what, upper->path(),
            upper->state() == NodeState::Closed ? QStringLiteral("it is Closed")
                                                : QStringLiteral("its teardown has begun"));
     return false;
+}
+
+/// Nobody knows it, and nobody will use it.
+void ProcessData::abandon()
+{
+    Graph::abandon(*this);
+    m_extras->bindings.clear();
+    m_extras->work.reset(); // here, and not when the object is deleted in the thread of its parent
+    m_extras->self.reset();
 }
 
 bool ProcessData::promiseWork(Process *parent, std::unique_ptr<Work> work, const char *what)
@@ -479,13 +492,14 @@ void ProcessData::runWork(Item *next)
 
 void ProcessData::workDropped()
 {
-    dropWork(QStringLiteral("The work was dropped by its thread pool before it started"));
+    workLost(Error(QStringLiteral("The work was dropped by its thread pool before it started")));
 }
 
-void ProcessData::dropWork(const QString &why)
+void ProcessData::workLost(const Error &error)
 {
+    claim(Step::Work);
     m_extras->work.reset();
-    Graph::fail(*this, Error(why));
+    Graph::fail(*this, error);
     deliver(Graph::workReturned(*this));
 }
 
@@ -679,6 +693,11 @@ void ProcessData::settle(const Error &error)
         Graph::fail(*this, error);
         deliver(*this, Step::Finish);
     }
+}
+
+bool ProcessData::hasFutureHere() const
+{
+    return m_extras && m_extras->futureHome.get() == &Dispatcher::current();
 }
 
 bool ProcessData::endFuture(QDeadlineTimer deadline)

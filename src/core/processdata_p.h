@@ -81,10 +81,8 @@ public:
     bool join(Process *parent, const char *what);
     /// The same, and it does not close before its work has returned or was dropped.
     bool promiseWork(Process *parent, std::unique_ptr<Work> work, const char *what);
-    /// Starts a work that was promised.
+    /// Starts a work that was promised; workLost() drops it instead.
     void submitWork();
-    /// Drops it instead: the error says \a why.
-    void dropWork(const QString &why);
     /// Promises a work and starts it.
     bool start(Process *parent, std::unique_ptr<Work> work, const char *what);
 
@@ -99,11 +97,18 @@ public:
     /// Says what was refused, and why (R15).
     static void refuse(const char *what, const QString &path, const QString &why);
 
+    /// The teardown has completed with \a error; the first call counts.
+    void settle(const Error &error);
+    /// The future of the teardown is open, and its home is the calling thread. Under the lock.
+    bool hasFutureHere() const;
+
     // --- Resident
     QThread *thread() const override;
     bool runUnheard(Step step, Item *next) override;
     void run(Step step, Item *next) override;
     void workDropped() override;
+    /// The same with another \a error, claimed or not: no thread will run it, or run it to its end.
+    void workLost(const Error &error);
     bool endFuture(QDeadlineTimer deadline) override;
     QThreadPool *workPool() const override;
 
@@ -127,6 +132,7 @@ private:
 
     class Kept;
 
+    void abandon();
     ~ProcessData() override;
 
     bool hasAudience() const;
@@ -145,7 +151,6 @@ private:
     std::optional<Error> runTeardown(Frame::Kind kind);
     template<class T>
     std::optional<Error> follow(QFuture<T> future);
-    void settle(const Error &error);
     void lateTeardownDone(const Error &error);
     void closeInDestructor();
     void waitInDestructor(Waiter::Goal goal) noexcept;

@@ -190,6 +190,8 @@ bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer
 
 bool waitUntil(Resident &node, Waiter::Goal goal, QDeadlineTimer deadline)
 {
+    if (Forks::isChild())
+        Forks::revive(node);
     WakeUp wakeUp;
     const GoalWaiter waiter(node, goal, wakeUp);
     return waitUntil(wakeUp, node, goal != Waiter::Goal::Closing, deadline);

@@ -99,6 +99,20 @@ WorkPool::WorkPool()
     m_threads.setObjectName(QStringLiteral("GoProcess"));
     m_watcherThread.setMaxThreadCount(1);
     m_watcherThread.setObjectName(QStringLiteral("GoProcess watcher"));
+    Forks::add(*this);
+}
+
+bool WorkPool::forked()
+{
+    // What stands in the queue is the parent's: Forks::revive() finds what of it matters here.
+    static auto *const queue = new std::deque<Item>;
+    queue->swap(m_queue);
+    m_hasItems.store(false, std::memory_order_relaxed);
+    new (&m_idle) std::condition_variable;
+    m_active = ThreadContext::current().isLibraryThread ? 1 : 0;
+    m_starting = m_lent = m_lost = 0;
+    m_isLingering = m_watching = false;
+    return true;
 }
 
 int WorkPool::maxThreadCount() const
@@ -186,6 +200,10 @@ void WorkPool::submit(std::vector<Item> items)
 
 void WorkPool::submit(Item *begin, Item *end)
 {
+    if (Forks::hasLostThreads()) {
+        Dispatcher::runHere(begin, end); // steps only: works are refused
+        return;
+    }
     int pumps = 0;
     bool watch = false;
     bool hasLost = false;
@@ -418,6 +436,8 @@ WorkPool::Running::~Running()
 /// Asks the works that are left to close, and waits for them, but not for ever (R48).
 void WorkPool::endOfProgram()
 {
+    if (Forks::hasLostThreads())
+        return; // the works are the parent's, and so are the steps that are left here
     if (Dispatcher *dispatcher = Dispatcher::currentIfAny())
         dispatcher->drain();
 

@@ -5,6 +5,7 @@
 #define GOPROCESS_WORKPOOL_P_H
 
 #include "dispatcher_p.h"
+#include "fork_p.h"
 #include "frame_p.h"
 #include "threadprobe_p.h"
 
@@ -25,7 +26,7 @@ namespace GoProcess::Private {
 ///
 /// Its queue is its own: a thread of the pool, once started, takes items until there are none. That
 /// is faster than a QRunnable each, and sanitizers can follow the hand-over.
-class WorkPool
+class WorkPool final : private ForkPart
 {
     struct PoolThread
     {
@@ -86,6 +87,10 @@ private:
     struct EndOfProgram;
 
     WorkPool();
+
+    bool tryLock() override { return tryLockShortly(m_mutex); }
+    void unlock() override { m_mutex.unlock(); }
+    bool forked() override;
 
     void submit(Item *begin, Item *end);
     void pump();

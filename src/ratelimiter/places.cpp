@@ -88,9 +88,9 @@ void Places::QueuedWork::drop()
 {
     // A copy: this goes with the process.
     const Ref<ProcessData> child = m_child;
-    child->dropWork(
-            QStringLiteral("The work was dropped, as it was closed before it got a place of "
-                           "its rate limiter"));
+    child->workLost(Error(
+            QStringLiteral("The work was dropped, as it was closed before it got a place of its "
+                           "rate limiter")));
 }
 
 void Places::QueuedWork::closed()

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: MIT
+// Programs that fork and go on in the child without exec().
+//
+// Usage: forker NAME. Both processes print what happened; exits with the status of the child.
+
+#include <GoProcess/Bindings>
+#include <GoProcess/GoProcess>
+#include <GoProcess/Periodic>
+
+#include <QCoreApplication>
+#include <QDeadlineTimer>
+#include <QThread>
+#include <QThreadPool>
+
+#include <array>
+#include <atomic>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include <sys/wait.h>
+#include <unistd.h>
+
+using GoProcess::Process;
+using GoProcess::ProcessPtr;
+using namespace std::chrono_literals;
+
+namespace {
+
+void say(const char *line)
+{
+    std::fprintf(stdout, "%s\n", line);
+    std::fflush(stdout);
+}
+
+bool check(bool condition, const char *what)
+{
+    if (!condition)
+        std::fprintf(stderr, "false: %s\n", what);
+    return condition;
+}
+#define EXPECT(condition) ok = check(bool(condition), #condition) && ok
+
+/// Runs \a child in a child, which ends by exit(); 9 if it hangs.
+int inChild(const std::function<int()> &child)
+{
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        ::alarm(20);
+        std::exit(child());
+    }
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 9;
+}
+
+void useThePool()
+{
+    GoProcess::go([] {})->waitForClosed();
+}
+
+int refusesWhatNeedsAThread()
+{
+    useThePool();
+    return inChild([] {
+        bool ok = true;
+        Process process([] { say("torn down"); });
+        process.setName(QStringLiteral("p"));
+        EXPECT(!GoProcess::go(QStringLiteral("work"), [] { say("a work runs"); }));
+        EXPECT(!process.go([] { say("a work runs"); }));
+        EXPECT(!GoProcess::every(
+                1ms, [] { say("a work runs"); }, &process));
+        EXPECT(!GoProcess::closeAt(&process, QDeadlineTimer(1h)));
+        EXPECT(!GoProcess::closeOnSignals(&process, { SIGUSR1 }));
+        EXPECT(!process.isClosing());
+        EXPECT(!process.closeAndWait());
+        return ok ? 0 : 1;
+    });
+}
+
+int worksWhereTheParentHasNotUsedIt()
+{
+    return inChild([] {
+        const ProcessPtr work = GoProcess::go([] { say("a work runs"); });
+        return work && work->waitForClosed(10s) ? 0 : 1;
+    });
+}
+
+int worksWhereTheParentHadNoThreads()
+{
+    Process process([] { say("torn down"); });
+    return inChild([&] {
+        process.go([] { say("a work runs"); });
+        return process.closeAndWait() ? 1 : 0;
+    });
+}
+
+int exitsAtOnce()
+{
+    useThePool();
+    const ProcessPtr work = GoProcess::go([](Process &self) { self.waitForClosing(); });
+    const ProcessPtr beat = GoProcess::every(1ms, [] {});
+    const int status = inChild([] { return 0; });
+    beat->closeAndWait();
+    work->closeAndWait();
+    return status;
+}
+
+/// What a program has: works that run, wait and queue, a home of its own, a beat, a time.
+struct Program
+{
+    Program()
+    {
+        root.setName(QStringLiteral("root"));
+        pool.setMaxThreadCount(4);
+        root.setThreadPool(&pool);
+        for (int i = 0; i < 4; ++i) {
+            works.push_back(root.go(QStringLiteral("work"), [this](Process &self) {
+                ++running;
+                while (!self.isClosing()) // a wait of the library would lend its place out
+                    std::this_thread::sleep_for(1ms);
+            }));
+            new Process(works.back().get());
+        }
+        while (running < 4)
+            std::this_thread::yield();
+        works.push_back(root.go(QStringLiteral("queued"), [] {}));
+        GoProcess::closeAt(&root, QDeadlineTimer(1h));
+        GoProcess::closeOnSignals(&root, { SIGUSR1 });
+        thread.start();
+        elsewhere.setTeardown([] { say("elsewhere: torn down"); });
+        elsewhere.moveToThread(&thread);
+        root.addChild(&elsewhere);
+    }
+    Q_DISABLE_COPY_MOVE(Program)
+    ~Program()
+    {
+        root.closeAndWait();
+        thread.quit();
+        thread.wait();
+    }
+
+    bool hasLostWorks() const
+    {
+        bool ok = true;
+        EXPECT(root.treeErrorCount() == qsizetype(works.size()));
+        for (const ProcessPtr &work : works) {
+            EXPECT(work->isClosed());
+            EXPECT(work->error().message().contains(QLatin1String("forked")));
+        }
+        return ok;
+    }
+
+    std::atomic<int> running = 0;
+    QThreadPool pool;
+    QThread thread;
+    Process elsewhere;
+    std::vector<ProcessPtr> works;
+    Process root { [] { say("root: torn down"); } };
+};
+
+int closesWhatTheParentHad()
+{
+    int argc = 0;
+    const QCoreApplication app(argc, nullptr);
+    Program program;
+    const int status = inChild([&] {
+        bool ok = true;
+        EXPECT(!program.root.closeAndWait());
+        EXPECT(program.hasLostWorks());
+        return ok ? 0 : 1;
+    });
+    say("the parent goes on");
+    return status;
+}
+
+int closesInTheEventLoop()
+{
+    int argc = 0;
+    const QCoreApplication app(argc, nullptr);
+    Program program;
+    const int status = inChild([&] {
+        bool ok = true;
+        program.root.close();
+        const QDeadlineTimer deadline(10s);
+        while (!program.root.isClosed() && !deadline.hasExpired())
+            QCoreApplication::processEvents();
+        EXPECT(program.root.isClosed());
+        EXPECT(program.hasLostWorks());
+        return ok ? 0 : 1;
+    });
+    say("the parent goes on");
+    return status;
+}
+
+int destroysWhatTheParentHad()
+{
+    auto *const root = new Process;
+    std::atomic<bool> runs = false;
+    root->setName(QStringLiteral("root"));
+    root->go([&runs](Process &self) {
+        runs = true;
+        self.waitForClosing();
+    });
+    while (!runs)
+        std::this_thread::yield();
+    const int status = inChild([&] {
+        delete root;
+        return 0;
+    });
+    delete root;
+    return status;
+}
+
+int forksInAWork()
+{
+    int status = 1;
+    const ProcessPtr work = GoProcess::go([&status](Process &self) {
+        const ProcessPtr sibling = self.go([](Process &inner) { inner.waitForClosing(); });
+        status = inChild([&] {
+            bool ok = true;
+            EXPECT(!self.go([] {}));
+            sibling->close();
+            EXPECT(sibling->waitForClosed(10s));
+            return ok ? 0 : 1;
+        });
+        sibling->close();
+    });
+    work->waitForClosed();
+    return status;
+}
+
+/// Forks while other threads hold locks of the library. They make no objects: what Qt has locked for
+/// them is beyond the library.
+int forksWhileOthersHoldLocks()
+{
+    std::atomic<bool> stop = false;
+    Process root;
+    std::vector<std::unique_ptr<Process>> children;
+    for (int i = 0; i < 3; ++i)
+        children.push_back(std::make_unique<Process>(&root));
+    std::vector<std::thread> threads;
+    for (const auto &child : children) {
+        threads.emplace_back([&root, &stop, process = child.get()] {
+            while (!stop) {
+                const GoProcess::Hold hold = process->hold();
+                const GoProcess::Hold above = root.hold();
+                root.addChildNoWait(process);
+                static_cast<void>(process->path());
+            }
+        });
+    }
+    int status = 0;
+    for (int i = 0; i < 50 && status == 0; ++i) {
+        status = inChild([&] {
+            bool ok = true;
+            Process parent([] {});
+            const Process child(&parent);
+            EXPECT(!parent.closeAndWait());
+            root.close();
+            EXPECT(children.front()->isClosing());
+            EXPECT(root.treeErrors().isEmpty());
+            return ok ? 0 : 1;
+        });
+    }
+    stop = true;
+    for (std::thread &thread : threads)
+        thread.join();
+    return status;
+}
+
+} // namespace
+
+int main(int argc, char **argv)
+{
+    struct Named
+    {
+        const char *name;
+        int (*function)();
+    };
+    constexpr std::array all {
+        Named { "refuses", &refusesWhatNeedsAThread },
+        Named { "unused", &worksWhereTheParentHasNotUsedIt },
+        Named { "nothreads", &worksWhereTheParentHadNoThreads },
+        Named { "exits", &exitsAtOnce },
+        Named { "closes", &closesWhatTheParentHad },
+        Named { "eventloop", &closesInTheEventLoop },
+        Named { "destroys", &destroysWhatTheParentHad },
+        Named { "inwork", &forksInAWork },
+        Named { "locks", &forksWhileOthersHoldLocks },
+    };
+    for (const Named &named : all) {
+        if (argc == 2 && std::strcmp(argv[1], named.name) == 0)
+            return named.function();
+    }
+    return 2;
+}
