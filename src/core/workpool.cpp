@@ -433,6 +433,14 @@ WorkPool::Running::~Running()
     pool.m_idle.notify_all();
 }
 
+/// True for what the calling thread runs itself: it returns when the program has ended, if ever.
+bool WorkPool::isOfCaller(const RunningWork &running)
+{
+    if (running.thread && running.thread->context == &ThreadContext::current())
+        return true;
+    return running.node && Frame::find(*running.node);
+}
+
 /// Asks the works that are left to close, and waits for them, but not for ever (R48).
 void WorkPool::endOfProgram()
 {
@@ -443,10 +451,10 @@ void WorkPool::endOfProgram()
 
     const QDeadlineTimer deadline(5s);
     std::vector<Ref<Resident>> open;
-    const auto collect = [&] {
+    const auto collect = [&](bool asksCaller) {
         open.clear();
         for (const RunningWork &running : m_running) {
-            if (running.node)
+            if (running.node && (asksCaller || !isOfCaller(running)))
                 open.push_back(running.node);
         }
         for (const Item &item : m_queue)
@@ -454,26 +462,29 @@ void WorkPool::endOfProgram()
     };
 
     std::unique_lock lock(m_mutex);
-    collect();
+    collect(true); // what it has started is to close, too
     lock.unlock();
     for (const Ref<Resident> &node : open)
         deliver(Graph::close(*node));
     lock.lock();
     // Woken by each thread that has nothing left to do; the deadline bounds the whole.
     const auto end = Dispatcher::Clock::now() + std::chrono::milliseconds(deadline.remainingTime());
-    const bool idle = m_idle.wait_until(
-            lock, end, [&] { return m_queue.empty() && m_running.empty() && !m_watching; });
+    const bool idle = m_idle.wait_until(lock, end, [&] {
+        return m_queue.empty() && !m_watching
+                && std::all_of(m_running.cbegin(), m_running.cend(), isOfCaller);
+    });
     if (idle) {
-        const bool hasLost = m_lost > 0;
+        // QThreadPool would wait for threads that never came to be, and for the caller.
+        const bool waitsInVain = m_lost > 0 || ThreadContext::current().isLibraryThread;
         lock.unlock();
         open.clear();
-        if (hasLost)
-            return; // QThreadPool would wait for threads that never came to be
+        if (waitsInVain)
+            return;
         m_threads.waitForDone(int(deadline.remainingTime()));
         m_watcherThread.waitForDone(int(deadline.remainingTime()));
         return;
     }
-    collect();
+    collect(false);
     lock.unlock();
 
     QStringList paths;

@@ -99,6 +99,7 @@ private:
     int countUnblocked() const;
     void lend();
     void takeBack();
+    static bool isOfCaller(const RunningWork &running);
     void endOfProgram();
     int threadCount() const { return m_active + m_lent; }
     bool takePlace();
