@@ -77,15 +77,14 @@ template<class F>
 inline constexpr bool takesProcess = std::is_invocable_v<std::decay_t<F> &, Process &>;
 
 template<class F, bool = takesProcess<F>>
-struct WorkResult
+struct WorkResult : std::invoke_result<std::decay_t<F> &, Process &>
 {
-    using type = std::invoke_result_t<std::decay_t<F> &, Process &>;
 };
 
+/// Without a type where it cannot be called without arguments either.
 template<class F>
-struct WorkResult<F, false>
+struct WorkResult<F, false> : std::invoke_result<std::decay_t<F> &>
 {
-    using type = std::invoke_result_t<std::decay_t<F> &>;
 };
 
 template<class F, class = void>
@@ -191,18 +190,23 @@ private:
 template<class F, class... G>
 std::unique_ptr<Teardown> makeTeardown(F &&teardown, G &&...finish)
 {
-    if (isNull(teardown) || (isNull(finish) || ...))
-        return nullptr;
-    return std::make_unique<TeardownFunction<std::decay_t<F>, std::decay_t<G>...>>(
-            std::forward<F>(teardown), std::forward<G>(finish)...);
+    if constexpr (isTeardown<F> && (std::is_invocable_v<std::decay_t<G> &> && ...)) {
+        if (!isNull(teardown) && !(isNull(finish) || ...)) {
+            return std::make_unique<TeardownFunction<std::decay_t<F>, std::decay_t<G>...>>(
+                    std::forward<F>(teardown), std::forward<G>(finish)...);
+        }
+    }
+    return nullptr; // what is no teardown has met an assertion that says so
 }
 
 template<class F>
 std::unique_ptr<Work> makeWork(F &&work)
 {
-    if (isNull(work))
-        return nullptr;
-    return std::make_unique<WorkFunction<std::decay_t<F>>>(std::forward<F>(work));
+    if constexpr (isWork<F>) {
+        if (!isNull(work))
+            return std::make_unique<WorkFunction<std::decay_t<F>>>(std::forward<F>(work));
+    }
+    return nullptr; // what is no work has met an assertion that says so
 }
 
 } // namespace Private

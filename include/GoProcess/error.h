@@ -12,6 +12,7 @@
 
 #include <exception>
 #include <system_error>
+#include <type_traits>
 #include <utility>
 
 QT_BEGIN_NAMESPACE
@@ -35,6 +36,17 @@ public:
     /// An error with \a message; with a default text where it is empty.
     // NOLINTNEXTLINE(google-explicit-constructor): `return message;` is meant
     Error(const QString &message);
+    /// An error with a text in UTF-8, so that `return "text";` is one; with the default text where it is
+    /// empty or null.
+    template<class Text,
+             std::enable_if_t<
+                     std::is_same_v<std::decay_t<Text>,
+                                    const char *> || std::is_same_v<std::decay_t<Text>, char *>,
+                     int> = 0>
+    // NOLINTNEXTLINE(google-explicit-constructor): that is meant
+    Error(Text &&text) : Error(QString::fromUtf8(static_cast<const char *>(text)))
+    {
+    }
     /// An error with the text of \a code; no error for `std::error_code{}`.
     Error(std::error_code code); // NOLINT(google-explicit-constructor): `return code;` is meant
 

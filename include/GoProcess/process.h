@@ -84,6 +84,15 @@ public:
     {
     }
 
+    /// The same with a name(), which messages about the process have from the first one on.
+    explicit Process(const QString &name, QObject *parent = nullptr);
+    /// The same with a name and a teardown.
+    template<class F, std::enable_if_t<Private::isTeardown<F>, int> = 0>
+    Process(const QString &name, F &&teardown, QObject *parent = nullptr)
+        : Process(name, Private::makeTeardown(std::forward<F>(teardown)), parent)
+    {
+    }
+
     /// Closes the process and waits until it is Closed, as closeAndWait() does (R41).
     ///
     /// Allowed in a slot connected to its own closing(), closed() or stateChanged(). Fatal in its own
@@ -214,13 +223,13 @@ public:
     ///
     /// Runs the steps whose home is the calling thread meanwhile, and nothing else: no events, timers
     /// or sockets (R37; upstream: `<-Closing()`).
-    bool waitForClosing(QDeadlineTimer deadline = QDeadlineTimer::Forever);
+    bool waitForClosing(QDeadlineTimer deadline = QDeadlineTimer::Forever) const;
     /// Blocks until the process is Closed; false if \a deadline passed first or the wait was refused.
     ///
     /// It does not close the process. Runs steps meanwhile, as waitForClosing() does. Refused where
     /// it could only end after itself: in a step or work of the process, or of one that it waits for
     /// (R39; upstream: `<-Closed()`).
-    bool waitForClosed(QDeadlineTimer deadline = QDeadlineTimer::Forever);
+    bool waitForClosed(QDeadlineTimer deadline = QDeadlineTimer::Forever) const;
     /// close(), waitForClosed() and error() in one; a true result means that something failed
     /// (upstream: `Close()`). Where the wait is refused the process is closed all the same, and
     /// the returned Error says so.
@@ -272,8 +281,10 @@ private:
 
     explicit Process(Private::ProcessData &data);
     Process(std::unique_ptr<Private::Teardown> teardown, QObject *parent);
+    Process(const QString &name, std::unique_ptr<Private::Teardown> teardown, QObject *parent);
 
     bool setTeardownImpl(std::unique_ptr<Private::Teardown> teardown);
+    void setFirstName(const QString &name);
     void join(QObject *parent);
     bool isUnconnected() const;
     static void deleteAtHome(Process *process);

@@ -52,6 +52,30 @@ Process::Process(std::unique_ptr<Private::Teardown> teardown, QObject *parent)
     join(parent);
 }
 
+Process::Process(const QString &name, QObject *parent)
+    : QObject(ownerFor(parent)), d(new ProcessData)
+{
+    d->setObject(this);
+    setFirstName(name);
+    join(parent);
+}
+
+Process::Process(const QString &name, std::unique_ptr<Private::Teardown> teardown, QObject *parent)
+    : QObject(ownerFor(parent)), d(new ProcessData)
+{
+    d->setObject(this);
+    setFirstName(name);
+    d->setTeardown(std::move(teardown));
+    join(parent);
+}
+
+/// Before anybody knows it, who could be told.
+void Process::setFirstName(const QString &name)
+{
+    if (d->setName(name))
+        setObjectName(name);
+}
+
 /// Finds the home, and becomes the child of \a parent if that is a Process.
 void Process::join(QObject *parent)
 {
@@ -210,12 +234,12 @@ void Hold::release()
     }
 }
 
-bool Process::waitForClosing(QDeadlineTimer deadline)
+bool Process::waitForClosing(QDeadlineTimer deadline) const
 {
     return d->wait(Waiter::Goal::Closing, deadline, "waitForClosing()", nullptr);
 }
 
-bool Process::waitForClosed(QDeadlineTimer deadline)
+bool Process::waitForClosed(QDeadlineTimer deadline) const
 {
     return d->wait(Waiter::Goal::Closed, deadline, "waitForClosed()", nullptr);
 }
