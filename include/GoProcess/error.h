@@ -21,6 +21,10 @@ QT_END_NAMESPACE
 
 namespace GoProcess {
 
+namespace Private {
+class ErrorLog;
+}
+
 /// What went wrong while a process worked or was torn down; the counterpart of Go's `error`.
 ///
 /// A value, cheap to copy (implicitly shared) and safe to hand to other threads. A
@@ -86,6 +90,7 @@ public:
     friend bool operator!=(const Error &a, const Error &b) { return !a.equals(b); }
 
 private:
+    friend class Private::ErrorLog;
     struct Data;
     bool equals(const Error &other) const;
 

@@ -97,7 +97,9 @@ public:
     ///
     /// Allowed in a slot connected to its own closing(), closed() or stateChanged(). Fatal in its own
     /// teardown or work, and where closeAndWait() would refuse to wait (R43). A subclass calls
-    /// closeAndWait() first in its own destructor, or is used as `Closing<T>` (R47).
+    /// closeAndWait() first in its own destructor, or is used as `Closing<T>` (R47); so does a class that
+    /// has a process as a member, if its destructor has a body. An error of this process or below that
+    /// nobody has asked for is logged, unless a parent keeps it.
     ~Process() override;
 
     /// The process that never closes (upstream: `Background()`). It keeps no books of its children,

@@ -3,6 +3,8 @@
 
 #include <GoProcess/error.h>
 
+#include "errorlog_p.h"
+
 #include <QCoreApplication>
 #include <QDebug>
 #include <QException>
@@ -22,7 +24,20 @@ struct Error::Data
     // Copies count up relaxed: whoever copies holds a reference already. The last one down must see
     // what the others did with the data, hence acquire and release there.
     mutable std::atomic<int> refs = 1;
+    /// See ErrorLog. Relaxed: it only decides whether a message is printed, and is set for ever.
+    mutable std::atomic<bool> isHeard = false;
 };
+
+void Private::ErrorLog::hear(const Error &error)
+{
+    if (error.m_data)
+        error.m_data->isHeard.store(true, std::memory_order_relaxed);
+}
+
+bool Private::ErrorLog::isHeard(const Error &error)
+{
+    return !error.m_data || error.m_data->isHeard.load(std::memory_order_relaxed);
+}
 
 /// One for all errors: it is held for a copy of a pointer, and few ask for it. Never destroyed.
 static std::mutex &exceptionLock()

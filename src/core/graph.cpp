@@ -309,6 +309,7 @@ Node::Node(bool isBackground)
       m_announced(false),
       m_hasClosingListeners(false),
       m_hasClosedListeners(false),
+      m_areErrorsKept(false),
       m_beginsClose(false),
       m_hasWork(false),
       background(isBackground)
@@ -844,6 +845,7 @@ void Graph::tellOfErrors(Node &node)
         if (!errors)
             errors = std::make_unique<TreeErrors>();
         errors->add(*node.m_treeErrors);
+        node.m_areErrorsKept = true;
     }
 }
 

@@ -263,6 +263,7 @@ private:
     bool m_announced : 1;
     bool m_hasClosingListeners : 1;
     bool m_hasClosedListeners : 1;
+    bool m_areErrorsKept : 1; ///< A parent knows what failed at or below this.
     bool m_beginsClose : 1; ///< A close has begun here, and not above.
     /// It has a work that has not returned.
     bool m_hasWork : 1;
@@ -496,6 +497,13 @@ public:
     // The caller holds the lock:
     static bool hasWork(const Node &node) { return node.m_hasWork; }
     static bool isAnnounced(const Node &node) { return node.m_announced; }
+    /// For who knows that \a node is finished, when nobody changes what this looks at.
+    static bool hasErrors(const Node &node) { return node.m_error || node.m_treeErrors; }
+    static bool areErrorsKept(const Node &node)
+    {
+        const NodeLock lock(node);
+        return node.m_areErrorsKept;
+    }
     static bool waitsForOthers(const Node &node) { return node.m_waits > 0; }
     /// For messages: how many holds and works keep the teardown from beginning. Needs the lock.
     static std::uint32_t holds(const Node &node)

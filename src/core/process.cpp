@@ -3,6 +3,7 @@
 
 #include <GoProcess/process.h>
 
+#include "errorlog_p.h"
 #include "processdata_p.h"
 #include "thrown_p.h"
 #include "workpool_p.h"
@@ -150,12 +151,15 @@ bool Process::isClosed() const noexcept
 
 Error Process::error() const
 {
-    return isClosed() ? d->error() : Error();
+    Error error = isClosed() ? d->error() : Error();
+    Private::ErrorLog::hear(error);
+    return error;
 }
 
 QList<ProcessError> Process::treeErrors() const
 {
     const Private::TreeErrors errors = Graph::treeErrors(*d);
+    Private::ErrorLog::hear(errors);
     QList<ProcessError> list;
     list.reserve(errors.entries.size());
     for (const auto &entry : errors.entries)
@@ -166,6 +170,7 @@ QList<ProcessError> Process::treeErrors() const
 qsizetype Process::treeErrorCount() const
 {
     const Private::TreeErrors errors = Graph::treeErrors(*d);
+    Private::ErrorLog::hear(errors);
     return errors.entries.size() + errors.uncounted;
 }
 
@@ -253,7 +258,10 @@ Error Process::closeAndWait()
     const Private::Ref<ProcessData> data(d);
     Error refusal;
     const bool closed = data->wait(Waiter::Goal::Closed, QDeadlineTimer::Forever, what, &refusal);
-    return closed ? data->error() : refusal;
+    if (!closed)
+        return refusal;
+    Private::ErrorLog::hear(data->error());
+    return data->error();
 }
 
 QFuture<void> Process::whenClosing() const
@@ -308,6 +316,8 @@ void Process::deleteAtHome(Process *process)
     static const QMetaMethod destroyedSignal = QMetaMethod::fromSignal(&QObject::destroyed);
     const bool silently =
             process->children().isEmpty() && !process->isSignalConnected(destroyedSignal);
+    // Here and not when the object is destroyed, which may be long after.
+    Private::ErrorLog::objectGoes(*process->d);
     Private::Dispatcher::retire(process, silently, process->d->likelyHome());
 }
 

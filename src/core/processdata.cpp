@@ -4,6 +4,7 @@
 #include "processdata_p.h"
 
 #include "closewatch_p.h"
+#include "errorlog_p.h"
 #include "futures_p.h"
 #include "journal_p.h"
 #include "logging_p.h"
@@ -264,8 +265,10 @@ QFuture<void> ProcessData::whenClosing()
 QFuture<Error> ProcessData::whenClosed()
 {
     const NodeLock lock(*this);
-    if (isFinished())
+    if (isFinished()) {
+        ErrorLog::hear(error());
         return readyFuture(error());
+    }
     QPromise<Error> promise;
     promise.start();
     QFuture<Error> future = promise.future();
@@ -804,6 +807,7 @@ void ProcessData::tellOfClosed(Thrown &thrown)
     for (const auto &binding : releaseBindings())
         thrown.run([&] { binding->closed(); });
     for (QPromise<Error> &promise : promises) {
+        ErrorLog::hear(error());
         promise.addResult(error());
         thrown.run([&] { promise.finish(); });
     }
@@ -945,6 +949,7 @@ void ProcessData::objectDestroyed()
         }
         waitInDestructor(Waiter::Goal::LateTeardown);
     }
+    ErrorLog::objectGoes(*this);
     forgetParent();
     deref();
 }
