@@ -74,7 +74,8 @@ public:
     ///
     /// A \a parent that is a Process also makes this its child, as addChild() does (R8). If that is
     /// refused, the new process is closed at once. A Process \a parent in another thread gets the
-    /// child but does not own it; any other QObject \a parent only owns it (R44).
+    /// child but does not own it; any other QObject \a parent only owns it (R44). Such a one, a widget for
+    /// example, destroys it after its own members: closeAndWait() comes first in the destructor of its class.
     explicit Process(QObject *parent = nullptr);
 
     /// The same with a teardown (upstream: `WithTeardown`); see setTeardown().

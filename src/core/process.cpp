@@ -81,6 +81,8 @@ void Process::setFirstName(const QString &name)
 void Process::join(QObject *parent)
 {
     auto *upper = qobject_cast<Process *>(parent);
+    if (parent && !upper)
+        d->setOwner(*parent);
     const bool homeless = ThreadContext::current().isLibraryThread || Frame::isInWork();
     if (homeless && upper && upper->thread() && upper->thread() != thread())
         moveToThread(upper->thread());

@@ -73,6 +73,12 @@ void ProcessData::setObject(Process *object)
         m_firstHome = DispatcherRef(&Dispatcher::current());
 }
 
+void ProcessData::setOwner(const QObject &owner)
+{
+    const NodeLock lock(*this);
+    extras().ownerType = &typeid(owner);
+}
+
 void ProcessData::setPlaced(bool homeless)
 {
     m_homeless.store(homeless, std::memory_order_release);
@@ -878,6 +884,8 @@ void ProcessData::closeInDestructor()
                            .arg(path(), className(*m_extras->type));
     }
 
+    warnOfOwner();
+
     Change change = Graph::close(*this);
     if (!change.isEmpty())
         Graph::forgetLoneBegin(*this);
@@ -902,6 +910,25 @@ void ProcessData::closeInDestructor()
                qUtf8Printable(path()), qUtf8Printable(blocker->path()));
     }
     waitInDestructor(Waiter::Goal::Closed);
+}
+
+/// A QObject destroys its children last, when its members are gone. Then it is of the class of its base whose
+/// destructor runs, and the first places in the list of its children are null.
+void ProcessData::warnOfOwner() const
+{
+    if (!m_extras || !m_extras->ownerType || !hasAudience())
+        return;
+    const QObject *owner = m_object->parent();
+    if (!owner || typeid(*owner) == *m_extras->ownerType || owner->children().isEmpty()
+        || owner->children().constFirst())
+        return;
+    qCCritical(lcProcess).noquote()
+            << QStringLiteral(
+                       "Process \"%1\" was left open by its QObject parent of class %2, which destroys "
+                       "it after its own members: the teardown and the slots of the process run now. "
+                       "Call closeAndWait() of the process first in the destructor of %2, or make it "
+                       "the last member instead of a child")
+                       .arg(path(), className(*m_extras->ownerType));
 }
 
 /// Nothing that a slot throws in a step that this wait runs may leave the destructor.

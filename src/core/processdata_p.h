@@ -37,6 +37,8 @@ public:
     explicit ProcessData(Kind kind = Kind::Ordinary);
     /// The QObject is there: called once, by its constructor.
     void setObject(Process *object);
+    /// Its QObject parent is no Process.
+    void setOwner(const QObject &owner);
     /// From here on a move to another thread is the user's.
     void setPlaced(bool homeless);
 
@@ -127,6 +129,8 @@ private:
         Bindings bindings; ///< First those of which there is one a class.
         std::ptrdiff_t onceBindings = 0; ///< How many those are.
         const std::type_info *type = nullptr; ///< The class of the object if it is a subclass.
+        /// The class of a QObject parent that is no Process, when it got this child.
+        const std::type_info *ownerType = nullptr;
         DispatcherRef futureHome; ///< Where the teardown ran whose future is open.
     };
 
@@ -153,6 +157,7 @@ private:
     std::optional<Error> follow(QFuture<T> future);
     void lateTeardownDone(const Error &error);
     void closeInDestructor();
+    void warnOfOwner() const;
     void waitInDestructor(Waiter::Goal goal) noexcept;
 
     Extras &extras(); ///< Under the lock.
