@@ -23,6 +23,9 @@ class Process;
 
 namespace Private {
 
+class LeftOpen;
+class ProcessData;
+
 /// What a teardown leaves behind: its error, or a future that will tell.
 using TeardownResult = std::variant<Error, QFuture<void>, QFuture<Error>>;
 
@@ -43,6 +46,14 @@ public:
         finish();
         return true;
     }
+
+private:
+    friend class LeftOpen;
+
+    // Where it stands in a list of LeftOpen, whose lock guards them; no owner: nowhere.
+    ProcessData *m_owner = nullptr;
+    Teardown *m_previous = nullptr;
+    Teardown *m_next = nullptr;
 };
 
 /// A function given to `go`.

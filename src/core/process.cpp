@@ -4,6 +4,7 @@
 #include <GoProcess/process.h>
 
 #include "errorlog_p.h"
+#include "leftopen_p.h"
 #include "processdata_p.h"
 #include "thrown_p.h"
 #include "workpool_p.h"
@@ -25,7 +26,11 @@ using Private::ThreadContext;
 using Private::Waiter;
 
 namespace Private {
-Teardown::~Teardown() = default;
+Teardown::~Teardown()
+{
+    if (m_owner)
+        LeftOpen::remove(*this);
+}
 Work::~Work() = default;
 } // namespace Private
 

@@ -7,6 +7,7 @@
 #include "errorlog_p.h"
 #include "futures_p.h"
 #include "journal_p.h"
+#include "leftopen_p.h"
 #include "logging_p.h"
 #include "thrown_p.h"
 #include "wait_p.h"
@@ -145,6 +146,7 @@ bool ProcessData::setTeardown(std::unique_ptr<Teardown> teardown)
             Graph::addAudienceLocked(*this);
             m_hasTeardown = true;
             m_teardown = std::move(teardown);
+            LeftOpen::add(*m_teardown, *this);
         }
     }
     if (!why.isEmpty()) {
