@@ -14,8 +14,6 @@ function(goprocess_finish_qml_module library folder)
         EXPORT_NAME ${name}
         VERSION ${PROJECT_VERSION}
         SOVERSION 0
-        CXX_VISIBILITY_PRESET hidden
-        VISIBILITY_INLINES_HIDDEN ON
         POSITION_INDEPENDENT_CODE ON
         # It lies beside the library.
         INSTALL_RPATH $ORIGIN
