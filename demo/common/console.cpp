@@ -3,8 +3,12 @@
 
 #include "console.h"
 
-#include <cstdio>
+#include <QByteArray>
 
+#include <cstdio>
+#include <limits>
+
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 namespace Demo {
@@ -22,7 +26,18 @@ constexpr QLatin1String clearLine("\r\033[K");
 
 } // namespace
 
-Console::Console() : m_isTerminal(::isatty(STDERR_FILENO) == 1) { }
+Console::Console()
+    : m_canOverwrite(::isatty(STDERR_FILENO) == 1 && qgetenv("TERM") != QByteArrayLiteral("dumb"))
+{
+}
+
+int Console::width() const
+{
+    struct winsize size = {};
+    if (!m_canOverwrite || ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0)
+        return std::numeric_limits<int>::max();
+    return size.ws_col - 1; // a full line moves the cursor into the next one
+}
 
 void Console::say(const QString &sentence)
 {
@@ -36,7 +51,7 @@ void Console::say(const QString &sentence)
 void Console::showProgress(const QString &line)
 {
     const std::lock_guard<std::mutex> lock(m_mutex);
-    if (m_isTerminal) {
+    if (m_canOverwrite) {
         m_progress = line;
         print(clearLine + line);
     } else {

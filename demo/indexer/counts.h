@@ -23,6 +23,8 @@ struct Counts
     Counter links; ///< Left out.
     Counter others; ///< Pipes, sockets and devices, left out.
     Counter wholeScans; ///< Scans that have seen the whole folder.
+    Counter begunWalks;
+    Counter endedWalks; ///< Of those begun.
 };
 
 } // namespace Demo

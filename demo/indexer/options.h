@@ -17,12 +17,17 @@ namespace Demo {
 struct Options
 {
     Task task;
-    std::optional<QString> query; ///< Asks a running indexer instead of being one.
+    std::optional<QString> query; ///< Asks the index instead of keeping it.
     bool noWindow = false;
+    bool watch = false; ///< Goes on after the first scan, whoever looks on.
 };
 
-/// The options, or the status to exit with, after a text that says why.
-std::variant<Options, int> parseOptions(int argc, char **argv);
+/// A silent parser says nothing, and passes over options that it does not know: whoever asks it has yet
+/// to find out whose they are.
+enum class Speech { Silent, Loud };
+
+/// The options, or the status to exit with, after a text that says why. It sorts \a argv.
+std::variant<Options, int> parseOptions(int argc, char **argv, Speech speech);
 
 } // namespace Demo
 

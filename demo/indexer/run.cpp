@@ -121,12 +121,14 @@ void Run::watch()
 
 Progress::Numbers Run::progress() const
 {
-    const qint64 left = m_counts.foundFiles.value() - m_counts.indexedFiles.value()
-            - m_counts.droppedFiles.value();
+    const qint64 handled = m_counts.indexedFiles.value() + m_counts.droppedFiles.value();
+    const qint64 left = m_counts.foundFiles.value() - handled;
     const qint64 bytesLeft =
             m_counts.foundBytes.value() - m_counts.readBytes.value() - m_counts.passedBytes.value();
-    return { m_catalogue.size(), left, m_counts.readBytes.value(), bytesLeft,
-             m_counts.wholeScans.value() > 0 };
+    const bool isLooking = m_counts.endedWalks.value() < m_counts.begunWalks.value();
+    return { m_catalogue.size(), left,    m_counts.readBytes.value(),
+             bytesLeft,          handled, m_counts.wholeScans.value() > 0,
+             isLooking };
 }
 
 QString Run::summary() const

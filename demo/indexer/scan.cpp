@@ -37,10 +37,12 @@ void Scan::start(GoProcess::Process *parent)
 
 GoProcess::Error Scan::walk()
 {
+    m_context.counts.begunWalks.add(1);
     if (Walk(m_context.folder, m_context.ownFiles, *this).run()) {
         removeMissing();
         m_context.counts.wholeScans.add(1);
     }
+    m_context.counts.endedWalks.add(1);
     return m_firstError;
 }
 

@@ -30,9 +30,8 @@ Window::Window(const Task &task) : m_session(task)
     QObject::connect(&m_session, &Session::ended, m_frameGaps.get(), &FrameGaps::stop);
 }
 
-int indexInWindow(const Task &task, int argc, char **argv)
+int indexInWindow(const Task &task)
 {
-    QGuiApplication application(argc, argv);
     // It ends when all is closed, not with the last window.
     QGuiApplication::setQuitOnLastWindowClosed(false);
     StopSignals stopSignals;

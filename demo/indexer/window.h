@@ -33,8 +33,8 @@ private:
     std::unique_ptr<FrameGaps> m_frameGaps;
 };
 
-/// The status to exit with.
-int indexInWindow(const Task &task, int argc, char **argv);
+/// The status to exit with. It needs a QGuiApplication.
+int indexInWindow(const Task &task);
 
 } // namespace Demo
 

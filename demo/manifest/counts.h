@@ -33,9 +33,12 @@ struct Counts
     Progress::Numbers progress() const
     {
         return { reportedFiles.value(),
-                 foundFiles.value() - reportedFiles.value() - failures.value(), readBytes.value(),
+                 foundFiles.value() - reportedFiles.value() - failures.value(),
+                 readBytes.value(),
                  foundBytes.value() - readBytes.value() - passedBytes.value(),
-                 wholeWalks.value() > 0 };
+                 reportedFiles.value() + failures.value(),
+                 wholeWalks.value() > 0,
+                 wholeWalks.value() == 0 };
     }
 };
 

@@ -257,7 +257,7 @@ bool isStopped(qint64 process)
 }
 
 Run::Run(const QByteArrayList &arguments, const std::function<void()> &beforeExec,
-         const QString &standardError)
+         const QString &standardError, const QByteArray &program)
 {
     QStringList list;
     for (const QByteArray &argument : arguments)
@@ -266,9 +266,9 @@ Run::Run(const QByteArrayList &arguments, const std::function<void()> &beforeExe
         m_process.setChildProcessModifier(beforeExec);
     if (!standardError.isEmpty())
         m_process.setStandardErrorFile(standardError);
-    m_process.start(QStringLiteral(DEMO_PROGRAM), list);
+    m_process.start(QFile::decodeName(program), list);
     if (!m_process.waitForStarted())
-        qFatal("%s does not start", DEMO_PROGRAM);
+        qFatal("%s does not start", program.constData());
 }
 
 Run::~Run()

@@ -112,8 +112,10 @@ bool isStopped(qint64 process);
 class Run
 {
 public:
+    /// \a standardError and \a program: files other than a pipe of the test and its own program.
     explicit Run(const QByteArrayList &arguments, const std::function<void()> &beforeExec = nullptr,
-                 const QString &standardError = QString());
+                 const QString &standardError = QString(),
+                 const QByteArray &program = DEMO_PROGRAM);
     ~Run();
 
     /// True once the program has printed \a text to standard error; false if it ended without, or

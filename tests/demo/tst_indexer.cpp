@@ -59,7 +59,6 @@ private Q_SLOTS:
     void calledWrongly_data();
     void calledWrongly();
     void help();
-    void neitherDisplayNorTerminal();
     void subsystemsCloseInOrder();
     void interruptStops();
     void secondInterruptEndsAtOnce();
@@ -92,7 +91,7 @@ private:
     QByteArrayList once() const { return { tree(), "--database", database(), "--once" }; }
     QByteArrayList staying() const
     {
-        return { tree(), "--database", database(), "--no-window", "--log", log() };
+        return { tree(), "--database", database(), "--no-window", "--watch", "--log", log() };
     }
     QByteArrayList rescanning() const { return staying() + QByteArrayList { "--rescan", "1" }; }
     void makeFiles(int count) const;
@@ -330,6 +329,7 @@ void tst_Indexer::calledWrongly_data()
     QTest::newRow("two folders") << QByteArrayList { "/usr", "/tmp" };
     QTest::newRow("empty folder") << QByteArrayList { "" };
     QTest::newRow("empty query") << QByteArrayList { "--query", "" };
+    QTest::newRow("once and for ever") << QByteArrayList { "--once", "--watch" };
     QTest::newRow("no time") << QByteArrayList { "--rescan", "0" };
 }
 
@@ -348,18 +348,6 @@ void tst_Indexer::help()
     QVERIFY(run.finish());
     QCOMPARE(run.status(), 0);
     QVERIFY(run.out().startsWith("Usage: "));
-}
-
-void tst_Indexer::neitherDisplayNorTerminal()
-{
-    Run run({ tree(), "--database", database() }, [] {
-        for (const char *name : { "DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM" })
-            ::unsetenv(name);
-    });
-    QVERIFY(run.finish());
-    QCOMPARE(run.status(), 2);
-    QVERIFY2(run.err().contains("--no-window"), run.story());
-    QVERIFY(!exists(database()));
 }
 
 void tst_Indexer::subsystemsCloseInOrder()
