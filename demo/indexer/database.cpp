@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <utility>
 
+#include <unistd.h>
+
 namespace Demo {
 
 namespace {
@@ -83,20 +85,52 @@ GoProcess::Error Database::openToWrite()
         return error;
     if (isTaken)
         return QStringLiteral("another indexer is using %1").arg(shown(m_path));
-    if (GoProcess::Error error = open(QString()))
+    if (GoProcess::Error error = open(QString(), QFile::decodeName(m_path)))
         return error;
     return prepareFile();
 }
 
 GoProcess::Error Database::openToRead()
 {
-    return open(QStringLiteral("QSQLITE_OPEN_READONLY;"));
+    return open(QStringLiteral("QSQLITE_OPEN_READONLY;"), QFile::decodeName(m_path));
 }
 
-GoProcess::Error Database::open(const QString &options)
+bool Database::exists(const QByteArray &path)
 {
-    const QString name = QFile::decodeName(m_path);
-    if (QFile::encodeName(name) != m_path)
+    return ::access(path.constData(), F_OK) == 0;
+}
+
+GoProcess::Error Database::openToLookAt()
+{
+    if (GoProcess::Error error = openToRead())
+        return error;
+    if (!isUsable() && !exists(m_path + "-wal")) {
+        // Even who reads a write-ahead log makes files beside it. Where none can be made, nobody writes
+        // either, so that SQLite may take the file as one that never changes.
+        m_connection.close();
+        const QString uri =
+                QString::fromLatin1("file://" + m_path.toPercentEncoding("/") + "?immutable=1");
+        if (GoProcess::Error error =
+                    open(QStringLiteral("QSQLITE_OPEN_READONLY;QSQLITE_OPEN_URI;"), uri))
+            return error;
+    }
+    QSqlQuery query(m_connection);
+    if (!query.exec(QStringLiteral("PRAGMA application_id")) || !query.next())
+        return errorOf(query.lastError());
+    if (query.value(0).toInt() != applicationId)
+        return QStringLiteral("%1 is a database of another program").arg(shown(m_path));
+    return {};
+}
+
+/// True if something can be read from it.
+bool Database::isUsable()
+{
+    return run("SELECT count(*) FROM sqlite_master");
+}
+
+GoProcess::Error Database::open(const QString &options, const QString &name)
+{
+    if (QFile::encodeName(QFile::decodeName(m_path)) != m_path)
         return QStringLiteral("%1 cannot be a database: its name is not UTF-8").arg(shown(m_path));
     if (!m_connection.isValid())
         return QStringLiteral("Qt has no SQLite here; on Debian it is in libqt6sql6-sqlite");

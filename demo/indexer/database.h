@@ -59,8 +59,11 @@ public:
 
     /// Opens it for the one program that writes, and makes it if there is none.
     GoProcess::Error openToWrite();
-    /// Opens one that is there.
+    /// Opens one that is there, while the one who writes has it open.
     GoProcess::Error openToRead();
+    /// Opens one that is there and is perhaps written by nobody, nor can be: on a disk that is read-only.
+    GoProcess::Error openToLookAt();
+    static bool exists(const QByteArray &path);
 
     /// Calls \a onFile for each file in it.
     GoProcess::Error
@@ -80,7 +83,8 @@ public:
     static OwnFiles ownFiles(const QByteArray &path);
 
 private:
-    GoProcess::Error open(const QString &options);
+    GoProcess::Error open(const QString &options, const QString &name);
+    bool isUsable();
     GoProcess::Error prepareFile();
     bool run(const char *statement);
     bool writeRows(const Batch &batch);

@@ -86,6 +86,7 @@ void Query::ask(const QString &pattern, int limit)
 
 void Query::send()
 {
+    m_hasMetIndexer = true;
     m_matches = {};
     m_socket.write(questionLine(*std::exchange(m_question, std::nullopt)));
 }

@@ -45,6 +45,8 @@ public:
     /// Asks for files whose names contain \a pattern, as Database::find() does. Until the answer is
     /// there, only the last of further questions is remembered, and asked then.
     void ask(const QString &pattern, int limit);
+    /// True once an indexer was there.
+    bool hasMetIndexer() const { return m_hasMetIndexer; }
 
 Q_SIGNALS:
     void answered(const Demo::Matches &matches);
@@ -62,6 +64,7 @@ private:
     QLocalSocket m_socket;
     std::optional<Question> m_question; // the next one
     bool m_isAsking = false;
+    bool m_hasMetIndexer = false;
     Matches m_matches; // so far
 };
 

@@ -12,16 +12,22 @@ namespace Demo {
 
 void Results::set(const Matches &matches)
 {
-    // The same rows stay where they are, so that a list that is looked at does not jump.
-    if (matches.first.size() == m_matches.first.size()) {
+    // Rows stay where they are, and come and go at the end, so that a list that is looked at does not jump.
+    const int before = rowCount();
+    const int after = int(matches.first.size());
+    if (after < before) {
+        beginRemoveRows({}, after, before - 1);
         m_matches = matches;
-        if (rowCount() > 0)
-            Q_EMIT dataChanged(index(0), index(rowCount() - 1));
-        return;
+        endRemoveRows();
+    } else if (after > before) {
+        beginInsertRows({}, before, after - 1);
+        m_matches = matches;
+        endInsertRows();
+    } else {
+        m_matches = matches;
     }
-    beginResetModel();
-    m_matches = matches;
-    endResetModel();
+    if (const int same = qMin(before, after); same > 0)
+        Q_EMIT dataChanged(index(0), index(same - 1));
 }
 
 int Results::rowCount(const QModelIndex &parent) const

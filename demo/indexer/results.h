@@ -22,6 +22,8 @@ public:
 
     void set(const Matches &matches);
     qint64 total() const { return m_matches.total; }
+    /// The whole name of the file in \a row; empty without such a row.
+    QByteArray path(int row) const { return m_matches.first.value(row).path; }
 
     int rowCount(const QModelIndex &parent = {}) const override;
     QVariant data(const QModelIndex &index, int role) const override;

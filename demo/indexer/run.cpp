@@ -131,6 +131,15 @@ Progress::Numbers Run::progress() const
              isLooking };
 }
 
+QString Run::failure() const
+{
+    if (m_root.error())
+        return m_root.error().message();
+    // Files that cannot be read close nothing; only the storage does.
+    const QList<GoProcess::ProcessError> errors = m_storage.process()->treeErrors();
+    return errors.isEmpty() ? QString() : errors.constFirst().error.message();
+}
+
 QString Run::summary() const
 {
     return m_closeTimes.tree() + errors() + totals();

@@ -58,6 +58,8 @@ public:
     Progress::Numbers progress() const;
     Log &log() { return m_log; }
 
+    /// Once the root is Closed: why it closed by itself, if it did so because something failed.
+    QString failure() const;
     /// Once the root is Closed: the tree, the errors and the counts.
     QString summary() const;
     /// Once the root is Closed: the program's exit status.

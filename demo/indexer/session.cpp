@@ -5,8 +5,12 @@
 
 #include "common/names.h"
 
+#include <QClipboard>
+#include <QDesktopServices>
 #include <QFile>
+#include <QGuiApplication>
 #include <QLocale>
+#include <QUrl>
 
 #include <chrono>
 #include <cstdio>
@@ -53,6 +57,7 @@ void Session::start(const Task &task)
     // Later, when nothing of the run is running any more, so that it can be destroyed.
     connect(m_run->root(), &GoProcess::Process::closed, this, &Session::runClosed,
             Qt::QueuedConnection);
+    setFailure({});
     Q_EMIT runChanged();
     m_run->start();
     showProgress();
@@ -60,15 +65,57 @@ void Session::start(const Task &task)
 
 void Session::choose(const QString &folder)
 {
-    if (folder.isEmpty() || m_isEnding)
+    if (folder.isEmpty())
         return;
     Task task = m_run->task();
     task.folder = absolute(QFile::encodeName(folder));
+    startNext(task);
+}
+
+void Session::tryAgain()
+{
+    startNext(m_run->task()); // the bytes of the folder's name, whatever they show as
+}
+
+void Session::startNext(const Task &task)
+{
+    if (m_isEnding)
+        return;
     m_nextTask = std::make_unique<Task>(task);
     if (m_run->root()->isClosed())
         runClosed();
     else
         m_run->root()->close();
+}
+
+void Session::openFile(int row)
+{
+    openInDesktop(m_results.path(row));
+}
+
+void Session::openFolderOf(int row)
+{
+    const QByteArray path = m_results.path(row);
+    openInDesktop(path.left(qMax(path.lastIndexOf('/'), path.isEmpty() ? 0 : 1)));
+}
+
+void Session::openInDesktop(const QByteArray &path)
+{
+    if (path.isEmpty())
+        return;
+    // A name is bytes, which need not be UTF-8.
+    const QUrl url = QUrl::fromEncoded("file://" + path.toPercentEncoding("/"));
+    if (!QDesktopServices::openUrl(url))
+        m_run->log().say(tr("There is no program that opens %1").arg(shown(path)));
+}
+
+void Session::copyPath(int row)
+{
+    const QByteArray path = m_results.path(row);
+    if (path.isEmpty())
+        return;
+    const QString text = QFile::decodeName(path);
+    QGuiApplication::clipboard()->setText(QFile::encodeName(text) == path ? text : shown(path));
 }
 
 void Session::end()
@@ -95,6 +142,14 @@ void Session::runClosed()
         Q_EMIT ended();
     else if (const std::unique_ptr<Task> task = std::move(m_nextTask))
         start(*task);
+    else
+        setFailure(m_run->failure());
+}
+
+void Session::setFailure(const QString &text)
+{
+    m_failure = text;
+    Q_EMIT failureChanged();
 }
 
 void Session::showProgress()
@@ -103,14 +158,15 @@ void Session::showProgress()
     const Progress::Numbers numbers = m_run->progress();
     const qint64 bytes = numbers.readBytes + numbers.leftBytes;
     m_progress = bytes > 0 ? double(numbers.readBytes) / double(bytes) : 0;
-    m_isUpToDate = numbers.allFound && numbers.leftFiles <= 0;
-    m_progressText = m_isUpToDate
-            ? tr("%1 files").arg(locale.toString(numbers.doneFiles))
-            : tr("%1 files, %2 read, %3 left%4")
-                      .arg(locale.toString(numbers.doneFiles),
-                           locale.formattedDataSize(numbers.readBytes),
-                           locale.formattedDataSize(qMax(numbers.leftBytes, 0)),
-                           numbers.allFound ? QString() : tr(" of what is found so far"));
+    m_isUpToDate = numbers.isIdle();
+    m_progressText = tr("%1 files").arg(locale.toString(numbers.doneFiles));
+    if (!m_isUpToDate) {
+        m_progressText += tr(", %1 read, %2 left")
+                                  .arg(locale.formattedDataSize(numbers.readBytes, 1),
+                                       locale.formattedDataSize(qMax(numbers.leftBytes, 0), 1));
+        if (!numbers.allFound || numbers.isLooking)
+            m_progressText += tr(", still looking for more");
+    }
     Q_EMIT progressed();
     if (changeCount() != m_searchedChange && m_sinceSearch.hasExpired(searchInterval))
         search();

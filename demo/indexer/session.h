@@ -30,6 +30,7 @@ class Session : public QObject
     Q_PROPERTY(QString folder READ folder NOTIFY runChanged FINAL)
     Q_PROPERTY(QString database READ database CONSTANT FINAL)
     Q_PROPERTY(QString sentence READ sentence NOTIFY said FINAL)
+    Q_PROPERTY(QString failure READ failure NOTIFY failureChanged FINAL)
     Q_PROPERTY(QString progressText READ progressText NOTIFY progressed FINAL)
     Q_PROPERTY(double progress READ progress NOTIFY progressed FINAL)
     Q_PROPERTY(bool isUpToDate READ isUpToDate NOTIFY progressed FINAL)
@@ -46,6 +47,8 @@ public:
     QString folder() const;
     QString database() const;
     QString sentence() const { return m_run->log().lastSentence(); }
+    /// Why nothing is indexed any more, though nobody ended it; empty while all is well.
+    QString failure() const { return m_failure; }
     QString progressText() const { return m_progressText; }
     /// From 0 to 1.
     double progress() const { return m_progress; }
@@ -62,12 +65,21 @@ public:
     /// error of that run.
     Q_INVOKABLE void choose(const QString &folder);
     Q_INVOKABLE void chooseUrl(const QUrl &folder) { choose(folder.toLocalFile()); }
+    /// The same over the folder that there is.
+    Q_INVOKABLE void tryAgain();
+    /// Opens the file in \a row of the results, or the folder that it is in, with the program that the
+    /// desktop has for it.
+    Q_INVOKABLE void openFile(int row);
+    Q_INVOKABLE void openFolderOf(int row);
+    /// Puts the path of the file in \a row into the clipboard.
+    Q_INVOKABLE void copyPath(int row);
     /// Closes the run, and then emits ended().
     Q_INVOKABLE void end();
 
 Q_SIGNALS:
     void runChanged();
     void said();
+    void failureChanged();
     void progressed();
     void patternChanged();
     void resultsChanged();
@@ -76,7 +88,10 @@ Q_SIGNALS:
 
 private:
     void start(const Task &task);
+    void startNext(const Task &task);
     void runClosed();
+    void setFailure(const QString &text);
+    void openInDesktop(const QByteArray &path);
     void showProgress();
     void search();
     /// How often the index has changed.
@@ -92,6 +107,7 @@ private:
     QTimer m_progressTimer;
     QElapsedTimer m_sinceSearch;
     qint64 m_searchedChange = 0; // what the last search has seen
+    QString m_failure;
     QString m_progressText;
     double m_progress = 0;
     bool m_isUpToDate = false;

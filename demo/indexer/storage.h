@@ -40,7 +40,7 @@ public:
     /// All must outlive the storage.
     Storage(QByteArray path, Catalogue &catalogue, Log &log, Counts &counts);
 
-    GoProcess::Process *process() { return m_ofThread.get(); }
+    GoProcess::Process *process() const { return m_ofThread.get(); }
 
     /// Opens the database later, and then emits opened() or failed().
     void open();

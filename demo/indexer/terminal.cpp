@@ -3,6 +3,7 @@
 
 #include "terminal.h"
 
+#include "database.h"
 #include "query.h"
 
 #include "common/console.h"
@@ -31,6 +32,25 @@ void printMatches(const Matches &matches, Console &console)
         console.say(QStringLiteral("and %1 more").arg(matches.total - matches.first.size()));
     if (matches.total == 0)
         console.say(QStringLiteral("No file has such a name"));
+}
+
+/// Where nobody answers, the index may be there all the same.
+int queryIndex(const QByteArray &path, const QString &pattern, Console &console)
+{
+    Matches matches;
+    GoProcess::Error error;
+    {
+        Database database(path);
+        error = database.openToLookAt();
+        if (!error)
+            error = database.find(pattern, mostMatches, &matches);
+    }
+    if (error) {
+        console.say(error.message());
+        return EXIT_FAILURE;
+    }
+    printMatches(matches, console);
+    return matches.total > 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 } // namespace
@@ -67,8 +87,14 @@ int queryInTerminal(const QByteArray &database, const QString &pattern)
         printMatches(matches, console);
         QCoreApplication::exit(matches.total > 0 ? EXIT_SUCCESS : EXIT_FAILURE);
     });
-    QObject::connect(&query, &Query::failed, qApp, [&console](const QString &sentence) {
-        console.say(sentence);
+    QObject::connect(&query, &Query::failed, qApp, [&](const QString &sentence) {
+        if (!query.hasMetIndexer() && Database::exists(database)) {
+            QCoreApplication::exit(queryIndex(database, pattern, console));
+            return;
+        }
+        console.say(
+                sentence
+                + (query.hasMetIndexer() ? QString() : QStringLiteral(", and there is no index")));
         QCoreApplication::exit(EXIT_FAILURE);
     });
     // In the event loop, so that its end is not missed.

@@ -3,6 +3,8 @@
 
 #include "window.h"
 
+#include "durations.h"
+
 #include <GoProcess/Adaptors>
 #include <GoProcess/Bindings>
 #include <GoProcess/ProcessModel>
@@ -25,6 +27,7 @@ Window::Window() : m_index([] { QThread::msleep(800); }) // blocks its own threa
     auto *view = new QTreeView;
     view->setModel(model);
     view->setColumnWidth(GoProcess::ProcessModel::NameColumn, 240);
+    view->setItemDelegateForColumn(GoProcess::ProcessModel::SinceColumn, new Durations(view));
     connect(model, &QAbstractItemModel::rowsInserted, view, &QTreeView::expandAll);
     model->setProcess(&m_root);
     setCentralWidget(view);

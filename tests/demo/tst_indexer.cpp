@@ -52,7 +52,10 @@ private Q_SLOTS:
     void queryFindsNames_data();
     void queryFindsNames();
     void queryOfManyFiles();
+    void queryWithoutAnIndex();
+    void queryWithoutAnIndexer_data();
     void queryWithoutAnIndexer();
+    void queryOfAnotherDatabase();
     void queryAfterAKilledIndexer();
 
     // How it is called and stopped.
@@ -291,13 +294,58 @@ void tst_Indexer::queryOfManyFiles()
     QCOMPARE(linesOf(query.out()).size(), 3000);
 }
 
-void tst_Indexer::queryWithoutAnIndexer()
+void tst_Indexer::queryWithoutAnIndex()
 {
     Run query({ "--query", "file", "--database", database() });
     QVERIFY(query.finish());
     QCOMPARE(query.status(), 1);
     QVERIFY2(query.err().contains("no indexer is running on " + database()), query.story());
     QVERIFY(!exists(database()));
+}
+
+void tst_Indexer::queryWithoutAnIndexer_data()
+{
+    QTest::addColumn<bool>("isReadOnly");
+    QTest::newRow("the index is there") << false;
+    QTest::newRow("on a disk that is read-only") << true;
+}
+
+void tst_Indexer::queryWithoutAnIndexer()
+{
+    QFETCH(const bool, isReadOnly);
+    const QByteArray folder = *m_folder / "index %20 ?#";
+    ::mkdir(folder.constData(), 0777);
+    const QByteArray index = folder + "/index.sqlite";
+    Run indexer({ tree(), "--database", index, "--once" });
+    QVERIFY(indexer.finish());
+    QVERIFY2(indexer.status() == 0, indexer.story());
+    const QByteArray before = readFile(index);
+    if (isReadOnly) {
+        ::chmod(index.constData(), 0444);
+        ::chmod(folder.constData(), 0555);
+    }
+
+    Run query({ "--query", "z", "--database", index }, obeyPermissions);
+    QVERIFY(query.finish());
+    QVERIFY2(query.status() == 0, query.story());
+    QCOMPARE(query.out(), tree() + "/z\n");
+    Run other({ "--query", "nothing", "--database", index }, obeyPermissions);
+    QVERIFY(other.finish());
+    QCOMPARE(other.status(), 1);
+    QVERIFY2(other.err().contains("No file has such a name"), other.story());
+    QCOMPARE(readFile(index), before); // it only reads
+}
+
+void tst_Indexer::queryOfAnotherDatabase()
+{
+    {
+        Connection other(database());
+        QVERIFY(other.run("CREATE TABLE files (path TEXT)"));
+    }
+    Run query({ "--query", "z", "--database", database() });
+    QVERIFY(query.finish());
+    QCOMPARE(query.status(), 1);
+    QVERIFY2(query.err().contains("is a database of another program"), query.story());
 }
 
 void tst_Indexer::queryAfterAKilledIndexer()
