@@ -12,6 +12,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <csignal>
+#include <cstdlib>
 #include <list>
 #include <map>
 #include <mutex>
@@ -367,18 +368,39 @@ void onSignal(int signal)
     errno = error;
 }
 
+/// Held while processes are closed and functions called.
+std::mutex tellMutex;
+bool tellsNobody = false; ///< Guarded by tellMutex.
+
+/// The end of the program: from here on static objects go, those of Qt too that telling somebody needs.
+void stopTelling()
+{
+    // A forked child has no thread that tells, and it may have gone while it held the mutex.
+    if (::getpid() != owner.load(std::memory_order_relaxed))
+        return;
+    const std::lock_guard lock(tellMutex);
+    tellsNobody = true;
+}
+
 /// The thread that handlers wake. It never ends, and is left asleep at the end of the program.
 void readPipe(int readEnd)
 {
     std::array<char, 64> bytes {};
+    bool isFirst = true;
     while (true) {
         if (::read(readEnd, bytes.data(), bytes.size()) <= 0)
             continue; // interrupted
+        const std::lock_guard lock(tellMutex);
+        if (tellsNobody)
+            continue;
         for (std::size_t signal = 1; signal < caughtSignals.size(); ++signal) {
             if (const unsigned times =
                         caughtSignals[signal].raised.exchange(0, std::memory_order_acq_rel))
                 SignalWatches::instance().raised(int(signal), times);
         }
+        // Once more, as static objects that were made since the last time go before that.
+        if (std::exchange(isFirst, false))
+            std::atexit(stopTelling);
     }
 }
 
@@ -408,6 +430,7 @@ Reason Handlers::prepare()
         return "there is no thread for them";
     }
     owner.store(::getpid(), std::memory_order_relaxed);
+    std::atexit(stopTelling);
     pipeEnd.store(ends[1], std::memory_order_relaxed);
     return nullptr;
 }

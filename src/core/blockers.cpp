@@ -85,8 +85,14 @@ void Blockers::look(std::size_t index)
         holds = hasBegunTeardown ? 0 : Graph::holds(node);
     }
     if (node.state() == NodeState::Running && !isLeft) {
-        if (!hasWork)
+        // A wait for a process that is not closing may be one for works below it, as for a place of a
+        // rate limiter. Others below it are no causes.
+        const bool isBelowRunning =
+                index > 0 && m_found[m_cameFrom.at(&node)]->state() == NodeState::Running;
+        if (!hasWork && !isBelowRunning)
             block({ Blocker::Kind::NotClosing, index, 1, m_begun, 0 });
+        if (waits && (index == 0 || isBelowRunning))
+            findBelow(index);
         return;
     }
     if (holds > (hasWork ? 1U : 0U))

@@ -20,8 +20,8 @@ using namespace IndexSupport;
 namespace {
 
 constexpr int fileCount = 3000;
-constexpr int stopCount = TestSupport::underSanitizer ? 20 : 100;
-constexpr int killCount = TestSupport::underSanitizer ? 10 : 50;
+constexpr int stopCount = TestSupport::underSanitizer ? 20 : 50;
+constexpr int killCount = TestSupport::underSanitizer ? 10 : 25;
 constexpr std::chrono::milliseconds closeTime { 20 }; // about as long as closing takes
 
 /// From the environment, to repeat what another run has found; else a new one.
