@@ -41,7 +41,9 @@ void tst_fork::child_data()
     QTest::newRow("exits") << QString() << QStringList();
     QTest::newRow("closes") << closed << QStringList();
     QTest::newRow("eventloop") << closed << QStringList();
-    QTest::newRow("destroys") << QString() << QStringList();
+    QTest::newRow("destroys") << QString()
+                              << QStringList { QStringLiteral("\"/root\" goes, and nobody"),
+                                               QStringLiteral("/root/#1: .*") + forked };
     QTest::newRow("inwork") << QString() << QStringList { forked };
     QTest::newRow("locks") << QString() << QStringList();
 }
