@@ -312,6 +312,7 @@ Node::Node(bool isBackground)
       m_areErrorsKept(false),
       m_beginsClose(false),
       m_hasWork(false),
+      m_hasOwnWaiters(false),
       background(isBackground)
 {
 }
@@ -879,6 +880,9 @@ void Graph::leaveBooks(Node &node, Change &change)
 
 // --- Waiting -------------------------------------------------------------------------------------
 
+/// The waits that the calling thread is in, the innermost first.
+static thread_local Waiter *ownWaits = nullptr;
+
 bool Graph::addWaiter(Node &node, Waiter &waiter)
 {
     const auto reached = [&] {
@@ -898,23 +902,50 @@ bool Graph::addWaiter(Node &node, Waiter &waiter)
     const NodeLock lock(node);
     if (reached())
         return false;
+    forgetLostWaiters(node);
     waiter.next = std::exchange(node.m_waiters, &waiter);
+    waiter.node = &node;
+    waiter.outer = std::exchange(ownWaits, &waiter);
     return true;
+}
+
+/// Under the lock. In a forked child the list still has the waits of threads that are gone, and their
+/// stacks with them: it is made anew of those of the thread that forked, without a look at it.
+void Graph::forgetLostWaiters(Node &node)
+{
+    if (!Forks::isChild() || node.m_hasOwnWaiters)
+        return;
+    node.m_hasOwnWaiters = true;
+    node.m_waiters = nullptr;
+    for (Waiter *waiter = ownWaits; waiter; waiter = waiter->outer) {
+        if (waiter->node == &node)
+            waiter->next = std::exchange(node.m_waiters, waiter);
+    }
 }
 
 void Graph::removeWaiter(Node &node, Waiter &waiter)
 {
-    const NodeLock lock(node);
-    Waiter **place = &node.m_waiters;
-    while (*place && *place != &waiter)
-        place = &(*place)->next;
-    if (*place)
-        *place = waiter.next;
+    {
+        const NodeLock lock(node);
+        forgetLostWaiters(node);
+        Waiter **place = &node.m_waiters;
+        while (*place && *place != &waiter)
+            place = &(*place)->next;
+        if (*place)
+            *place = waiter.next;
+    }
+    Waiter **own = &ownWaits;
+    while (*own && *own != &waiter)
+        own = &(*own)->outer;
+    if (*own)
+        *own = waiter.outer;
 }
 
 bool Graph::hasWaiters(const Node &node)
 {
     const NodeLock lock(node);
+    if (Forks::isChild())
+        return false; // which asks for those of other threads
     const Waiter *waiter = node.m_waiters;
     while (waiter && waiter->goal != Waiter::Goal::Closed)
         waiter = waiter->next;
@@ -923,6 +954,9 @@ bool Graph::hasWaiters(const Node &node)
 
 void Graph::wake(Node &node, Waiter::Goal goal)
 {
+    if (!node.m_waiters)
+        return;
+    forgetLostWaiters(node);
     for (Waiter *waiter = node.m_waiters; waiter; waiter = waiter->next) {
         if (waiter->goal == goal)
             waiter->wake();

@@ -144,6 +144,9 @@ public:
 
     const Goal goal;
     Waiter *next = nullptr;
+    // Of the waiting thread alone:
+    const void *node = nullptr; ///< What it waits for.
+    Waiter *outer = nullptr; ///< The wait that this thread was in before.
 
 protected:
     ~Waiter() = default;
@@ -267,6 +270,7 @@ private:
     bool m_beginsClose : 1; ///< A close has begun here, and not above.
     /// It has a work that has not returned.
     bool m_hasWork : 1;
+    bool m_hasOwnWaiters : 1; ///< In a forked child, see Graph::forgetLostWaiters().
     /// Its steps have something to run, or somebody to tell. Never taken back. Written under the lock
     /// with release; whoever sees it set has seen what the lock guarded then.
     std::atomic<bool> m_hasAudience = false;
@@ -441,6 +445,7 @@ public:
     /// False if the goal is reached; the waiter is not registered then.
     static bool addWaiter(Node &node, Waiter &waiter);
     static void removeWaiter(Node &node, Waiter &waiter);
+    static void forgetLostWaiters(Node &node);
     /// True if a thread is blocked until \a node is Closed.
     static bool hasWaiters(const Node &node);
     /// Wakes those who wait for \a goal. The caller holds the lock.
