@@ -218,6 +218,17 @@ public:
     /// must outlive them; null for the library's own again (R32).
     void setThreadPool(QThreadPool *pool);
 
+    /// Moves the home of the process to \a thread, from the home that it has (R36).
+    ///
+    /// As QObject::moveToThread(), which does the same but for one thing: called by this name the library
+    /// gets to know \a thread while that certainly exists, so that the thread may be destroyed by one
+    /// thread while another one closes the process.
+#if QT_VERSION >= QT_VERSION_CHECK(6, 7, 0)
+    bool moveToThread(QThread *thread);
+#else
+    void moveToThread(QThread *thread);
+#endif
+
     /// A token: teardown does not begin while it lives (R46). Invalid if teardown has begun, which is
     /// refused.
     [[nodiscard]] Hold hold();

@@ -35,7 +35,7 @@ struct Registry final : public ForkPart
     void unlockFirst(std::size_t count);
 
     std::mutex mutex;
-    std::unordered_map<QThread *, DispatcherRef> dispatchers;
+    std::unordered_map<const QThread *, DispatcherRef> dispatchers;
 };
 
 Registry &registry()
@@ -47,9 +47,27 @@ Registry &registry()
     return *instance;
 }
 
-// No reference: the registry's one lasts until the QThread is destroyed, which an adopted thread does
-// at its very end, and which resets it then. A destructor would run too early at the end of main.
+// Of this thread. Plain data, so that they can be asked at any moment of a thread's end, when other
+// thread_local objects use the library in their destructors.
+//
+// The pointer needs no count of its own: ThreadsOwn holds a reference for it, and resets it when that is
+// destroyed. From then on the number tells which dispatcher it was.
 thread_local Dispatcher *currentDispatcher = nullptr;
+thread_local std::uint64_t departedFrom = 0;
+
+/// Something of each thread that no other thread has the address of while it lives.
+const void *markOfThisThread()
+{
+    thread_local const char mark = 0;
+    return &mark;
+}
+
+std::uint64_t nextNumber()
+{
+    // Relaxed: the numbers only differ.
+    static std::atomic<std::uint64_t> last = 0;
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
 
 /// How many objects make it worth to wake a thread for their deletion.
 constexpr std::size_t enoughToReap = 64;
@@ -84,6 +102,7 @@ private:
         node.setDue(step);
     }
     void addStray(Resident &node, Step step, Dispatcher *home);
+    void addUnknown();
     bool push(Dispatcher &dispatcher, Item item);
     void touch(Dispatcher &dispatcher);
 
@@ -96,6 +115,8 @@ private:
     QVarLengthArray<DispatcherRef, 4> m_touched; ///< Each once.
     std::vector<Item> m_pool;
     std::vector<Ref<Resident>> m_begun; ///< Closes that begin.
+    /// Of threads without a dispatcher; not due yet, which keeps the processes open.
+    std::vector<Item> m_unknown;
     QStringList m_warnings;
 };
 
@@ -131,8 +152,13 @@ void Delivery::add(Resident &node, Step step, Item *next)
     if (thread != m_lastThread) {
         m_lock = {};
         m_lastThread = thread;
-        m_last = node.m_firstHome && node.m_firstHome->isFor(thread) ? node.m_firstHome
-                                                                     : Dispatcher::of(thread);
+        m_last = node.m_firstHome && node.m_firstHome->isStillFor(thread)
+                ? node.m_firstHome
+                : Dispatcher::known(thread);
+    }
+    if (!m_last) {
+        m_unknown.push_back({ Ref<Resident>(&node), step, false });
+        return;
     }
     if (!push(*m_last, { Ref<Resident>(&node), step, false }))
         addStray(node, step, m_last.get());
@@ -155,7 +181,10 @@ bool Delivery::push(Dispatcher &dispatcher, Item item)
         m_lock = std::unique_lock(dispatcher.m_mutex);
     }
     const Dispatcher::Life life = dispatcher.lifeLocked();
-    if (life == Dispatcher::Life::Ended)
+    // The end of this thread may still run code: slots of finished(), deferred deletes, destructors of
+    // thread_local objects. A wait there runs its steps, as it did before; what no wait runs goes on when the
+    // thread leaves. No other thread could tell whether such a wait is to come.
+    if (life == Dispatcher::Life::Ended && &dispatcher != currentDispatcher)
         return false;
     m_irregular = m_irregular || life == Dispatcher::Life::Fresh;
     item.node->setDue(item.step); // under the lock, so that it is due when it is found
@@ -178,12 +207,37 @@ void Delivery::addStray(Resident &node, Step step, Dispatcher *home)
     m_irregular = true;
     m_lock = {};
     m_lastThread = nullptr;
-    if (isHomelessPlace() || !push(Dispatcher::current(), { Ref<Resident>(&node), step, true }))
+    if (isHomelessPlace() || !push(*Dispatcher::current(), { Ref<Resident>(&node), step, true }))
         addToPool(node, step);
+}
+
+/// No lock is held any more, so a dispatcher can be made; the first steps that ever go to a thread take
+/// this way.
+void Delivery::addUnknown()
+{
+    const std::vector<Item> unknown = std::move(m_unknown);
+    m_unknown.clear();
+    for (const Item &item : unknown) {
+        // It is not due yet, which keeps the object alive.
+        QThread *thread = item.node->thread();
+        m_lock = {};
+        m_lastThread = nullptr;
+        if (thread == QThread::currentThread() && Dispatcher::isInDepartedThread()) {
+            addStray(*item.node, item.step, nullptr);
+            continue;
+        }
+        if (thread == QThread::currentThread())
+            Dispatcher::current();
+        else if (thread)
+            Dispatcher::of(thread);
+        add(*item.node, item.step, nullptr);
+    }
 }
 
 void Delivery::finish()
 {
+    while (!m_unknown.empty())
+        addUnknown();
     m_lock = {};
     for (const DispatcherRef &dispatcher : m_touched)
         dispatcher->flush();
@@ -256,14 +310,36 @@ void runItem(Item item)
 
 // --- Dispatchers and threads ---------------------------------------------------------------------
 
-Dispatcher &Dispatcher::current()
+/// The reference that a thread holds of its dispatcher. The QThread may be destroyed by others while the
+/// thread still destroys its thread_local objects: QThread::wait() returns before that.
+class Dispatcher::ThreadsOwn
 {
-    if (!currentDispatcher) {
-        currentDispatcher = of(QThread::currentThread()).get();
-        ThreadReport::
-                current(); // whoever looks for a home that does not run steps finds its number
+public:
+    ThreadsOwn() = default;
+    Q_DISABLE_COPY_MOVE(ThreadsOwn)
+    ~ThreadsOwn()
+    {
+        currentDispatcher = nullptr;
+        departedFrom = m_dispatcher->m_number;
+        m_dispatcher->leave();
     }
-    return *currentDispatcher;
+
+    static void set(DispatcherRef dispatcher)
+    {
+        thread_local ThreadsOwn own;
+        currentDispatcher = dispatcher.get();
+        own.m_dispatcher = std::move(dispatcher);
+    }
+
+private:
+    DispatcherRef m_dispatcher;
+};
+
+Dispatcher::Dispatcher(QThread *thread) : m_number(nextNumber()), m_thread(thread) { }
+
+DispatcherRef Dispatcher::current()
+{
+    return currentDispatcher ? DispatcherRef(currentDispatcher) : makeCurrent();
 }
 
 Dispatcher *Dispatcher::currentIfAny()
@@ -271,29 +347,146 @@ Dispatcher *Dispatcher::currentIfAny()
     return currentDispatcher;
 }
 
+bool Dispatcher::isOwn() const
+{
+    return currentDispatcher == this || departedFrom == m_number;
+}
+
+static DispatcherRef adopt(Dispatcher *dispatcher)
+{
+    DispatcherRef reference(dispatcher);
+    dispatcher->deref(); // that of its creation
+    return reference;
+}
+
+DispatcherRef Dispatcher::makeCurrent()
+{
+    if (departedFrom != 0)
+        return ofDepartedThread();
+    QThread *thread = QThread::currentThread();
+    const DispatcherRef dispatcher = thread ? of(thread) : adopt(new Dispatcher(nullptr));
+    dispatcher->enter();
+    return dispatcher;
+}
+
+/// The same again if the QThread still is, as that of the main thread does; it may be at the same
+/// address as another one that is.
+DispatcherRef Dispatcher::ofDepartedThread()
+{
+    {
+        Registry &all = registry();
+        const std::lock_guard lock(all.mutex);
+        const auto found = all.dispatchers.find(QThread::currentThread());
+        if (found != all.dispatchers.end() && found->second->m_number == departedFrom) {
+            const std::lock_guard inner(found->second->m_mutex);
+            // Not if the QThread was started again meanwhile.
+            if (found->second->m_owner == markOfThisThread())
+                return found->second;
+        }
+    }
+    return adopt(new Dispatcher(nullptr));
+}
+
+void Dispatcher::enter()
+{
+    if (currentDispatcher == this || departedFrom != 0)
+        return;
+    {
+        const std::lock_guard lock(m_mutex);
+        m_owner = markOfThisThread();
+        if (!m_thread.load(std::memory_order_relaxed))
+            setLifeLocked(Life::Ended); // its QThread is gone: it takes steps from this thread alone
+    }
+    ThreadsOwn::set(DispatcherRef(this));
+}
+
+/// The same, unless this was made in vain, or is about to be.
+void Dispatcher::enterIfKnown()
+{
+    if (known(m_thread.load(std::memory_order_relaxed)).get() == this)
+        enter();
+}
+
+void Dispatcher::leave()
+{
+    std::deque<Item> left;
+    {
+        const std::lock_guard lock(m_mutex);
+        // Where the QThread has not said that it ended, it does so later (an adopted thread), or it is
+        // the main one; and if it was started again the steps are for the thread that it is now.
+        if (m_owner != markOfThisThread() || lifeLocked() != Life::Ended)
+            return;
+        left.swap(m_incoming);
+        m_hasIncoming.store(false, std::memory_order_relaxed);
+        left.insert(left.begin(), std::make_move_iterator(m_batch.begin()),
+                    std::make_move_iterator(m_batch.end()));
+        m_batch.clear();
+    }
+    for (const Item &item : left) {
+        if (item.node->claim(item.step))
+            deliver(*item.node, item.step);
+    }
+}
+
+void Dispatcher::reapHere()
+{
+    if (currentDispatcher)
+        currentDispatcher->reap();
+}
+
 DispatcherRef Dispatcher::of(QThread *thread)
+{
+    if (DispatcherRef dispatcher = known(thread))
+        return dispatcher;
+
+    // Made outside of the lock, see the declaration; if another thread is faster, in vain.
+    DispatcherRef fresh = adopt(new Dispatcher(thread));
+    fresh->attach();
+    DispatcherRef stale;
+    DispatcherRef first;
+    {
+        Registry &all = registry();
+        const std::lock_guard lock(all.mutex);
+        DispatcherRef &place = all.dispatchers[thread];
+        if (place && place->isStillFor(thread))
+            first = place;
+        else
+            stale = std::exchange(place, fresh);
+    }
+    if (stale)
+        stale->threadDestroyed(); // which it was, and nobody told
+    if (!first)
+        return fresh;
+    fresh->detach();
+    return first;
+}
+
+DispatcherRef Dispatcher::known(const QThread *thread)
 {
     Registry &all = registry();
     const std::lock_guard lock(all.mutex);
-    DispatcherRef &dispatcher = all.dispatchers[thread];
-    if (!dispatcher) {
-        dispatcher = DispatcherRef(new Dispatcher(thread));
-        dispatcher->deref(); // the registry's reference is the only one
-        dispatcher->attach();
-    }
-    return dispatcher;
+    const auto found = all.dispatchers.find(thread);
+    return found != all.dispatchers.end() && found->second->isStillFor(thread) ? found->second
+                                                                               : DispatcherRef();
+}
+
+bool Dispatcher::isInDepartedThread()
+{
+    return departedFrom != 0;
 }
 
 void Dispatcher::attach()
 {
     QThread *thread = m_thread.load(std::memory_order_relaxed);
     const DispatcherRef self(this);
+    m_alive = thread;
+    m_bell = makeBell();
     handOver(this);
     // Without a context object these run where they are emitted: in the thread itself, and the last
     // one in the thread that destroys it.
-    QObject::connect(thread, &QThread::started, [self] { self->threadStarted(); });
-    QObject::connect(thread, &QThread::finished, [self] { self->threadFinished(); });
-    QObject::connect(thread, &QObject::destroyed, [self] { self->threadDestroyed(); });
+    m_started = QObject::connect(thread, &QThread::started, [self] { self->threadStarted(); });
+    m_finished = QObject::connect(thread, &QThread::finished, [self] { self->threadFinished(); });
+    m_destroyed = QObject::connect(thread, &QObject::destroyed, [self] { self->threadDestroyed(); });
 
     const std::lock_guard lock(m_mutex);
     // Of the threads of a forked child only those are there that have been here themselves.
@@ -306,6 +499,14 @@ void Dispatcher::attach()
         setLifeLocked(Life::Ended);
     else if (thread == QThread::currentThread())
         setLifeLocked(Life::Live);
+}
+
+/// It was made in vain: lets go of the references that its connections hold.
+void Dispatcher::detach()
+{
+    m_thread.store(nullptr, std::memory_order_release);
+    for (const QMetaObject::Connection &connection : { m_started, m_finished, m_destroyed })
+        QObject::disconnect(connection);
 }
 
 Dispatcher::~Dispatcher()
@@ -356,6 +557,8 @@ Dispatcher::Life Dispatcher::life()
 
 Dispatcher::Life Dispatcher::lifeLocked()
 {
+    if (!m_finished)
+        return lookAtThreadLocked();
     // A thread that was told to start is a home at once, before it gets to say so.
     QThread *thread = m_thread.load(std::memory_order_relaxed);
     if (m_life != Life::Live && thread && !m_isGone && thread->isRunning())
@@ -373,6 +576,17 @@ void Dispatcher::forgetThread()
     m_warned.store(true, std::memory_order_relaxed); // whoever forks knows
 }
 
+/// Somebody has cut the connection that would tell of the end of the thread, so it is asked.
+Dispatcher::Life Dispatcher::lookAtThreadLocked()
+{
+    const QThread *thread = m_alive.data();
+    if (!thread || m_isGone || thread->isFinished())
+        setLifeLocked(Life::Ended);
+    else if (thread->isRunning())
+        setLifeLocked(Life::Live);
+    return m_life;
+}
+
 void Dispatcher::setLifeLocked(Life life)
 {
     m_life = life;
@@ -383,8 +597,12 @@ void Dispatcher::setLifeLocked(Life life)
 void Dispatcher::threadStarted()
 {
     takeOver(this);
-    const std::lock_guard lock(m_mutex);
-    setLifeLocked(Life::Live);
+    enterIfKnown();
+    {
+        const std::lock_guard lock(m_mutex);
+        setLifeLocked(Life::Live);
+    }
+    flush(); // what the last end of the thread may have left
 }
 
 void Dispatcher::atEnd(std::function<void()> function)
@@ -410,6 +628,7 @@ void Dispatcher::threadFinished()
         return;
     takeOver(this);
     const DispatcherRef self(this);
+    enterIfKnown(); // what runs in the thread from here on is known to run there
     std::vector<std::function<void()>> atEnd;
     {
         const std::lock_guard lock(m_mutex);
@@ -436,7 +655,9 @@ void Dispatcher::threadDestroyed()
         Registry &all = registry();
         const std::lock_guard lock(all.mutex);
         // Release: see isFor().
-        all.dispatchers.erase(m_thread.exchange(nullptr, std::memory_order_release));
+        const auto found = all.dispatchers.find(m_thread.exchange(nullptr, std::memory_order_release));
+        if (found != all.dispatchers.end() && found->second.get() == this)
+            all.dispatchers.erase(found);
     }
     if (currentDispatcher == this)
         currentDispatcher = nullptr;
@@ -500,6 +721,13 @@ bool Dispatcher::take(Item &item)
 {
     if (m_batch.empty()) {
         const std::lock_guard lock(m_mutex);
+        if (m_life == Life::Ended && !m_incoming.empty()) {
+            // One by one: the others stay where leave() and a thread that is started again find them.
+            item = std::move(m_incoming.front());
+            m_incoming.pop_front();
+            m_hasIncoming.store(!m_incoming.empty(), std::memory_order_relaxed);
+            return true;
+        }
         m_batch.swap(m_incoming);
         m_hasIncoming.store(false, std::memory_order_relaxed);
         if (m_batch.empty())
@@ -540,7 +768,8 @@ void Dispatcher::runClaimed(Resident &node, Step step)
         // It has just come. moveToThread() holds the locks of the event queues of both threads until
         // the object has arrived: whoever gets the one of this thread finds it complete.
         const std::lock_guard lock(m_mutex);
-        QCoreApplication::removePostedEvents(bellLocked(), QEvent::User); // there are none
+        if (m_bell)
+            QCoreApplication::removePostedEvents(m_bell, QEvent::User); // there are none
     }
     node.run(step, nullptr);
 }
@@ -571,8 +800,7 @@ void Dispatcher::runSlice()
     constexpr auto longest = std::chrono::milliseconds(8);
 
     const DispatcherRef self(this);
-    currentDispatcher = this; // another thread may have made it
-    ThreadReport::current(); // as in current()
+    enter(); // another thread may have made it
     {
         const std::lock_guard lock(m_mutex);
         m_rung = false;
@@ -619,7 +847,7 @@ void Dispatcher::drain()
 
 void Dispatcher::flush()
 {
-    const bool isOwner = currentDispatcher == this;
+    const bool isOwner = isOwn();
     const std::lock_guard lock(m_mutex);
     if (m_incoming.empty() && m_retired.empty() && m_silentlyRetired.empty()
         && (!isOwner || (m_batch.empty() && m_reaped.empty())))
@@ -633,32 +861,31 @@ void Dispatcher::flush()
 void Dispatcher::ringLocked()
 {
     QThread *thread = m_thread.load(std::memory_order_relaxed);
-    if (m_rung || !thread)
+    if (m_rung || !thread || !m_bell || m_life == Life::Ended)
         return;
-    handOver(bellLocked());
+    handOver(m_bell);
     // By its meta method: this posts one event that carries nothing.
     static const QMetaMethod ring =
             Bell::staticMetaObject.method(Bell::staticMetaObject.indexOfMethod("ring()"));
     m_rung = ring.invoke(m_bell, Qt::QueuedConnection);
 }
 
-Bell *Dispatcher::bellLocked()
+/// Not under a lock: the move sends an event, which passes QCoreApplication::notify().
+Bell *Dispatcher::makeBell()
 {
     QThread *thread = m_thread.load(std::memory_order_relaxed);
-    if (!m_bell && thread) {
-        m_bell = new Bell(*this);
-        if (m_bell->thread() != thread)
-            m_bell->moveToThread(thread);
-    }
-    return m_bell;
+    auto *bell = new Bell(*this);
+    if (bell->thread() != thread)
+        bell->moveToThread(thread);
+    return bell;
 }
 
 void Dispatcher::ringAgain()
 {
-    Bell *old = nullptr;
+    Bell *old = makeBell();
     {
         const std::lock_guard lock(m_mutex);
-        old = std::exchange(m_bell, nullptr);
+        std::swap(old, m_bell);
         m_rung = false;
     }
     delete old; // and a call that is still on its way, so that there are not two
@@ -696,6 +923,9 @@ void Dispatcher::sleep(const std::atomic<bool> &reached, Clock::time_point until
                 || m_silentlyRetired.size() >= enoughToReap
                 || Dispatcher::irregularities() != irregularities;
     };
+    // Nobody knows this one any more who would tell it of irregularities: it looks by itself.
+    if (!m_thread.load(std::memory_order_relaxed))
+        until = std::min(until, Clock::now() + std::chrono::milliseconds(100));
     if (until == Clock::time_point::max())
         m_wake.wait(lock, awake);
     else

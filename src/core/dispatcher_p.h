@@ -9,6 +9,8 @@
 
 #include <QDeadlineTimer>
 #include <QObject>
+#include <QPointer>
+#include <QThread>
 
 #include <chrono>
 #include <condition_variable>
@@ -16,7 +18,6 @@
 #include <functional>
 
 QT_BEGIN_NAMESPACE
-class QThread;
 class QThreadPool;
 QT_END_NAMESPACE
 
@@ -133,7 +134,7 @@ public:
         Ended ///< The thread has finished or is gone.
     };
 
-    explicit Dispatcher(QThread *thread) : m_thread(thread) { }
+    explicit Dispatcher(QThread *thread);
     Q_DISABLE_COPY_MOVE(Dispatcher)
 
     void ref() noexcept { m_refs.fetch_add(1, std::memory_order_relaxed); }
@@ -143,12 +144,20 @@ public:
             delete this;
     }
 
-    /// Of the calling thread; made on demand.
-    static Dispatcher &current();
-    /// Of the calling thread; null if nobody has needed one.
+    /// Of the calling thread; made on demand. At any moment of a thread's end: when the QThread may be
+    /// gone already it is one that nobody else knows.
+    static DispatcherRef current();
+    /// Of the calling thread; null if nobody has needed one, or at the very end of the thread.
     static Dispatcher *currentIfAny();
-    /// Of \a thread, which must exist; made on demand.
+    /// Deletes a few objects as reap() does, if the calling thread has a dispatcher.
+    static void reapHere();
+    /// Of \a thread, which must exist; made on demand. Not under a lock: to connect to the thread calls a
+    /// virtual function of its class, and to move an object there sends an event.
     static DispatcherRef of(QThread *thread);
+    /// Of \a thread, which need not exist any more; null if there is none. Under any lock.
+    static DispatcherRef known(const QThread *thread);
+    /// True at the very end of the calling thread: its QThread may be gone.
+    static bool isInDepartedThread();
     /// Deletes \a object in its thread, or here if that will not run anything. \a silently: that runs
     /// no user code. \a likely is where it probably is, or null.
     static void retire(QObject *object, bool silently, const DispatcherRef &likely);
@@ -158,6 +167,9 @@ public:
         // Acquire pairs with the release of its destruction: an old address is not taken for it.
         return m_thread.load(std::memory_order_acquire) == thread;
     }
+    /// The same, and it is not another QThread at the same address. That differs where somebody has cut
+    /// all connections of the thread, as QObject::disconnect() does, so that its destruction was not told.
+    bool isStillFor(const QThread *thread) const { return isFor(thread) && !m_alive.isNull(); }
     Life life();
     // For forks; see ForkPart:
     bool tryLock() { return tryLockShortly(m_mutex); }
@@ -207,9 +219,20 @@ private:
     friend class Bell;
     friend class Delivery;
     class Slice;
+    class ThreadsOwn;
 
     ~Dispatcher();
+    static DispatcherRef makeCurrent();
+    static DispatcherRef ofDepartedThread();
+    /// The calling thread runs as the QThread of this from here on.
+    void enter();
+    void enterIfKnown();
+    /// The calling thread runs nothing any more.
+    void leave();
+    bool isOwn() const;
     void attach();
+    void detach();
+    Life lookAtThreadLocked();
     void runSlice();
     bool take(Item &item);
     void runItem(Item &item);
@@ -224,7 +247,7 @@ private:
                 && !m_hasIncoming.load(std::memory_order_relaxed);
     }
     void ringLocked();
-    Bell *bellLocked();
+    Bell *makeBell();
     void threadStarted();
     void threadFinished();
     void threadDestroyed();
@@ -232,7 +255,14 @@ private:
     QObject *takeRetired();
 
     std::atomic<int> m_refs = 1;
+    const std::uint64_t m_number; ///< Of no other dispatcher, as the address may be.
     std::atomic<QThread *> m_thread; ///< Null once destroyed.
+    // Of the QThread. Both are made before others know this dispatcher, and never written again; Qt keeps
+    // what they tell atomic.
+    QPointer<QThread> m_alive;
+    QMetaObject::Connection m_started;
+    QMetaObject::Connection m_finished;
+    QMetaObject::Connection m_destroyed;
     std::atomic<bool> m_warned = false;
     // Written under m_mutex; the thread itself reads them without, see takesHere() and reap().
     std::atomic<bool> m_isLive = false;
@@ -246,6 +276,8 @@ private:
     std::vector<QObject *> m_silentlyRetired;
     std::vector<Ref<Resident>> m_openFutures;
     std::vector<std::function<void()>> m_atEnd;
+    /// The thread of the system that runs as the QThread, or was the last to do so: see enter().
+    const void *m_owner = nullptr;
     Life m_life = Life::Fresh;
     bool m_rung = false; ///< The queued call is on its way.
     bool m_isGone = false; ///< The thread was not copied by a fork.

@@ -225,6 +225,17 @@ void Process::setThreadPool(QThreadPool *pool)
     d->setPool(pool);
 }
 
+#if QT_VERSION >= QT_VERSION_CHECK(6, 7, 0)
+bool Process::moveToThread(QThread *thread)
+#else
+void Process::moveToThread(QThread *thread)
+#endif
+{
+    if (thread && thread != this->thread())
+        Private::Dispatcher::of(thread);
+    return QObject::moveToThread(thread);
+}
+
 Hold Process::hold()
 {
     d->noteClass();

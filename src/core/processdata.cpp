@@ -71,7 +71,7 @@ void ProcessData::setObject(Process *object)
 {
     m_object = object;
     if (!background)
-        m_firstHome = DispatcherRef(&Dispatcher::current());
+        m_firstHome = Dispatcher::current();
 }
 
 void ProcessData::setOwner(const QObject &owner)
@@ -381,7 +381,7 @@ QThread *ProcessData::threadBelow(const Process *parent)
 ProcessPtr ProcessData::make(QThread *thread, const QString &name)
 {
     // Its own thread may have no event loop that deletes what earlier works left.
-    Dispatcher::current().reap();
+    Dispatcher::reapHere();
 
     ProcessData *data = new Kept;
     auto *process = new Process(*data);
@@ -669,11 +669,12 @@ std::optional<Error> ProcessData::follow(QFuture<T> future)
         return errorOf(std::move(future));
 
     if (!isHomeless()) {
+        const DispatcherRef home = Dispatcher::current();
         {
             const NodeLock lock(*this);
-            extras().futureHome = DispatcherRef(&Dispatcher::current());
+            extras().futureHome = home;
         }
-        Dispatcher::current().addOpenFuture(*this);
+        home->addOpenFuture(*this);
     }
     // In whatever thread it finishes: there it only makes the next step due. From here on that may
     // have happened.

@@ -65,8 +65,8 @@ bool rescue(Resident &node, Dispatcher &here)
         QThread *thread = open.thread();
         if (!thread || thread == QThread::currentThread()) {
             found.push_back({ Ref<Resident>(&open), step, {} });
-        } else if (DispatcherRef home = Dispatcher::of(thread);
-                   home->life() != Dispatcher::Life::Live) {
+        } else if (DispatcherRef home = Dispatcher::known(thread);
+                   home && home->life() != Dispatcher::Life::Live) {
             found.push_back({ Ref<Resident>(&open), step, std::move(home) });
         }
     });
@@ -152,7 +152,7 @@ bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer
 
     if (wakeUp.isSet())
         return true;
-    Dispatcher &here = wakeUp.m_dispatcher;
+    Dispatcher &here = *wakeUp.m_dispatcher;
     const auto end = timePoint(deadline);
     auto warnAt = Clock::now() + patience;
     const bool inWork = Frame::isInWork();
@@ -199,7 +199,8 @@ bool waitUntil(Resident &node, Waiter::Goal goal, QDeadlineTimer deadline)
 
 void waitInVain(QDeadlineTimer deadline)
 {
-    Dispatcher &here = Dispatcher::current();
+    const DispatcherRef dispatcher = Dispatcher::current();
+    Dispatcher &here = *dispatcher;
     const std::atomic<bool> reached = false;
     const auto end = timePoint(deadline);
     const FlushAtEnd flush(here);

@@ -23,14 +23,15 @@ public:
 
     /// From any thread. Whoever calls it keeps the waiting thread from destroying it meanwhile, with
     /// a lock that this thread takes before it does.
-    void set() { m_dispatcher.wake(m_isSet); }
+    void set() { m_dispatcher->wake(m_isSet); }
     /// Acquire: whoever sees it sees what led to it.
     bool isSet() const { return m_isSet.load(std::memory_order_acquire); }
 
 private:
     friend bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes,
                           QDeadlineTimer deadline);
-    Dispatcher &m_dispatcher;
+    /// Counted: the thread may be at its end, and the QThread gone.
+    const DispatcherRef m_dispatcher;
     /// Set under the lock of the dispatcher, so that its thread does not miss it falling asleep.
     std::atomic<bool> m_isSet = false;
 };
