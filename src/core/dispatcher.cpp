@@ -96,12 +96,13 @@ public:
     void finish();
 
 private:
-    void addToPool(Resident &node, Step step)
+    void addToPool(Resident &node, Step step, bool noHome)
     {
-        m_pool.push_back({ Ref<Resident>(&node), step, true });
-        node.setDue(step);
+        m_pool.push_back({ Ref<Resident>(&node), step, true, noHome });
+        node.setDueElsewhere(step);
     }
     void addStray(Resident &node, Step step, Dispatcher *home);
+    void send(Resident &node, Step step, Item *next);
     void addUnknown();
     bool push(Dispatcher &dispatcher, Item item);
     void touch(Dispatcher &dispatcher);
@@ -115,6 +116,8 @@ private:
     QVarLengthArray<DispatcherRef, 4> m_touched; ///< Each once.
     std::vector<Item> m_pool;
     std::vector<Ref<Resident>> m_begun; ///< Closes that begin.
+    /// Moved while a step of theirs was sent to where they were.
+    std::vector<Ref<Resident>> m_moved;
     /// Of threads without a dispatcher; not due yet, which keeps the processes open.
     std::vector<Item> m_unknown;
     QStringList m_warnings;
@@ -126,16 +129,22 @@ void Delivery::add(Resident &node, Step step, Item *next)
     // gone: so that comes last, when it is known where the step goes.
     if (step == Step::Announce && Graph::beginsClose(node))
         m_begun.emplace_back(&node);
+    send(node, step, next);
+}
+
+void Delivery::send(Resident &node, Step step, Item *next)
+{
     if (node.isHomeless()) {
         if (next && !next->node) {
-            *next = { Ref<Resident>(&node), step, true };
-            node.setDue(step);
+            *next = { Ref<Resident>(&node), step, true, true };
+            node.setDueElsewhere(step);
         } else {
-            addToPool(node, step);
+            addToPool(node, step, true);
         }
         return;
     }
 
+    const std::uint16_t moves = node.moves(); // before the thread is asked for
     QThread *thread = node.thread();
     if (!thread) {
         addStray(node, step, nullptr);
@@ -162,6 +171,10 @@ void Delivery::add(Resident &node, Step step, Item *next)
     }
     if (!push(*m_last, { Ref<Resident>(&node), step, false }))
         addStray(node, step, m_last.get());
+    else if (Resident &due =
+                     *m_last->m_incoming.back().node; // which keeps it, as the queue is locked
+             due.moves() != moves || due.isLeaving(thread))
+        m_moved.emplace_back(&due);
 }
 
 void Delivery::touch(Dispatcher &dispatcher)
@@ -187,7 +200,7 @@ bool Delivery::push(Dispatcher &dispatcher, Item item)
     if (life == Dispatcher::Life::Ended && &dispatcher != currentDispatcher)
         return false;
     m_irregular = m_irregular || life == Dispatcher::Life::Fresh;
-    item.node->setDue(item.step); // under the lock, so that it is due when it is found
+    item.node->setDueElsewhere(item.step); // under the lock, so that it is due when it is found
     dispatcher.m_incoming.push_back(std::move(item));
     dispatcher.m_hasIncoming.store(true, std::memory_order_relaxed);
     return true;
@@ -208,7 +221,7 @@ void Delivery::addStray(Resident &node, Step step, Dispatcher *home)
     m_lock = {};
     m_lastThread = nullptr;
     if (isHomelessPlace() || !push(*Dispatcher::current(), { Ref<Resident>(&node), step, true }))
-        addToPool(node, step);
+        addToPool(node, step, false);
 }
 
 /// No lock is held any more, so a dispatcher can be made; the first steps that ever go to a thread take
@@ -230,7 +243,7 @@ void Delivery::addUnknown()
             Dispatcher::current();
         else if (thread)
             Dispatcher::of(thread);
-        add(*item.node, item.step, nullptr);
+        send(*item.node, item.step, nullptr);
     }
 }
 
@@ -243,7 +256,9 @@ void Delivery::finish()
         dispatcher->flush();
     if (!m_pool.empty())
         WorkPool::instance().submit(std::move(m_pool));
-    if (m_irregular)
+    for (const Ref<Resident> &node : m_moved)
+        deliverAfterMove(*node);
+    if (m_irregular || !m_moved.empty())
         Dispatcher::addIrregularity();
     for (Ref<Resident> &node : m_begun)
         CloseWatch::instance().add(std::move(node));
@@ -297,6 +312,12 @@ void deliverAfterMove(Resident &node)
 void runItem(Item item)
 {
     while (item.node && item.node->claim(item.step)) {
+        if (item.noHome && !item.node->isHomeless()) {
+            // It was moved by hand meanwhile, which has given it a home (R36).
+            item.node->setDueElsewhere(item.step);
+            deliverAfterMove(*item.node);
+            return;
+        }
         Item next;
         try {
             if (!item.node->runUnheard(item.step, &next))
@@ -395,9 +416,11 @@ void Dispatcher::enter()
         const std::lock_guard lock(m_mutex);
         m_owner = markOfThisThread();
         if (!m_thread.load(std::memory_order_relaxed))
-            setLifeLocked(Life::Ended); // its QThread is gone: it takes steps from this thread alone
+            setLifeLocked(
+                    Life::Ended); // its QThread is gone: it takes steps from this thread alone
     }
     ThreadsOwn::set(DispatcherRef(this));
+    ThreadReport::current(); // whoever looks for a home that does not run steps finds its number
 }
 
 /// The same, unless this was made in vain, or is about to be.
@@ -486,7 +509,8 @@ void Dispatcher::attach()
     // one in the thread that destroys it.
     m_started = QObject::connect(thread, &QThread::started, [self] { self->threadStarted(); });
     m_finished = QObject::connect(thread, &QThread::finished, [self] { self->threadFinished(); });
-    m_destroyed = QObject::connect(thread, &QObject::destroyed, [self] { self->threadDestroyed(); });
+    m_destroyed =
+            QObject::connect(thread, &QObject::destroyed, [self] { self->threadDestroyed(); });
 
     const std::lock_guard lock(m_mutex);
     // Of the threads of a forked child only those are there that have been here themselves.
@@ -655,7 +679,8 @@ void Dispatcher::threadDestroyed()
         Registry &all = registry();
         const std::lock_guard lock(all.mutex);
         // Release: see isFor().
-        const auto found = all.dispatchers.find(m_thread.exchange(nullptr, std::memory_order_release));
+        const auto found =
+                all.dispatchers.find(m_thread.exchange(nullptr, std::memory_order_release));
         if (found != all.dispatchers.end() && found->second.get() == this)
             all.dispatchers.erase(found);
     }
@@ -764,13 +789,19 @@ void Dispatcher::runItem(Item &item)
 
 void Dispatcher::runClaimed(Resident &node, Step step)
 {
-    if (node.m_moved.exchange(false, std::memory_order_acquire)) {
+    // Not while it is about to leave from here: then it has not come anywhere yet.
+    if (node.m_moved.load(std::memory_order_relaxed)
+        && !node.isLeaving(m_thread.load(std::memory_order_relaxed))
+        && node.m_moved.exchange(false, std::memory_order_acquire)) {
         // It has just come. moveToThread() holds the locks of the event queues of both threads until
         // the object has arrived: whoever gets the one of this thread finds it complete.
         const std::lock_guard lock(m_mutex);
         if (m_bell)
             QCoreApplication::removePostedEvents(m_bell, QEvent::User); // there are none
     }
+    // User code may run a nested event loop: it goes on with the rest, in a wait as well (R40).
+    if (!m_batch.empty() || m_hasIncoming.load(std::memory_order_relaxed))
+        flush();
     node.run(step, nullptr);
 }
 
@@ -815,7 +846,6 @@ void Dispatcher::runSlice()
     do {
         Item item;
         if (take(item)) {
-            flush(); // before user code: a nested event loop goes on with the rest
             runItem(item);
         } else if (QObject *object = takeRetired()) {
             flush();
@@ -916,6 +946,8 @@ bool Bell::event(QEvent *event)
 void Dispatcher::sleep(const std::atomic<bool> &reached, Clock::time_point until,
                        std::uint64_t irregularities)
 {
+    if (!m_batch.empty())
+        return; // a step became due in this thread itself
     std::unique_lock lock(m_mutex);
     ++m_sleepers;
     const auto awake = [&] {

@@ -34,7 +34,8 @@ struct Item
 {
     Ref<Resident> node;
     Step step = Step::None;
-    bool anywhere = false; ///< The home does not run steps: any thread may (R38).
+    bool anywhere = false; ///< The home does not run steps, or there is none: any thread may (R38).
+    bool noHome = false; ///< There is none, or there was none when the step became due.
 };
 
 /// A node whose steps run somewhere: in the thread that is its home, or on the library's pool.
@@ -68,7 +69,9 @@ public:
         else
             m_due.store(step, std::memory_order_release);
     }
-    Step due() const { return m_due.load(std::memory_order_acquire); }
+    Step due() const { return m_due.load(std::memory_order_seq_cst); }
+    /// setDue() of a step that goes to another thread: see moves().
+    void setDueElsewhere(Step step) { m_due.store(step, std::memory_order_seq_cst); }
     bool isWorkDue() const { return m_workDue.load(std::memory_order_acquire); }
     /// True for the one who may run \a step: each step is claimed once, whatever copies of it
     /// stand in queues.
@@ -78,10 +81,25 @@ public:
             return m_workDue.exchange(false, std::memory_order_acq_rel);
         if (step == Step::Rehome)
             return true; // claims the step itself
-        return m_due.compare_exchange_strong(step, Step::None, std::memory_order_acq_rel);
+        return m_due.compare_exchange_strong(step, Step::None, std::memory_order_seq_cst);
     }
 
-    bool isHomeless() const { return m_homeless.load(std::memory_order_acquire); }
+    /// Sequentially consistent, as who has claimed a step asks once more: see moved() of ProcessData.
+    bool isHomeless() const { return m_homeless.load(std::memory_order_seq_cst); }
+
+    /// How often it was moved, and by the last time from where. A step goes to the thread that was asked
+    /// for under these; they are looked at before that, and once more when the step is due.
+    ///
+    /// Who moves it counts first and then looks for a step that is due; who makes a step due does so first
+    /// and then looks at the count. All four are sequentially consistent, so that one of the two sees the
+    /// other and takes the step along: else it would stay in the queue of a thread that may not run any for
+    /// long.
+    std::uint16_t moves() const { return m_moves.load(std::memory_order_seq_cst); }
+    /// True while moveToThread() takes it away from \a thread, which is its home until that is over.
+    bool isLeaving(const QThread *thread) const
+    {
+        return m_leaving.load(std::memory_order_acquire) == thread;
+    }
 
 protected:
     explicit Resident(bool isBackground) : Node(isBackground) { }
@@ -94,6 +112,8 @@ protected:
     std::atomic<bool> m_futureEnded = false;
     /// The warning that it has no thread was given. Guarded by the node's lock.
     bool m_warned = false;
+    // Like m_leaving it is written in the old thread by moveToThread(), after that: see moves().
+    std::atomic<std::uint16_t> m_moves = 0;
 
 private:
     friend class Dispatcher;
@@ -105,6 +125,7 @@ private:
     std::atomic<bool> m_workDue = false;
 
 protected:
+    std::atomic<QThread *> m_leaving = nullptr; ///< The thread that the last move left.
     DispatcherRef m_firstHome; ///< Of the thread that made it; saves the search for it.
 };
 

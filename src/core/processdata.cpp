@@ -22,6 +22,7 @@
 #include <cstdlib>
 #include <iterator>
 #include <new>
+#include <thread>
 
 #if __has_include(<cxxabi.h>)
 #  include <cxxabi.h>
@@ -712,9 +713,37 @@ bool ProcessData::hasFutureHere() const
     return m_extras && m_extras->futureHome.get() == &Dispatcher::current();
 }
 
+/// Takes the teardown whose future is open, if that is so and the home is here.
+///
+/// The process may be moved away and finish elsewhere at any moment, which lets go of the teardown. That
+/// step becomes due by settle(), which sets m_settled before it takes the lock, and makes the step due after
+/// that: who finds it not set under the lock has the teardown for itself until the lock is let go.
+std::unique_ptr<Teardown> ProcessData::takeOpenTeardown()
+{
+    const NodeLock lock(*this); // while the future is open it keeps the object alive
+    if (m_settled.load(std::memory_order_acquire) || thread() != QThread::currentThread())
+        return nullptr;
+    return std::move(m_teardown);
+}
+
+/// Gives it back for the step that lets go of it. False if that may have come already, or has nothing left
+/// to do.
+bool ProcessData::giveBack(std::unique_ptr<Teardown> &teardown)
+{
+    const NodeLock lock(*this);
+    if (m_settled.load(std::memory_order_acquire))
+        return false;
+    m_teardown = std::move(teardown);
+    return true;
+}
+
 bool ProcessData::endFuture(QDeadlineTimer deadline)
 {
-    if (!m_teardown->canFinish()) {
+    std::unique_ptr<Teardown> teardown = takeOpenTeardown();
+    if (!teardown)
+        return true;
+    if (!teardown->canFinish()) {
+        giveBack(teardown);
         qCWarning(lcProcess).noquote()
                 << QStringLiteral("The thread of process \"%1\" is blocked in a wait while the "
                                   "future of its teardown is unfinished: the event loop of this "
@@ -724,19 +753,15 @@ bool ProcessData::endFuture(QDeadlineTimer deadline)
         return true;
     }
     const Frame frame(*this, Frame::Kind::EndFuture);
-    // Taken: a wait inside of it may finish this process, which lets go of its teardown.
-    std::unique_ptr<Teardown> teardown = std::move(m_teardown);
     bool isDone = true;
     try {
         isDone = teardown->finishUntil(deadline);
     } catch (...) {
         settle(Error::fromException(std::current_exception()));
     }
-    // It has not helped: what it captured may be what the future needs. The step that lets go of it
-    // runs in this thread while the process is at home here.
-    if (m_settled.load(std::memory_order_acquire) || thread() != QThread::currentThread())
+    // If it has not helped, what it captured may be what the future needs.
+    if (!giveBack(teardown))
         return true;
-    m_teardown = std::move(teardown);
     if (!isDone)
         m_futureEnded.store(false, std::memory_order_relaxed);
     return isDone;
@@ -828,11 +853,12 @@ void ProcessData::moved()
 {
     if (!m_isPlaced || isFinished())
         return;
-    // A process without a home that is moved by hand gets one.
-    m_homeless.store(false, std::memory_order_release);
-    m_moved.store(true, std::memory_order_release);
-    // Read by whoever sees the step that is due, which was made so before or after this.
     m_leaving.store(QThread::currentThread(), std::memory_order_release);
+    m_moved.store(true, std::memory_order_release);
+    // A process without a home that is moved by hand gets one. Whoever claims a step of it asks for that
+    // afterwards, and here it is said before the look for a step: one of the two sees the other.
+    m_homeless.store(false, std::memory_order_seq_cst);
+    m_moves.fetch_add(1, std::memory_order_seq_cst); // see moves()
     Journal::note(*this);
     if (due() == Step::None)
         return;
@@ -843,15 +869,27 @@ void ProcessData::moved()
     Dispatcher::addIrregularity();
 }
 
+/// Sends the step that is due to the home as it is now, once moveToThread() is over.
 void ProcessData::rehome()
 {
-    const Step step = due();
-    if (step == Step::None || !claim(step))
-        return;
-    // The claimed step keeps the object alive. moveToThread() is about to finish in the old thread.
-    while (thread() == m_leaving.load(std::memory_order_acquire))
-        QThread::yieldCurrentThread();
-    deliver(*this, step);
+    Step step = Step::None;
+    bool isMoving = false;
+    {
+        const NodeLock lock(*this); // while a step is due it keeps the object alive
+        step = due();
+        if (step == Step::None)
+            return;
+        isMoving = isLeaving(thread());
+    }
+    if (isMoving) {
+        // Until it is over the step may run in the old thread, where a wait may need it: so it is not
+        // claimed. Usually that is a moment; other items get their turn meanwhile.
+        constexpr auto moment = std::chrono::microseconds(50);
+        std::this_thread::sleep_for(moment);
+        deliverAfterMove(*this);
+    } else if (claim(step)) {
+        deliver(*this, step);
+    }
 }
 
 void ProcessData::closeInDestructor()

@@ -155,6 +155,8 @@ private:
     std::optional<Error> runTeardown(Frame::Kind kind);
     template<class T>
     std::optional<Error> follow(QFuture<T> future);
+    std::unique_ptr<Teardown> takeOpenTeardown();
+    bool giveBack(std::unique_ptr<Teardown> &teardown);
     void lateTeardownDone(const Error &error);
     void closeInDestructor();
     void warnOfOwner() const;
@@ -180,7 +182,6 @@ private:
     std::atomic<Class> m_class = Class::UnderConstruction; ///< See noteClass().
     /// The future of the teardown has finished; the first one wins.
     std::atomic<bool> m_settled = false;
-    std::atomic<QThread *> m_leaving = nullptr; ///< The thread that the last move left.
 };
 
 } // namespace GoProcess::Private

@@ -76,10 +76,13 @@ bool rescue(Resident &node, Dispatcher &here)
             continue;
         if (due.stopped && due.stopped->takeWarning()) {
             qCWarning(lcProcess).noquote()
-                    << QStringLiteral("The thread of process \"%1\" does not run its steps (it has "
-                                      "finished, or was not started): they run in the thread that "
-                                      "waits for it")
-                               .arg(due.node->path());
+                    << QStringLiteral(
+                               "The thread of process \"%1\" does not run its steps%2: they run "
+                               "in the thread that waits for it")
+                               .arg(due.node->path(),
+                                    due.stopped->life() == Dispatcher::Life::Ended
+                                            ? QStringLiteral(" any more (it has finished)")
+                                            : QStringLiteral(" (it was not started)"));
         }
         here.runClaimed(*due.node, due.step);
     }
@@ -179,6 +182,7 @@ bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer
             warnAt = Clock::time_point::max();
             warnOfLongWait(node);
             WorkPool::instance().startAgain();
+            continue; // a message handler may have done what this waits for
         }
         if (ends == FutureEnds::NotYet)
             continue; // it has blocked this thread a while already
