@@ -713,14 +713,14 @@ void Dispatcher::threadDestroyed()
 
 void Dispatcher::runHere(Item *begin, Item *end)
 {
-    Dispatcher &here = current();
+    const DispatcherRef here = current();
     {
-        const std::lock_guard lock(here.m_mutex);
+        const std::lock_guard lock(here->m_mutex);
         for (Item *item = begin; item != end; ++item)
-            here.m_incoming.push_back(std::move(*item));
-        here.m_hasIncoming.store(true, std::memory_order_relaxed);
+            here->m_incoming.push_back(std::move(*item));
+        here->m_hasIncoming.store(true, std::memory_order_relaxed);
     }
-    here.flush();
+    here->flush();
 }
 
 std::uint64_t Dispatcher::irregularities()

@@ -904,7 +904,7 @@ bool Graph::addWaiter(Node &node, Waiter &waiter)
         return false;
     forgetLostWaiters(node);
     waiter.next = std::exchange(node.m_waiters, &waiter);
-    waiter.node = &node;
+    waiter.waitedFor = &node;
     waiter.outer = std::exchange(ownWaits, &waiter);
     return true;
 }
@@ -918,7 +918,7 @@ void Graph::forgetLostWaiters(Node &node)
     node.m_hasOwnWaiters = true;
     node.m_waiters = nullptr;
     for (Waiter *waiter = ownWaits; waiter; waiter = waiter->outer) {
-        if (waiter->node == &node)
+        if (waiter->waitedFor == &node)
             waiter->next = std::exchange(node.m_waiters, waiter);
     }
 }

@@ -145,7 +145,7 @@ public:
     const Goal goal;
     Waiter *next = nullptr;
     // Of the waiting thread alone:
-    const void *node = nullptr; ///< What it waits for.
+    const void *waitedFor = nullptr; ///< The node.
     Waiter *outer = nullptr; ///< The wait that this thread was in before.
 
 protected:

@@ -710,7 +710,8 @@ void ProcessData::settle(const Error &error)
 
 bool ProcessData::hasFutureHere() const
 {
-    return m_extras && m_extras->futureHome.get() == &Dispatcher::current();
+    return m_extras && m_extras->futureHome
+            && m_extras->futureHome.get() == Dispatcher::currentIfAny();
 }
 
 /// Takes the teardown whose future is open, if that is so and the home is here.
