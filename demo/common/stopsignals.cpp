@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What the library does not do by itself: a second SIGINT, and signals after the end.
+// What the library does not do by itself: a second SIGINT.
 
 #include "stopsignals.h"
 
@@ -34,9 +34,9 @@ StopSignals::StopSignals()
     m_untilSignal.setName(QStringLiteral("until a signal comes"));
     connect(&m_untilSignal, &GoProcess::Process::closing, this, &StopSignals::requested);
 
-    // What the library restores when the process is closed, and finds ignored then: a signal that
-    // comes late must not change how the program ends.
-    std::signal(SIGTERM, SIG_IGN);
+    // What the library restores when the process is closed without a signal: one that comes late must
+    // not change how the program ends.
+    std::signal(SIGTERM, [](int /*signal*/) {});
     GoProcess::closeOnSignals(&m_untilSignal, { SIGTERM });
     struct sigaction action = {};
     action.sa_handler = onInterrupt;

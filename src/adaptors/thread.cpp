@@ -91,7 +91,7 @@ void ThreadAdoption::watch()
 }
 
 /// The main thread cannot be interrupted: Qt warns of that.
-static bool isMainThread(const QThread &thread)
+bool isMainThread(const QThread &thread)
 {
     const QCoreApplication *application = QCoreApplication::instance();
     return application && application->thread() == &thread;

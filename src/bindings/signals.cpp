@@ -64,6 +64,8 @@ class SignalRelay final : public QObject
     Q_OBJECT
 
 Q_SIGNALS:
+    // The definition is moc's, which has a name of its own for it:
+    // NOLINTNEXTLINE(readability-inconsistent-declaration-parameter-name)
     void raised(int signal);
 };
 
@@ -564,7 +566,7 @@ QMetaObject::Connection Private::callOnSignals(const QObject *context,
     // Connected first, so that no signal is taken that nobody hears of. The connection owns the watch,
     // and goes with the context, or when it is disconnected.
     const auto watch = std::make_shared<FunctionWatch>(std::move(signals));
-    const QMetaObject::Connection connection = QObject::connect(
+    QMetaObject::Connection connection = QObject::connect(
             &watches.relay(), &SignalRelay::raised, context,
             [watch, call = std::move(function)](int signal) {
                 if (std::binary_search(watch->signals.begin(), watch->signals.end(), signal))

@@ -147,15 +147,16 @@ void Blockers::findBelow(std::size_t index)
 /// False if there is no room for more.
 bool Blockers::add(std::size_t from, const std::vector<NodeRef> &nodes)
 {
-    for (const NodeRef &node : nodes) {
-        if (m_found.size() >= looked) {
-            m_isComplete = false;
-            return false;
+    const std::size_t room = looked - std::min(looked, m_found.size());
+    std::size_t added = 0;
+    for (auto node = nodes.cbegin(); node != nodes.cend() && added < room; ++node) {
+        if (m_cameFrom.emplace(node->get(), from).second) {
+            m_found.emplace_back(static_cast<Resident *>(node->get()));
+            ++added;
         }
-        if (m_cameFrom.emplace(node.get(), from).second)
-            m_found.emplace_back(static_cast<Resident *>(node.get()));
     }
-    return true;
+    m_isComplete = m_isComplete && added < room;
+    return added < room;
 }
 
 QString Blockers::describe(const Blocker &blocker) const

@@ -385,7 +385,7 @@ DispatcherRef Dispatcher::makeCurrent()
     if (departedFrom != 0)
         return ofDepartedThread();
     QThread *thread = QThread::currentThread();
-    const DispatcherRef dispatcher = thread ? of(thread) : adopt(new Dispatcher(nullptr));
+    DispatcherRef dispatcher = thread ? of(thread) : adopt(new Dispatcher(nullptr));
     dispatcher->enter();
     return dispatcher;
 }

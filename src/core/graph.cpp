@@ -188,7 +188,7 @@ Nurseries::Nurseries()
 
 void Component::enlist()
 {
-    ComponentList &list = immortal<ComponentList>();
+    auto &list = immortal<ComponentList>();
     const std::lock_guard lock(list.mutex);
     m_next = std::exchange(list.first, this);
     if (m_next)
@@ -197,7 +197,7 @@ void Component::enlist()
 
 void Component::delist()
 {
-    ComponentList &list = immortal<ComponentList>();
+    auto &list = immortal<ComponentList>();
     const std::lock_guard lock(list.mutex);
     (m_previous ? m_previous->m_next : list.first) = m_next;
     if (m_next)

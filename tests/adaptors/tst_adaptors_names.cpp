@@ -45,6 +45,7 @@ void tst_AdaptorsNames::eachTakesAName()
     QTcpServer server;
     QSaveFile file;
     QBuffer buffer;
+    QIODevice *const device = &buffer;
     QNetworkAccessManager manager;
     QNetworkReply *reply = manager.get(QNetworkRequest(QUrl(u"http://127.0.0.1:1/"_s)));
     Process root;
@@ -57,7 +58,7 @@ void tst_AdaptorsNames::eachTakesAName()
         adopt(u"future"_s, QPromise<int>().future(), &root),
         adopt(u"server"_s, &server, &root),
         adopt(u"file"_s, &file, &root),
-        adopt(u"io"_s, static_cast<QIODevice *>(&buffer), &root),
+        adopt(u"io"_s, device, &root),
         adopt(u"reply"_s, reply, &root, 0ms),
     };
     QStringList paths;

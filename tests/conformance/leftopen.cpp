@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Programs that end with open processes. Usage: leftopen VARIANT
+//
+// Static objects are what it is about: clazy:excludeall=non-pod-global-static
 
 #include <GoProcess/GoProcess>
 

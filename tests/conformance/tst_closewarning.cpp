@@ -35,9 +35,9 @@ namespace {
 class Patience
 {
 public:
-    explicit Patience(std::chrono::milliseconds patience) : m_before(GoProcess::closeWarning())
+    explicit Patience(std::chrono::milliseconds limit) : m_before(GoProcess::closeWarning())
     {
-        GoProcess::setCloseWarning(patience);
+        GoProcess::setCloseWarning(limit);
     }
     Q_DISABLE_COPY_MOVE(Patience)
     ~Patience() { GoProcess::setCloseWarning(m_before); }
@@ -106,7 +106,7 @@ private Q_SLOTS:
 
 void tst_CloseWarning::aWorkThatRuns()
 {
-    const Patience patience(100ms);
+    const Patience limit(100ms);
     const ExpectWarning warning(one(u"/app/net/poll: work runs"_s + inThread));
     Gate gate;
     App app;
@@ -121,7 +121,7 @@ void tst_CloseWarning::aWorkThatRuns()
 
 void tst_CloseWarning::aWorkThatWasNotStarted()
 {
-    const Patience patience(100ms);
+    const Patience limit(100ms);
     const ExpectWarning warning(
             u"2 blocker.*/app/net/second: work has not started for \\d+\\.\\d s"_s);
     Gate gate;
@@ -141,7 +141,7 @@ void tst_CloseWarning::aWorkThatWasNotStarted()
 
 void tst_CloseWarning::aHold()
 {
-    const Patience patience(100ms);
+    const Patience limit(100ms);
     const ExpectWarning warning(one(uR"(/app/net: 2 hold\(s\) not released for \d+\.\d s)"_s));
     App app;
     Hold hold = app.net.hold();
@@ -156,7 +156,7 @@ void tst_CloseWarning::aHold()
 
 void tst_CloseWarning::aFuture()
 {
-    const Patience patience(100ms);
+    const Patience limit(100ms);
     const ExpectWarning warning(one(u"/app/net: future of its teardown unfinished for .* s"_s));
     App app;
     QPromise<void> promise;
@@ -171,7 +171,7 @@ void tst_CloseWarning::aFuture()
 
 void tst_CloseWarning::aTeardown()
 {
-    const Patience patience(100ms);
+    const Patience limit(100ms);
     const ExpectWarning warning(one(u"/app/net: teardown runs"_s + inThread));
     Gate gate;
     EventLoopThread home;
@@ -187,7 +187,7 @@ void tst_CloseWarning::aTeardown()
 
 void tst_CloseWarning::aSlot()
 {
-    const Patience patience(100ms);
+    const Patience limit(100ms);
     const ExpectWarning warning(one(u"/app/net: slot of its signals runs"_s + inThread));
     Gate gate;
     EventLoopThread home;
@@ -204,7 +204,7 @@ void tst_CloseWarning::aSlot()
 
 void tst_CloseWarning::aThreadThatRunsNoSteps()
 {
-    const Patience patience(100ms);
+    const Patience limit(100ms);
     const ExpectWarning warning(one(u"/app/net: thread does not run its steps"_s + inThread
                                     + u", nor those of 2 more"_s));
     Gate gate;
@@ -228,7 +228,7 @@ void tst_CloseWarning::aThreadThatRunsNoSteps()
 
 void tst_CloseWarning::aProcessThatNobodyCloses()
 {
-    const Patience patience(100ms);
+    const Patience limit(100ms);
     const ExpectWarning warning(
             one(u"/forgotten: not closing, nobody has closed it for \\d+\\.\\d s <- /app/net"_s));
     Process other;
@@ -245,7 +245,7 @@ void tst_CloseWarning::aProcessThatNobodyCloses()
 /// Its work closes it when that returns, so it is the work that is waited for.
 void tst_CloseWarning::aProcessThatWaitsForAWork()
 {
-    const Patience patience(100ms);
+    const Patience limit(100ms);
     const ExpectWarning warning(one(u"/work: work runs"_s + inThread + u" <- /app/net"_s));
     Gate gate;
     App app;
@@ -261,7 +261,7 @@ void tst_CloseWarning::aProcessThatWaitsForAWork()
 
 void tst_CloseWarning::oneAmongMany()
 {
-    const Patience patience(500ms);
+    const Patience limit(500ms);
     const ExpectWarning warning(one(uR"(/app/net/stuck: 1 hold\(s\) not released for .* s)"_s));
     App app;
     std::vector<std::unique_ptr<Process>> others;
@@ -278,7 +278,7 @@ void tst_CloseWarning::oneAmongMany()
 
 void tst_CloseWarning::theListIsBounded()
 {
-    const Patience patience(200ms);
+    const Patience limit(200ms);
     const ExpectWarning warning(
             u"30 blocker\\(s\\):(\\n  /app/net/#[^\\n]*){20}\\n  and 10 more$"_s);
     App app;
@@ -299,7 +299,7 @@ void tst_CloseWarning::theListIsBounded()
 void tst_CloseWarning::aLargeGraph()
 {
     constexpr int count = 120000;
-    const Patience patience(100ms);
+    const Patience limit(100ms);
     const ExpectWarning warning(u"has been closing"_s, 1, 2);
     Process root;
     std::vector<std::unique_ptr<Process>> children;
@@ -320,7 +320,7 @@ void tst_CloseWarning::aLargeGraph()
 
 void tst_CloseWarning::withAnEventLoop()
 {
-    const Patience patience(100ms);
+    const Patience limit(100ms);
     const ExpectWarning warning(one(u"/app/net/poll: work runs"_s + inThread));
     Gate gate;
     App app;
@@ -333,7 +333,7 @@ void tst_CloseWarning::withAnEventLoop()
 
 void tst_CloseWarning::againAndNoMore()
 {
-    const Patience patience(30ms);
+    const Patience limit(30ms);
     const ExpectWarning warning(u"Process \"/app\" has been closing"_s, 2);
     const ExpectWarning other(u"Process \"/other\" has been closing"_s, 2);
     Process second;
@@ -354,7 +354,7 @@ void tst_CloseWarning::againAndNoMore()
 
 void tst_CloseWarning::whatEndsInTimeIsNotToldOf()
 {
-    const Patience patience(150ms);
+    const Patience limit(150ms);
     const ExpectWarning warning(u"Process \"/app\" has been closing"_s);
     for (int i = 0; i < 100; ++i) {
         Process process([] {});
@@ -384,7 +384,7 @@ void tst_CloseWarning::zeroSilences()
     QCOMPARE(GoProcess::closeWarning(), 0ms);
     GoProcess::setCloseWarning(5s);
 
-    const Patience patience(50ms);
+    const Patience limit(50ms);
     const ExpectWarning warning(u"Process \"/other\" has been closing"_s);
     Process other;
     other.setName(u"other"_s);
@@ -400,7 +400,7 @@ void tst_CloseWarning::zeroSilences()
 
 void tst_CloseWarning::eachWayToBegin()
 {
-    const Patience patience(500ms);
+    const Patience limit(500ms);
     Family family;
     std::vector<Hold> holds;
     std::vector<std::unique_ptr<ExpectWarning>> warnings;
@@ -437,7 +437,7 @@ void tst_CloseWarning::eachWayToBegin()
 /// Closing a process and later what is above it makes one warning where both are due.
 void tst_CloseWarning::aCloseBelowAnother()
 {
-    const Patience patience(300ms);
+    const Patience limit(300ms);
     const ExpectWarning warning(one(uR"(/app/net: 1 hold\(s\) not released for .* s)"_s));
     App app;
     Hold hold = app.net.hold();
@@ -469,7 +469,7 @@ void tst_CloseWarning::aBlockedWaitTellsOnce()
 
 void tst_CloseWarning::aWaitThatIsBlockedInAStep()
 {
-    const Patience patience(100ms);
+    const Patience limit(100ms);
     const ExpectWarning warning(one(u"/app/net: teardown runs"_s + inThread));
     Gate gate;
     App app;
@@ -502,7 +502,7 @@ void tst_CloseWarning::manyClosesAreFlat()
 
 void tst_CloseWarning::manyThatDoNotEnd()
 {
-    const Patience patience(60s);
+    const Patience limit(60s);
     const ExpectWarning warnings(u"has been closing for .* s. 1 blocker"_s, 20);
     const ExpectWarning more(u"980 more closes have not ended in time either"_s);
     std::vector<std::unique_ptr<Process>> all;
@@ -523,7 +523,7 @@ void tst_CloseWarning::manyThatDoNotEnd()
 void tst_CloseWarning::inAForkedChild()
 {
 #ifdef Q_OS_UNIX
-    const Patience patience(50ms);
+    const Patience limit(50ms);
     Process before;
     before.close(); // the watch is there, and perhaps its thread
     QTRY_VERIFY(before.isClosed());
