@@ -179,7 +179,9 @@ void CloseWatch::sleep(std::unique_lock<std::mutex> &lock)
     const auto next = std::min_element(m_open.cbegin(), m_open.cend(),
                                        [](const Open &a, const Open &b) { return a.due < b.due; });
     const auto together = std::min<std::chrono::milliseconds>(patience() / 10, 100ms);
-    m_wake.wait_until(lock, std::max(next->due, Clock::now() + together));
+    // A copy: the wait lets go of the lock, and others add to the list meanwhile.
+    const Clock::time_point until = std::max(next->due, Clock::now() + together);
+    m_wake.wait_until(lock, until);
 }
 
 /// What has been reported twice is forgotten.
