@@ -437,7 +437,9 @@ void Dispatcher::leave()
         const std::lock_guard lock(m_mutex);
         // Where the QThread has not said that it ended, it does so later (an adopted thread), or it is
         // the main one; and if it was started again the steps are for the thread that it is now.
-        if (m_owner != markOfThisThread() || lifeLocked() != Life::Ended)
+        // Who waited for the thread may be destroying the QThread by now: it is not asked.
+        const Life life = m_finished ? m_life : lookAtThreadLocked();
+        if (m_owner != markOfThisThread() || life != Life::Ended)
             return;
         left.swap(m_incoming);
         m_hasIncoming.store(false, std::memory_order_relaxed);
