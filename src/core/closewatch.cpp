@@ -10,6 +10,7 @@
 #include <GoProcess/process.h>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <system_error>
 #include <thread>
@@ -51,7 +52,7 @@ CloseWatch &CloseWatch::instance()
     return *watch;
 }
 
-CloseWatch::CloseWatch() : m_enough(fewest)
+CloseWatch::CloseWatch()
 {
     keepLoaded();
     static_cast<void>(lcProcess()); // so that it outlives the end of the program above
@@ -84,10 +85,23 @@ void CloseWatch::add(Ref<Resident> node)
     if (node->isFinished() || limit == 0ms || m_isOver.load(std::memory_order_relaxed))
         return;
     const Clock::time_point now = Clock::now();
-    std::vector<Open> finished; // let go of outside of the lock
+    std::array<Ref<Resident>, 2> finished; // let go of outside of the lock
     const std::lock_guard lock(m_mutex);
-    if (m_open.size() >= m_enough)
-        finished = takeFinished();
+    // For each that comes two are looked at, so that those that have ended do not pile up.
+    for (Ref<Resident> &ended : finished) {
+        if (m_open.empty())
+            break;
+        m_next = m_next < m_open.size() ? m_next : 0;
+        Open &open = m_open[m_next];
+        if (!open.node->isFinished()) {
+            ++m_next;
+            continue;
+        }
+        ended = std::move(open.node);
+        if (m_next + 1 < m_open.size())
+            open = std::move(m_open.back());
+        m_open.pop_back();
+    }
     m_open.push_back({ std::move(node), now, now + limit });
     if (!m_hasThread)
         startThread();
@@ -114,10 +128,10 @@ std::vector<CloseWatch::Open> CloseWatch::takeFinished()
     std::vector<Open> finished(std::make_move_iterator(first),
                                std::make_move_iterator(m_open.end()));
     m_open.erase(first, m_open.end());
-    m_enough = std::max(fewest, 2 * m_open.size());
-    if (m_open.capacity() > 4 * m_enough) {
+    const std::size_t enough = std::max(fewest, 2 * m_open.size());
+    if (m_open.capacity() > 4 * enough) {
         std::vector<Open> fitting;
-        fitting.reserve(m_enough);
+        fitting.reserve(enough);
         std::move(m_open.begin(), m_open.end(), std::back_inserter(fitting));
         m_open.swap(fitting);
     }

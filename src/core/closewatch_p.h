@@ -66,7 +66,7 @@ private:
     std::condition_variable m_wake;
     std::condition_variable m_isSilent;
     std::vector<Open> m_open;
-    std::size_t m_enough; ///< How many there are when it is time to look for those that have ended.
+    std::size_t m_next = 0; ///< The one that add() looks at next.
     bool m_hasThread = false;
     bool m_isReporting = false;
 };
