@@ -56,10 +56,15 @@ CloseWatch::CloseWatch()
 {
     keepLoaded();
     static_cast<void>(lcProcess()); // so that it outlives the end of the program above
-#ifdef Q_OS_UNIX
-    pthread_atfork(nullptr, nullptr,
-                   [] { instance().m_isOver.store(true, std::memory_order_relaxed); });
-#endif
+    Forks::add(*this);
+}
+
+/// The child has no thread that would tell. That is nothing which it is refused anything for.
+bool CloseWatch::forked()
+{
+    m_isOver.store(true, std::memory_order_relaxed);
+    m_isReporting = false;
+    return false;
 }
 
 std::chrono::milliseconds CloseWatch::patience() const

@@ -5,6 +5,7 @@
 #define GOPROCESS_CLOSEWATCH_P_H
 
 #include "dispatcher_p.h"
+#include "fork_p.h"
 
 #include <chrono>
 #include <condition_variable>
@@ -15,10 +16,10 @@ namespace GoProcess::Private {
 
 /// Knows the closes that have not ended, each by the process that it began at.
 ///
-/// One that ends in time costs a lock and a place in a list, which forgets those that have ended whenever it
-/// has grown to twice of what was left. There is a thread only while something closes that takes longer: it
+/// One that ends in time costs a lock and a place in a list; each that comes looks at two others and forgets
+/// those of them that have ended. There is a thread only while something closes that takes longer: it
 /// sleeps until the first close is due, and ends when there is none left.
-class CloseWatch
+class CloseWatch final : private ForkPart
 {
 public:
     using Clock = std::chrono::steady_clock;
@@ -47,6 +48,9 @@ private:
     struct EndOfProgram;
 
     CloseWatch();
+    bool tryLock() override { return tryLockShortly(m_mutex); }
+    void unlock() override { m_mutex.unlock(); }
+    bool forked() override;
     void run();
     void startThread();
     std::vector<Open> takeFinished();
