@@ -2,6 +2,7 @@
 // adopt() of a QThread.
 
 #include "adoption_p.h"
+#include "quitter_p.h"
 
 #include "core/tsan_p.h"
 
@@ -9,7 +10,6 @@
 
 #include <QCoreApplication>
 #include <QDeadlineTimer>
-#include <QEvent>
 #include <QThread>
 
 namespace GoProcess {
@@ -17,26 +17,6 @@ namespace GoProcess {
 namespace Private {
 
 namespace {
-
-/// Lives in the thread, and quits it when an event comes: that loses nothing that was queued before.
-class Quitter : public QObject // needs no moc. clazy:exclude=missing-qobject-macro
-{
-public:
-    void post()
-    {
-        handOver(this);
-        QCoreApplication::postEvent(this, new QEvent(QEvent::User));
-    }
-
-    bool event(QEvent *event) override
-    {
-        takeOver(this);
-        if (event->type() != QEvent::User)
-            return QObject::event(event);
-        thread()->quit();
-        return true;
-    }
-};
 
 /// One run of the thread, the present or the next one: it is over when QThread::wait() would return, and
 /// not on finished(), after which the thread still runs its deferred deletes and its QThreadStorage.

@@ -387,6 +387,12 @@ public:
     static EdgeChange addChild(Node &upper, Node &lower);
     static EdgeChange addChildNoWait(Node &upper, Node &lower);
     static EdgeChange waitFor(Node &upper, Node &lower);
+    /// The same for who holds \a upper, whatever its state is. \a lower is one that nobody else knows yet.
+    static void waitForNew(Node &upper, Node &lower)
+    {
+        const NodeLock lock(upper, lower);
+        attach(upper, lower, false, true);
+    }
 
     static Change close(Node &node);
     static Change closeAfterChildren(Node &node);

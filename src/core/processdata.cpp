@@ -926,7 +926,7 @@ void ProcessData::closeInDestructor()
                            .arg(path(), className(*m_extras->type));
     }
 
-    warnOfOwner();
+    warnOfOwner(m_object->parent());
 
     Change change = Graph::close(*this);
     if (!change.isEmpty())
@@ -956,11 +956,10 @@ void ProcessData::closeInDestructor()
 
 /// A QObject destroys its children last, when its members are gone. Then it is of the class of its base whose
 /// destructor runs, and the first places in the list of its children are null.
-void ProcessData::warnOfOwner() const
+void ProcessData::warnOfOwner(const QObject *owner) const
 {
     if (!m_extras || !m_extras->ownerType || !hasAudience())
         return;
-    const QObject *owner = m_object->parent();
     if (!owner || typeid(*owner) == *m_extras->ownerType || owner->children().isEmpty()
         || owner->children().constFirst())
         return;

@@ -66,6 +66,8 @@ public:
     void moved();
     /// What closeBeforeDestruction() of the process does.
     void closeBeforeDestruction() noexcept;
+    /// Says so if \a owner, the one of setOwner() or null, destroys the open process after its own members.
+    void warnOfOwner(const QObject *owner) const;
     /// Closes, waits and lets go of the object, whose destructor calls.
     void objectDestroyed();
 
@@ -159,7 +161,6 @@ private:
     bool giveBack(std::unique_ptr<Teardown> &teardown);
     void lateTeardownDone(const Error &error);
     void closeInDestructor();
-    void warnOfOwner() const;
     void waitInDestructor(Waiter::Goal goal) noexcept;
 
     Extras &extras(); ///< Under the lock.

@@ -53,6 +53,7 @@ int main(int argc, char **)
     root.setName(QStringLiteral("root"));
     Process beside;
     allowThreads(false);
+    check(!GoProcess::inThread(QStringLiteral("db"), &root), "a process got a thread");
     const ProcessPtr work = root.go([] { return GoProcess::Error(); });
     check(work != nullptr, "the work was refused");
     check(!beside.closeAndWait(), "another process did not close");
