@@ -4,6 +4,7 @@
 #include "dispatcher_p.h"
 
 #include "closewatch_p.h"
+#include "focus_p.h"
 #include "fork_p.h"
 #include "frame_p.h"
 #include "logging_p.h"
@@ -765,6 +766,17 @@ bool Dispatcher::take(Item &item)
     return true;
 }
 
+bool Dispatcher::takeAny(Item &item)
+{
+    return (m_focus && Focus::takeAside(m_focus, item)) || take(item);
+}
+
+bool Dispatcher::isToAnnounce(const Resident &node) const
+{
+    const NodeLock lock(node); // while the step is due it keeps the object alive
+    return node.due() == Step::Announce && !node.isHomeless() && isFor(node.thread());
+}
+
 bool Dispatcher::runOne()
 {
     Item item;
@@ -802,7 +814,7 @@ void Dispatcher::runClaimed(Resident &node, Step step)
             QCoreApplication::removePostedEvents(m_bell, QEvent::User); // there are none
     }
     // User code may run a nested event loop: it goes on with the rest, in a wait as well (R40).
-    if (!m_batch.empty() || m_hasIncoming.load(std::memory_order_relaxed))
+    if (!m_batch.empty() || m_focus || m_hasIncoming.load(std::memory_order_relaxed))
         flush();
     node.run(step, nullptr);
 }
@@ -847,7 +859,7 @@ void Dispatcher::runSlice()
     const Slice slice(*this);
     do {
         Item item;
-        if (take(item)) {
+        if (takeAny(item)) {
             runItem(item);
         } else if (QObject *object = takeRetired()) {
             flush();
@@ -863,7 +875,7 @@ void Dispatcher::drain()
     const DispatcherRef self(this);
     while (true) {
         Item item;
-        while (take(item)) {
+        while (takeAny(item)) {
             try {
                 runItem(item);
             } catch (...) {
@@ -882,7 +894,7 @@ void Dispatcher::flush()
     const bool isOwner = isOwn();
     const std::lock_guard lock(m_mutex);
     if (m_incoming.empty() && m_retired.empty() && m_silentlyRetired.empty()
-        && (!isOwner || (m_batch.empty() && m_reaped.empty())))
+        && (!isOwner || (m_batch.empty() && m_reaped.empty() && !Focus::hasAside(m_focus))))
         return;
     if (m_sleepers > 0)
         m_wake.notify_all();

@@ -25,6 +25,7 @@ namespace GoProcess::Private {
 
 class Bell;
 class Dispatcher;
+class Focus;
 class Resident;
 
 using DispatcherRef = Ref<Dispatcher>;
@@ -239,6 +240,7 @@ public:
 private:
     friend class Bell;
     friend class Delivery;
+    friend class Focus;
     class Slice;
     class ThreadsOwn;
 
@@ -256,7 +258,11 @@ private:
     Life lookAtThreadLocked();
     void runSlice();
     bool take(Item &item);
+    /// The same, and before it what waits have set aside.
+    bool takeAny(Item &item);
     void runItem(Item &item);
+    /// True if the announcement of \a node is due and runs here.
+    bool isToAnnounce(const Resident &node) const;
     Life lifeLocked();
     void setLifeLocked(Life life);
     /// Only in its own thread: a step for it may go to the batch without the lock. Not while others
@@ -308,6 +314,7 @@ private:
     // Of the thread itself:
     std::vector<QObject *> m_reaped; ///< Taken from m_silentlyRetired, to be deleted now and then.
     std::deque<Item> m_batch; ///< Taken from m_incoming; nested loops and waits go on with it.
+    Focus *m_focus = nullptr; ///< Of the innermost wait inside a step; has set aside what is older.
     int m_slices = 0; ///< How many are on the stack: more than one in nested event loops.
     /// The queued call was made early in a slice, for a nested event loop that there was not.
     bool m_calledEarly = false;

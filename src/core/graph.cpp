@@ -11,6 +11,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <limits>
 #include <new>
 #include <unordered_map>
 #include <unordered_set>
@@ -512,52 +513,96 @@ Edge *Graph::find(const Node &upper, const Node &lower)
     return nullptr;
 }
 
-/// True if \a from waits, directly or not, for \a target; both are in \a component, which is locked.
+/// One end of a search along waiting edges, which goes from edge to edge.
+class Graph::Side
+{
+public:
+    enum class Way : std::uint8_t { Down, Up };
+
+    Side(Node &start, Way way, Component &component) : m_way(way), m_mark(++component.visits)
+    {
+        add(start);
+    }
+
+    /// Looks at one edge more: Yes where it leads to what \a other has found, No where there is none.
+    Reach step(const Side &other)
+    {
+        while (!m_edge) {
+            if (m_next == m_found.size())
+                return Reach::No;
+            const Node &node = *m_found[m_next++];
+            m_edge = m_way == Way::Down ? node.m_firstDown : node.m_firstUp;
+        }
+        const Edge &edge = *m_edge;
+        m_edge = m_way == Way::Down ? edge.nextDown : edge.nextUp;
+        Node &node = m_way == Way::Down ? *edge.lower : *edge.upper;
+        if (!edge.waits || node.m_visit == m_mark)
+            return Reach::Unknown;
+        if (node.m_visit == other.m_mark)
+            return Reach::Yes;
+        add(node);
+        return Reach::Unknown;
+    }
+
+private:
+    void add(Node &node)
+    {
+        node.m_visit = m_mark;
+        m_found.push_back(&node);
+    }
+
+    const Way m_way;
+    const std::uint64_t m_mark;
+    std::vector<Node *> m_found;
+    std::size_t m_next = 0;
+    const Edge *m_edge = nullptr;
+};
+
+/// Whether \a from waits, directly or not, for \a target, which is another one; both are in \a component,
+/// which is locked. Gives up when it has looked at \a limit edges from each end.
+Graph::Reach Graph::reach(Node &from, Node &target, Component &component, std::size_t limit)
+{
+    // From both ends in turn, an edge each: the smaller of the two sides bounds the search, however many
+    // edges a single node has.
+    Side down(from, Side::Way::Down, component);
+    Side up(target, Side::Way::Up, component);
+    for (std::size_t looked = 0; looked < limit; ++looked) {
+        if (const Reach reached = up.step(down); reached != Reach::Unknown)
+            return reached;
+        if (const Reach reached = down.step(up); reached != Reach::Unknown)
+            return reached;
+    }
+    return Reach::Unknown;
+}
+
 bool Graph::reaches(Node &from, Node &target, Component &component)
 {
-    // From both ends in turn: the smaller of the two sides bounds the search.
-    const std::uint64_t below = ++component.visits;
-    const std::uint64_t above = ++component.visits;
-    std::vector<Node *> down { &from };
-    std::vector<Node *> up { &target };
-    from.m_visit = below;
-    target.m_visit = above;
+    return reach(from, target, component, std::numeric_limits<std::size_t>::max()) == Reach::Yes;
+}
 
-    std::size_t nextDown = 0;
-    std::size_t nextUp = 0;
-    while (nextDown < down.size() && nextUp < up.size()) {
-        for (Edge *edge = down[nextDown++]->m_firstDown; edge; edge = edge->nextDown) {
-            if (!edge->waits || edge->lower->m_visit == below)
-                continue;
-            if (edge->lower->m_visit == above)
-                return true;
-            edge->lower->m_visit = below;
-            down.push_back(edge->lower);
-        }
-        for (Edge *edge = up[nextUp++]->m_firstUp; edge; edge = edge->nextUp) {
-            if (!edge->waits || edge->upper->m_visit == above)
-                continue;
-            if (edge->upper->m_visit == below)
-                return true;
-            edge->upper->m_visit = above;
-            up.push_back(edge->upper);
-        }
-    }
-    return false;
+/// True if an edge from \a upper to \a lower closes a cycle.
+bool Graph::closesCycle(Node &upper, Node &lower, Component &component)
+{
+    constexpr std::size_t few = 64;
+
+    if (&upper == &lower)
+        return true;
+    // The usual case costs nothing: lower waits for nothing, or nothing is above upper.
+    if (lower.m_waits == 0 || !upper.m_firstUp)
+        return false;
+    const Reach reached = reach(lower, upper, component, few);
+    if (reached != Reach::Unknown)
+        return reached == Reach::Yes;
+    // If upper waits for lower already, if only in the end, another edge changes nothing. Such a shortcut
+    // is often one of few edges in a graph where the way around is long.
+    return reach(upper, lower, component, few) != Reach::Yes && reaches(lower, upper, component);
 }
 
 /// The nodes of the cycle that an edge from \a upper to \a lower would close; empty if none.
 std::vector<NodeRef> Graph::cycle(Node &upper, Node &lower, Component &component)
 {
-    if (&upper != &lower) {
-        // The usual case costs nothing: nothing waits for upper, or lower waits for nothing.
-        const auto waits = [](const Edge *edge) { return edge->waits; };
-        Edge *above = upper.m_firstUp;
-        while (above && !waits(above))
-            above = above->nextUp;
-        if (!above || lower.m_waits == 0 || !reaches(lower, upper, component))
-            return {};
-    }
+    if (!closesCycle(upper, lower, component))
+        return {};
 
     // Found: search once more for the way, for the message.
     std::unordered_map<Node *, Node *> cameFrom { { &lower, nullptr } };
@@ -980,14 +1025,72 @@ void Graph::abandon(Node &node)
 
 bool Graph::waitsFor(Node &node, Node &other)
 {
+    return reachAsOfNow(node, other, std::numeric_limits<std::size_t>::max()) == Reach::Yes;
+}
+
+bool Graph::mayWaitFor(Node &node, Node &other)
+{
+    constexpr std::size_t few = 64;
+    return reachAsOfNow(node, other, few) != Reach::No;
+}
+
+Graph::Reach Graph::reachAsOfNow(Node &node, Node &other, std::size_t limit)
+{
     if (&node == &other)
-        return true;
+        return Reach::Yes;
     if (rootOf(node.m_component) != rootOf(other.m_component))
-        return false; // and if they are being joined just now, the answer is as old as the question
+        return Reach::
+                No; // and if they are being joined just now, the answer is as old as the question
     const NodeLock lock(node);
     if (rootOf(other.m_component) != &lock.component() || lock.component().nursery)
-        return false;
-    return reaches(node, other, lock.component());
+        return Reach::No;
+    return reach(node, other, lock.component(), limit);
+}
+
+namespace {
+
+/// A way up from a node, for a search that is to find parents before children.
+struct Climb
+{
+    Node *node;
+    Edge *edge;
+    bool hasFirstParent;
+};
+
+} // namespace
+
+void Graph::unannouncedAbove(Node &node, std::vector<NodeRef> &found)
+{
+    const NodeLock lock(node);
+    if (lock.component().nursery)
+        return; // nothing is above it
+    const std::uint64_t mark = ++lock.component().visits;
+    std::vector<Climb> way;
+    const auto climb = [&](Node &from) {
+        from.m_visit = mark;
+        way.push_back({ &from, from.m_firstUp, true });
+    };
+    const auto isWanted = [&](const Node &above) {
+        return above.m_visit != mark && above.state() == NodeState::Closing && !above.m_announced;
+    };
+    climb(node);
+    while (!way.empty()) {
+        Climb &last = way.back();
+        if (last.edge) {
+            const Edge &edge = *std::exchange(last.edge, last.edge->nextUp);
+            if (edge.closes && isWanted(*edge.upper))
+                climb(*edge.upper);
+        } else if (std::exchange(last.hasFirstParent, false)) {
+            // What does not wait has left its books; its first parent is known all the same. It is in the
+            // component, as they were joined once, and nothing parts what was.
+            if (const NodeRef parent = last.node->firstParent(); parent && isWanted(*parent))
+                climb(*parent);
+        } else {
+            if (last.node != &node)
+                found.emplace_back(last.node);
+            way.pop_back();
+        }
+    }
 }
 
 // --- Looking -------------------------------------------------------------------------------------

@@ -463,6 +463,12 @@ public:
 
     /// True if \a node waits, directly or not, for \a other.
     static bool waitsFor(Node &node, Node &other);
+    /// The same, but true as well where that takes more than a short look.
+    static bool mayWaitFor(Node &node, Node &other);
+    /// Appends those that closing() of \a node has to come after, if it was not emitted yet: the closing
+    /// ones through which the close may have reached it. Parents come before children. Of a child that a
+    /// parent does not wait for, it knows the first parent only.
+    static void unannouncedAbove(Node &node, std::vector<NodeRef> &found);
     /// The open processes that \a node waits for, directly or not, itself first; \a visit is called
     /// under the lock, for at most \a limit of them.
     template<class Visit>
@@ -523,6 +529,9 @@ public:
     }
 
 private:
+    enum class Reach : std::uint8_t { No, Yes, Unknown };
+    class Side;
+
     template<class Wanted>
     static bool children(Node &upper, Node *after, std::size_t limit, std::vector<NodeRef> &found,
                          Wanted &&isWanted);
@@ -540,7 +549,10 @@ private:
     static void linkDown(Edge &edge);
     static void unlinkDown(Edge &edge);
     static Edge *find(const Node &upper, const Node &lower);
+    static Reach reach(Node &from, Node &target, Component &component, std::size_t limit);
     static bool reaches(Node &from, Node &target, Component &component);
+    static Reach reachAsOfNow(Node &node, Node &other, std::size_t limit);
+    static bool closesCycle(Node &upper, Node &lower, Component &component);
     static std::vector<NodeRef> cycle(Node &upper, Node &lower, Component &component);
 };
 

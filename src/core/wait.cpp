@@ -5,6 +5,7 @@
 
 #include "blockers_p.h"
 #include "closewatch_p.h"
+#include "focus_p.h"
 #include "frame_p.h"
 #include "logging_p.h"
 #include "workpool_p.h"
@@ -161,11 +162,12 @@ bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer
     const bool inWork = Frame::isInWork();
     std::uint64_t irregularities = 0;
     const FlushAtEnd flush(here);
+    Focus focus(here, &node, end);
     bool reached = false;
     while (!(reached = wakeUp.isSet())) {
         if (end != Clock::time_point::max() && Clock::now() >= end)
             break;
-        if (here.runOne() || here.reap())
+        if (focus.runOne() || here.reap())
             continue;
         if (const auto seen = Dispatcher::irregularities(); seen != irregularities) {
             irregularities = seen;
@@ -187,7 +189,7 @@ bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer
         if (ends == FutureEnds::NotYet)
             continue; // it has blocked this thread a while already
         const WorkPool::Lease lease;
-        here.sleep(wakeUp.m_isSet, std::min(end, warnAt), irregularities);
+        here.sleep(wakeUp.m_isSet, std::min({ end, warnAt, focus.nextLook() }), irregularities);
     }
     return reached;
 }
@@ -208,11 +210,12 @@ void waitInVain(QDeadlineTimer deadline)
     const std::atomic<bool> reached = false;
     const auto end = timePoint(deadline);
     const FlushAtEnd flush(here);
+    Focus focus(here, nullptr, end);
     while (Clock::now() < end) {
-        if (here.runOne())
+        if (focus.runOne())
             continue;
         const WorkPool::Lease lease;
-        here.sleep(reached, end, Dispatcher::irregularities());
+        here.sleep(reached, std::min(end, focus.nextLook()), Dispatcher::irregularities());
     }
 }
 

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: MIT
+// What a blocking wait inside a step runs, and in which order.
+
+#include "focus_p.h"
+
+#include "frame_p.h"
+
+#include <algorithm>
+#include <iterator>
+#include <limits>
+
+namespace GoProcess::Private {
+
+/// How long a wait does without what it does not seem to need, with \a outer such waits further down.
+static Dispatcher::Clock::duration patience(int outer)
+{
+    constexpr std::chrono::milliseconds shortest(20);
+    constexpr int mostDoublings = 8; // to about 5 s: a thread that has been blocked so long says so
+    return shortest * (1 << std::min(outer, mostDoublings));
+}
+
+/// A function that ends the future of a teardown is no step. A wait calls only those that it needs itself, so
+/// they do not pile up; and such a function may have what it has ended Closed by another wait.
+static bool isInStep()
+{
+    const Frame *frame = Frame::innermost();
+    return frame && frame->kind != Frame::Kind::EndFuture;
+}
+
+// A thread that has ended gives its steps away one by one, and others may run there: they stay where they
+// are.
+Focus::Focus(Dispatcher &here, Resident *node, Clock::time_point end)
+    : m_here(here),
+      m_node(node),
+      m_isNested((here.m_focus || isInStep()) && here.m_isLive.load(std::memory_order_relaxed))
+{
+    if (!m_isNested)
+        return;
+    m_outer = std::exchange(m_here.m_focus, this);
+    int outer = 0;
+    for (const Focus *focus = m_outer; focus; focus = focus->m_outer)
+        ++outer;
+    const Clock::time_point now = Clock::now();
+    m_patientUntil = now + patience(outer);
+    if (end != Clock::time_point::max())
+        m_patientUntil = std::min(m_patientUntil, now + (end - now) / 2);
+    m_aside.swap(m_here.m_batch);
+    if (m_node && hasAside(this))
+        findDue();
+}
+
+Focus::~Focus()
+{
+    if (!m_isNested)
+        return;
+    m_here.m_focus = m_outer;
+    std::deque<Item> &batch = m_here.m_batch;
+    m_aside.insert(m_aside.end(), std::make_move_iterator(batch.begin()),
+                   std::make_move_iterator(batch.end()));
+    batch.swap(m_aside);
+}
+
+/// What is due already may stand anywhere among what is aside: it is found from the side of the graph, and
+/// whoever comes by its place in a queue later finds it claimed.
+void Focus::findDue()
+{
+    // The lock keeps the objects alive whose thread is asked for.
+    Graph::visitOpen(*m_node, std::numeric_limits<std::size_t>::max(), [&](Node &below) {
+        auto &open = static_cast<Resident &>(below);
+        const Step step = open.due();
+        if (step != Step::None && !open.isHomeless() && m_here.isFor(open.thread()))
+            m_due.push_back({ Ref<Resident>(&open), step });
+    });
+}
+
+bool Focus::isNeeded(const Item &item) const
+{
+    return m_node && Graph::mayWaitFor(*m_node, *item.node);
+}
+
+/// Runs it behind closing() of those whose close has reached it, which may stand aside (R19).
+void Focus::runNeeded(Item &item)
+{
+    if (item.step == Step::Announce && hasAside(this)) {
+        std::vector<NodeRef> above;
+        Graph::unannouncedAbove(*item.node, above);
+        for (const NodeRef &node : above) {
+            Ref<Resident> resident(static_cast<Resident *>(node.get()));
+            if (m_here.isToAnnounce(*resident)) {
+                Item announcement { std::move(resident), Step::Announce };
+                m_here.runItem(announcement);
+            }
+        }
+    }
+    m_here.runItem(item);
+}
+
+bool Focus::runOne()
+{
+    if (!m_isNested)
+        return m_here.runOne();
+    Item item;
+    if (!m_due.empty()) {
+        item = std::move(m_due.front());
+        m_due.pop_front();
+        runNeeded(item);
+        return true;
+    }
+    while (m_here.take(item)) {
+        if (isNeeded(item)) {
+            runNeeded(item);
+            return true;
+        }
+        m_aside.push_back(std::move(item));
+    }
+    if (!hasAside(this) || Clock::now() < m_patientUntil || !takeAside(this, item))
+        return false;
+    m_here.runItem(item);
+    return true;
+}
+
+Focus::Clock::time_point Focus::nextLook() const
+{
+    return m_isNested && hasAside(this) ? m_patientUntil : Clock::time_point::max();
+}
+
+bool Focus::takeAside(Focus *innermost, Item &item)
+{
+    Focus *oldest = nullptr;
+    for (Focus *focus = innermost; focus; focus = focus->m_outer) {
+        if (!focus->m_aside.empty())
+            oldest = focus;
+    }
+    if (!oldest)
+        return false;
+    item = std::move(oldest->m_aside.front());
+    oldest->m_aside.pop_front();
+    return true;
+}
+
+bool Focus::hasAside(const Focus *innermost)
+{
+    for (const Focus *focus = innermost; focus; focus = focus->m_outer) {
+        if (!focus->m_aside.empty())
+            return true;
+    }
+    return false;
+}
+
+} // namespace GoProcess::Private
