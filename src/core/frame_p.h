@@ -55,6 +55,8 @@ struct ThreadContext
 {
     bool isLibraryThread = false; ///< One of the library's own pool.
     QThreadPool *userPool = nullptr; ///< The user's pool whose work runs here.
+    bool countsAsWork =
+            false; ///< What the library's own pool runs here has a place among its works.
     // Written by the thread itself; the pool's watcher reads them to tell a blocked work from a thread
     // that waits for a lock of the library. Relaxed, as the numbers only guide a guess.
     std::atomic<int> works = 0; ///< How many functions of works are on the stack.

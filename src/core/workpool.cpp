@@ -105,11 +105,14 @@ WorkPool::WorkPool()
 bool WorkPool::forked()
 {
     // What stands in the queue is the parent's: Forks::revive() finds what of it matters here.
-    static auto *const queue = new std::deque<Item>;
-    queue->swap(m_queue);
+    static auto *const steps = new std::deque<Item>;
+    static auto *const works = new std::deque<Item>;
+    steps->swap(m_steps);
+    works->swap(m_works);
     m_hasItems.store(false, std::memory_order_relaxed);
     new (&m_idle) std::condition_variable;
     m_active = ThreadContext::current().isLibraryThread ? 1 : 0;
+    m_working = ThreadContext::current().countsAsWork ? 1 : 0;
     m_starting = m_lent = m_lost = 0;
     m_isLingering = m_watching = false;
     return true;
@@ -123,9 +126,15 @@ int WorkPool::maxThreadCount() const
 
 void WorkPool::setMaxThreadCount(int count)
 {
-    const std::lock_guard lock(m_mutex);
-    m_max = std::max(1, count);
-    m_warned = false;
+    bool watch = false;
+    {
+        const std::lock_guard lock(m_mutex);
+        m_max = std::max(1, count);
+        m_warned = false;
+        watch = startsWatcher();
+    }
+    if (watch)
+        m_watcherThread.start(m_watcher.get());
 }
 
 /// Limits the QThreadPool to the threads that there shall be, else it makes another one whenever a
@@ -137,10 +146,39 @@ void WorkPool::fitThreads()
         m_threads.setMaxThreadCount(m_limit = limit);
 }
 
+/// How many works could be in threads at once with what is queued, beyond those that are. Needs the lock.
+int WorkPool::roomForWorks() const
+{
+    return std::clamp(m_max - m_working, 0, int(m_works.size()));
+}
+
+/// How many threads could run the steps that are queued. Needs the lock.
+int WorkPool::roomForSteps() const
+{
+    // Steps are short. If thousands of them block, something is wrong that more threads would not mend.
+    constexpr int most = 4096;
+    return std::clamp(most - (m_active - m_working), 0, int(m_steps.size()));
+}
+
+/// True if the caller, who needs the lock, has to start the watcher. It has something to do where threads may
+/// be added; else it tells that there are none, once. Who takes an item asks again, and so does whatever
+/// makes room.
+bool WorkPool::startsWatcher()
+{
+    const bool isNeeded =
+            roomForSteps() > 0 || roomForWorks() > 0 || (!m_works.empty() && !m_warned);
+    if (m_watching || !isNeeded)
+        return false;
+    m_watching = true;
+    m_watcherHasBegun = false;
+    noteStarts(0);
+    return true;
+}
+
 /// A place for one more thread, if there is one within the usual number. Needs the lock.
 bool WorkPool::takePlace()
 {
-    if (m_active >= std::min(m_base, m_max) || threadCount() >= m_max)
+    if (m_active >= (m_steps.empty() ? std::min(m_base, m_max) : m_base))
         return false;
     ++m_active;
     noteStarts(1);
@@ -170,12 +208,12 @@ void WorkPool::startAgain()
     bool watch = false;
     {
         const std::lock_guard lock(m_mutex);
-        if (m_queue.empty() || !hasLostThreads())
+        if ((m_steps.empty() && m_works.empty()) || !hasLostThreads())
             return;
         // One that was only slow takes its place again when it begins.
         m_active -= m_starting;
         m_lost += std::exchange(m_starting, 0);
-        while (pumps < int(m_queue.size()) && takePlace())
+        while (pumps < int(m_steps.size() + m_works.size()) && takePlace())
             ++pumps;
         if (m_watching && !m_watcherHasBegun) {
             m_watcherThread.setMaxThreadCount(m_watcherThread.maxThreadCount() + 1);
@@ -210,17 +248,13 @@ void WorkPool::submit(Item *begin, Item *end)
     {
         const std::lock_guard lock(m_mutex);
         // The thread that lingers takes the first one.
-        const std::ptrdiff_t wanted = end - begin - (m_isLingering && m_queue.empty() ? 1 : 0);
+        const std::ptrdiff_t wanted = end - begin - (m_isLingering && !hasNext() ? 1 : 0);
         for (Item *item = begin; item != end; ++item)
-            m_queue.push_back(std::move(*item));
-        m_hasItems.store(true, std::memory_order_relaxed);
+            (item->step == Step::Work ? m_works : m_steps).push_back(std::move(*item));
+        m_hasItems.store(hasNext(), std::memory_order_relaxed);
         while (pumps < wanted && takePlace())
             ++pumps;
-        if (pumps < wanted && !m_watching) {
-            watch = m_watching = true;
-            m_watcherHasBegun = false;
-            noteStarts(0);
-        }
+        watch = pumps < wanted && startsWatcher();
         hasLost = pumps == 0 && hasLostThreads();
     }
     for (; pumps > 0; --pumps)
@@ -240,9 +274,29 @@ void WorkPool::submit(Resident &node, QThreadPool *pool)
     pool->start(work);
 }
 
+/// There is something to be run that has its place. Needs the lock, as the next one does.
+bool WorkPool::hasNext() const
+{
+    return !m_steps.empty() || (!m_works.empty() && m_working < m_max);
+}
+
+/// Takes that for the calling thread.
+Item WorkPool::takeNext(ThreadContext &context)
+{
+    context.countsAsWork = m_steps.empty();
+    std::deque<Item> &queue = context.countsAsWork ? m_works : m_steps;
+    if (context.countsAsWork)
+        ++m_working;
+    Item item = std::move(queue.front());
+    queue.pop_front();
+    m_hasItems.store(hasNext(), std::memory_order_relaxed);
+    return item;
+}
+
 void WorkPool::pump()
 {
-    ThreadContext::current().isLibraryThread = true;
+    ThreadContext &context = ThreadContext::current();
+    context.isLibraryThread = true;
     Ref<Resident> node; // of the last item; let go of outside of the lock
     std::unique_lock lock(m_mutex);
     if (m_starting > 0) {
@@ -251,19 +305,20 @@ void WorkPool::pump()
         --m_lost;
         ++m_active;
     }
-    m_running.push_front(
-            { {}, PoolThread { ThreadProbe::ofThisThread(), &ThreadContext::current() } });
+    m_running.push_front({ {}, PoolThread { ThreadProbe::ofThisThread(), &context } });
     const auto place = m_running.begin();
     while (true) {
-        if (m_queue.empty())
+        if (!hasNext())
             linger(lock);
-        if (m_queue.empty())
+        if (!hasNext())
             break; // fewer are needed
-        Item item = std::move(m_queue.front());
-        m_queue.pop_front();
-        m_hasItems.store(!m_queue.empty(), std::memory_order_relaxed);
+        Item item = takeNext(context);
         place->node = item.node;
+        // A step that blocks may stand where there is room for works.
+        const bool watch = !m_watching && !m_works.empty() && startsWatcher();
         lock.unlock();
+        if (watch)
+            m_watcherThread.start(m_watcher.get());
 
         node = item.node;
         runItem(std::move(item));
@@ -272,6 +327,8 @@ void WorkPool::pump()
 
         lock.lock();
         ++m_completed;
+        if (std::exchange(context.countsAsWork, false))
+            --m_working;
         place->node = {};
     }
     m_running.erase(place);
@@ -317,7 +374,21 @@ bool WorkPool::PoolThread::isBlocked() const
     return isInWork() && probe.isAsleep() && isInWork();
 }
 
-/// Starts threads while works wait and none completes.
+/// How many threads to add when \a unblocked are on their way and nothing completes. Needs the lock.
+int WorkPool::threadsToAdd(int unblocked) const
+{
+    // A few more at first, as all may wait for somebody who is short of a processor (the allocator's lock is
+    // such a place). If they are blocked too, four times as many each time, so that hundreds of blocked works
+    // run within milliseconds.
+    const auto more = [&](int count) { return count <= m_base ? m_base : 3 * count; };
+    const int wanted = unblocked > 0 ? std::max(1, m_base - unblocked) : more(threadCount());
+    // Threads that are not in works are there for steps.
+    const int forSteps = std::min({ roomForSteps(), wanted, more(m_active - m_working) });
+    return std::min(roomForWorks(), wanted) + forSteps;
+}
+
+/// Starts threads while works or steps wait and none completes. Where it cannot, as all the places are taken,
+/// it tells once, and ends.
 void WorkPool::watch()
 {
     constexpr auto tick = 1ms;
@@ -327,41 +398,41 @@ void WorkPool::watch()
     constexpr int patience = 2;
     constexpr int patienceIfSomeGoOn = 50;
     constexpr int patienceIfAllGoOn = 100;
+    // It takes a while to ask thousands of threads, and the lock is held meanwhile: less often if it lasts.
+    const auto isTimeToAsk = [](int ticks) {
+        return (ticks & (ticks - 1)) == 0 || ticks == patienceIfSomeGoOn
+                || ticks >= patienceIfAllGoOn;
+    };
 
     std::condition_variable clock;
     std::unique_lock lock(m_mutex);
     m_watcherHasBegun = true;
     std::uint64_t completed = m_completed;
     int stalled = 0;
-    while (!m_queue.empty()) {
+    while (!m_steps.empty() || !m_works.empty()) {
+        const bool isFull = roomForSteps() == 0 && roomForWorks() == 0;
+        if (isFull && m_warned)
+            break;
         clock.wait_for(lock, tick, [] { return false; });
         if (m_completed != completed) {
             completed = m_completed;
             stalled = 0;
             continue;
         }
-        if (++stalled < patience)
+        if (++stalled < (isFull ? patienceIfSomeGoOn : patience) || !isTimeToAsk(stalled))
             continue;
         const int unblocked = countUnblocked();
         if (unblocked > 0
-            && stalled < (unblocked < m_base ? patienceIfSomeGoOn : patienceIfAllGoOn))
+            && stalled < (unblocked < m_base && !isFull ? patienceIfSomeGoOn : patienceIfAllGoOn))
             continue;
 
-        // A few more at first, as all may wait for somebody who is short of a processor (the allocator's
-        // lock is such a place). If they are blocked too, four times as many each time, so that hundreds of
-        // blocked works run within milliseconds.
-        const bool first = threadCount() <= m_base;
-        if (unblocked > 0 || first)
-            stalled = 0;
-        const int wanted = unblocked > 0 ? std::max(1, m_base - unblocked)
-                : first                  ? m_base
-                                         : 3 * threadCount();
-        int pumps = std::min({ int(m_queue.size()), wanted, m_max - threadCount() });
+        // All are blocked: what is added may be as well, which is seen at the next tick.
+        stalled = unblocked > 0 || threadCount() <= m_base ? 0 : patience - 1;
+        int pumps = threadsToAdd(unblocked);
         const int max = m_max;
-        const bool warn =
-                threadCount() >= max && !m_queue.empty() && !std::exchange(m_warned, true);
-        m_active += std::max(0, pumps);
-        noteStarts(std::max(0, pumps));
+        const bool warn = !m_works.empty() && m_working >= max && !std::exchange(m_warned, true);
+        m_active += pumps;
+        noteStarts(pumps);
         fitThreads();
         lock.unlock();
         for (; pumps > 0; --pumps)
@@ -380,14 +451,20 @@ void WorkPool::watch()
 void WorkPool::lend()
 {
     bool start = false;
+    bool watch = false;
     {
         const std::lock_guard lock(m_mutex);
         --m_active;
         ++m_lent;
-        start = !m_queue.empty() && takePlace();
+        if (ThreadContext::current().countsAsWork)
+            --m_working;
+        start = hasNext() && takePlace();
+        watch = !start && hasNext() && startsWatcher();
     }
     if (start)
         m_threads.start(m_pump.get());
+    if (watch)
+        m_watcherThread.start(m_watcher.get());
 }
 
 void WorkPool::takeBack()
@@ -395,6 +472,8 @@ void WorkPool::takeBack()
     const std::lock_guard lock(m_mutex);
     ++m_active;
     --m_lent;
+    if (ThreadContext::current().countsAsWork)
+        ++m_working; // beyond the limit perhaps: who has begun goes on
 }
 
 WorkPool::Lease::Lease()
@@ -457,8 +536,10 @@ void WorkPool::endOfProgram()
             if (running.node && (asksCaller || !isOfCaller(running)))
                 open.push_back(running.node);
         }
-        for (const Item &item : m_queue)
-            open.push_back(item.node);
+        for (const auto *queue : { &m_steps, &m_works }) {
+            for (const Item &item : *queue)
+                open.push_back(item.node);
+        }
     };
 
     std::unique_lock lock(m_mutex);
@@ -470,7 +551,7 @@ void WorkPool::endOfProgram()
     // Woken by each thread that has nothing left to do; the deadline bounds the whole.
     const auto end = Dispatcher::Clock::now() + std::chrono::milliseconds(deadline.remainingTime());
     const bool idle = m_idle.wait_until(lock, end, [&] {
-        return m_queue.empty() && !m_watching
+        return m_steps.empty() && m_works.empty() && !m_watching
                 && std::all_of(m_running.cbegin(), m_running.cend(), isOfCaller);
     });
     if (idle) {

@@ -24,6 +24,10 @@ namespace GoProcess::Private {
 /// Runs items on threads of a QThreadPool of its own, as many at once as there are cores, and more
 /// where these are blocked: so work starts even when all earlier work is blocked (R31).
 ///
+/// How many works may be in threads at once has a limit. Steps have a queue of their own, which comes first, and
+/// threads beyond that limit if need be: the works that fill it may wait for them. Nor does a work count
+/// whose thread is blocked in a wait of the library.
+///
 /// Its queue is its own: a thread of the pool, once started, takes items until there are none. That
 /// is faster than a QRunnable each, and sanitizers can follow the hand-over.
 class WorkPool final : private ForkPart
@@ -94,6 +98,8 @@ private:
 
     void submit(Item *begin, Item *end);
     void pump();
+    bool hasNext() const;
+    Item takeNext(ThreadContext &context);
     void linger(std::unique_lock<std::mutex> &lock);
     void watch();
     int countUnblocked() const;
@@ -102,6 +108,10 @@ private:
     static bool isOfCaller(const RunningWork &running);
     void endOfProgram();
     int threadCount() const { return m_active + m_lent; }
+    int roomForWorks() const;
+    int roomForSteps() const;
+    int threadsToAdd(int unblocked) const;
+    bool startsWatcher();
     bool takePlace();
     void noteStarts(int count);
     bool hasLostThreads() const;
@@ -117,10 +127,12 @@ private:
 
     mutable std::mutex m_mutex; // guards what follows
     std::condition_variable m_idle;
-    std::deque<Item> m_queue;
+    std::deque<Item> m_steps; ///< Come first.
+    std::deque<Item> m_works;
     std::list<RunningWork> m_running;
     int m_base; ///< How many threads run where nothing is blocked.
-    int m_max = 4096;
+    int m_max = 4096; ///< How many works may be in threads that are not lent.
+    int m_working = 0; ///< How many are.
     int m_limit = 0; ///< What the QThreadPool is limited to.
     int m_active = 0; ///< Threads that take items.
     int m_starting = 0; ///< Those of them that have not begun yet.
