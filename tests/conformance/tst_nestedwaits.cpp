@@ -344,7 +344,7 @@ private Q_SLOTS:
     // A deep tree below a wait is neither a stack nor a search for each step.
     void deepTreeInAStep()
     {
-        constexpr int n = 50000;
+        constexpr int n = 10000;
         Process root([&] {
             std::vector<std::unique_ptr<Process>> all;
             for (int i = 0; i < n; ++i) {
