@@ -121,8 +121,8 @@ public:
     bool isClosing() const noexcept;
     /// True once the teardown has completed. Lock-free.
     bool isClosed() const noexcept;
-    /// Empty until Closed; then the error of the work or of the teardown, the first of the two that
-    /// failed, for ever (R25; upstream: `Err()`, which waits as well).
+    /// Empty until Closed; then the error of what was posted, of the work or of the teardown, the first of
+    /// these that failed, for ever (R25; upstream: `Err()`, which waits as well).
     Error error() const;
     /// Every failed process that this one closed with: itself, its children added with addChild() or
     /// go(), their children and so on, each once (R27). Grows as children close. The first 100 are kept.
@@ -170,6 +170,30 @@ public:
         static_assert(std::is_invocable_v<std::decay_t<G> &>, "finish takes no arguments");
         return setTeardownImpl(
                 Private::makeTeardown(std::forward<F>(teardown), std::forward<G>(finish)));
+    }
+
+    /// Runs \a function once, soon, as a step: at home, in order with the other steps, and before the teardown
+    /// (R34). The counterpart of the teardown at the start: to open in the home what the teardown closes there.
+    ///
+    /// \a function is what a teardown may be (R23): any callable without arguments that returns `void`, Error,
+    /// `QFuture<void>` or `QFuture<Error>`. If it fails (an Error, an exception, the same in its future), that
+    /// closes the process and becomes its error(), unless its work has failed before (R25, R26). The functions of
+    /// one process run one after another, in the order of the calls; a future is not waited for by those behind it,
+    /// but by the teardown. What was posted before the process is closed runs before closing() is emitted, the
+    /// rest after it; all of it runs, also behind one that has failed: ask isClosing() where that matters. The
+    /// function is destroyed at home when it has returned, and its future has finished.
+    ///
+    /// From any thread, also in another posted function, before or after moveToThread(): it runs where the home
+    /// is then (R36), by the event loop or in a blocking wait there (R37). A function may destroy the process:
+    /// then it counts as returned, and the rest of the close happens in the destructor (R43). Never blocks and runs
+    /// no user code (R17). Refused (false) once teardown has begun, on a Closed process, and for null (R15).
+    template<class F>
+    bool post(F &&function)
+    {
+        static_assert(Private::isTeardown<F>,
+                      "A posted function takes no arguments and returns void, GoProcess::Error, "
+                      "QFuture<void> or QFuture<GoProcess::Error>");
+        return postImpl(Private::makeTeardown(std::forward<F>(function)));
     }
 
     /// Makes \a child close when this closes, and this wait for \a child before its teardown (R8;
@@ -298,6 +322,7 @@ private:
     Process(const QString &name, std::unique_ptr<Private::Teardown> teardown, QObject *parent);
 
     bool setTeardownImpl(std::unique_ptr<Private::Teardown> teardown);
+    bool postImpl(std::unique_ptr<Private::Teardown> function);
     void setFirstName(const QString &name);
     void join(QObject *parent);
     bool isUnconnected() const;

@@ -55,13 +55,17 @@ void Blockers::look(std::size_t index)
     Resident &node = *m_found[index];
     const std::vector<ThreadReport::Running> frames = ThreadReport::running(node);
     bool hasWork = node.isWorkDue();
+    std::size_t runningPosts = 0;
     for (const ThreadReport::Running &frame : frames) {
         const bool isSlot =
                 frame.kind == Frame::Kind::Announce || frame.kind == Frame::Kind::Finish;
         const bool isWork = frame.kind == Frame::Kind::Work;
         hasWork = hasWork || isWork;
+        const bool isPost = frame.kind == Frame::Kind::Post;
+        runningPosts += isPost ? 1 : 0;
         block({ isWork           ? Blocker::Kind::Work
                         : isSlot ? Blocker::Kind::Slot
+                        : isPost ? Blocker::Kind::Post
                                  : Blocker::Kind::Teardown,
                 index, 1, frame.since, frame.threadId });
     }
@@ -74,6 +78,7 @@ void Blockers::look(std::size_t index)
     }
 
     std::size_t holds = 0;
+    std::size_t posts = 0;
     bool waits = false;
     bool isLeft = false; // whoever it waits for decides when it closes
     bool hasBegunTeardown = false;
@@ -82,7 +87,8 @@ void Blockers::look(std::size_t index)
         waits = Graph::waits(node) > 0;
         isLeft = waits && Graph::closesAfterChildren(node);
         hasBegunTeardown = Graph::hasBegunTeardown(node);
-        holds = hasBegunTeardown ? 0 : Graph::holds(node);
+        posts = node.openPosts();
+        holds = hasBegunTeardown ? 0 : Graph::holds(node) - posts;
     }
     if (node.state() == NodeState::Running && !isLeft) {
         // A wait for a process that is not closing may be one for works below it, as for a place of a
@@ -97,6 +103,8 @@ void Blockers::look(std::size_t index)
     }
     if (holds > (hasWork ? 1U : 0U))
         block({ Blocker::Kind::Hold, index, holds - (hasWork ? 1 : 0), m_begun, 0 });
+    if (posts > runningPosts)
+        block({ Blocker::Kind::OpenPosts, index, posts - runningPosts, m_begun, 0 });
     if (frames.empty())
         lookAtSteps(node, index, hasBegunTeardown);
     if (waits)
@@ -106,7 +114,7 @@ void Blockers::look(std::size_t index)
 /// A step that is due and that nobody runs, or one that will come from a future.
 void Blockers::lookAtSteps(Resident &node, std::size_t index, bool isOpenFuture)
 {
-    if (node.due() == Step::None) {
+    if (node.due() == Step::None && !node.isPostDue()) {
         if (isOpenFuture)
             block({ Blocker::Kind::Future, index, 1, m_begun, 0 });
         return;
@@ -183,6 +191,14 @@ QString Blockers::describe(const Blocker &blocker) const
         break;
     case Blocker::Kind::Slot:
         text += QStringLiteral("slot of its signals runs") + since + place(blocker.threadId);
+        break;
+    case Blocker::Kind::Post:
+        text += QStringLiteral("posted function runs") + since + place(blocker.threadId);
+        break;
+    case Blocker::Kind::OpenPosts:
+        text += QStringLiteral("%1 posted function(s) not run, or with unfinished futures")
+                        .arg(blocker.count)
+                + since;
         break;
     case Blocker::Kind::Thread:
         text += QStringLiteral("thread does not run its steps") + since

@@ -23,13 +23,16 @@ struct Blocker
         Teardown, ///< It runs.
         Future, ///< The one that the teardown has returned is unfinished.
         Slot, ///< A slot of a signal of the process runs.
+        Post, ///< A posted function runs.
+        OpenPosts, ///< Such functions have not run, or futures that they returned are unfinished.
         Thread, ///< A step is due, and the home does not run it.
         NotClosing ///< Nobody has closed it.
     };
 
     Kind kind;
     std::size_t index; ///< Of the process among those that were found.
-    std::size_t count = 1; ///< Holds, or processes whose steps one thread does not run.
+    std::size_t count =
+            1; ///< Holds, posted functions, or processes whose steps one thread does not run.
     std::optional<ThreadReport::Clock::time_point> since;
     qint64 threadId = 0; ///< The kernel's; 0: not known, or none.
 };

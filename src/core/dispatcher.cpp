@@ -94,6 +94,8 @@ public:
     explicit Delivery(bool isTail = false) : m_isTail(isTail) { }
 
     void add(Resident &node, Step step, Item *next);
+    /// The same of a step that was added to another one before.
+    void send(Resident &node, Step step, Item *next);
     void finish();
 
 private:
@@ -103,7 +105,6 @@ private:
         node.setDueElsewhere(step);
     }
     void addStray(Resident &node, Step step, Dispatcher *home);
-    void send(Resident &node, Step step, Item *next);
     void addUnknown();
     bool push(Dispatcher &dispatcher, Item item);
     void touch(Dispatcher &dispatcher);
@@ -302,6 +303,13 @@ void deliver(Resident &node, Step step, Item *next)
     }
     Delivery delivery;
     delivery.add(node, step, next);
+    delivery.finish();
+}
+
+void deliverAgain(Resident &node, Step step, Item *next)
+{
+    Delivery delivery;
+    delivery.send(node, step, next);
     delivery.finish();
 }
 

@@ -61,18 +61,31 @@ public:
     bool takeFutureEnd() { return !m_futureEnded.exchange(true, std::memory_order_relaxed); }
     /// The user's pool that its work was given to; null for the library's own.
     virtual QThreadPool *workPool() const = 0;
+    /// How many posted functions have not returned, or have returned a future that is unfinished. Needs the
+    /// lock.
+    virtual std::size_t openPosts() const = 0;
 
     /// Announces that \a step may run, once. Release: the claimer sees all that led here.
     void setDue(Step step)
     {
         if (step == Step::Work)
             m_workDue.store(true, std::memory_order_release);
+        else if (step == Step::Post)
+            m_postDue.store(true, std::memory_order_release);
         else
             m_due.store(step, std::memory_order_release);
     }
     Step due() const { return m_due.load(std::memory_order_seq_cst); }
     /// setDue() of a step that goes to another thread: see moves().
-    void setDueElsewhere(Step step) { m_due.store(step, std::memory_order_seq_cst); }
+    void setDueElsewhere(Step step)
+    {
+        if (step == Step::Post)
+            m_postDue.store(true, std::memory_order_seq_cst);
+        else
+            m_due.store(step, std::memory_order_seq_cst);
+    }
+    /// Sequentially consistent as due().
+    bool isPostDue() const { return m_postDue.load(std::memory_order_seq_cst); }
     bool isWorkDue() const { return m_workDue.load(std::memory_order_acquire); }
     /// True for the one who may run \a step: each step is claimed once, whatever copies of it
     /// stand in queues.
@@ -80,6 +93,8 @@ public:
     {
         if (step == Step::Work)
             return m_workDue.exchange(false, std::memory_order_acq_rel);
+        if (step == Step::Post)
+            return m_postDue.exchange(false, std::memory_order_seq_cst);
         if (step == Step::Rehome)
             return true; // claims the step itself
         return m_due.compare_exchange_strong(step, Step::None, std::memory_order_seq_cst);
@@ -113,6 +128,12 @@ protected:
     std::atomic<bool> m_futureEnded = false;
     /// The warning that it has no thread was given. Guarded by the node's lock.
     bool m_warned = false;
+
+private:
+    /// Like m_workDue; here there is room for it.
+    std::atomic<bool> m_postDue = false;
+
+protected:
     // Like m_leaving it is written in the old thread by moveToThread(), after that: see moves().
     std::atomic<std::uint16_t> m_moves = 0;
 
@@ -121,7 +142,8 @@ private:
     friend class Delivery;
 
     // At most one step of a node is due at a time; its work is apart, as closing() may come while it
-    // waits. Written by who makes it due, taken by who claims it.
+    // waits, and so is what was posted, as a close may come. Written by who makes it due, taken by who
+    // claims it.
     std::atomic<Step> m_due = Step::None;
     std::atomic<bool> m_workDue = false;
 
@@ -138,6 +160,8 @@ void deliverAtEndOfStep(Change &&change, Item *next);
 /// Brings a single step of a process on its way whose next step is in the caller's hands; to \a next
 /// as above.
 void deliver(Resident &node, Step step, Item *next = nullptr);
+/// The same of a step that was on its way before.
+void deliverAgain(Resident &node, Step step, Item *next = nullptr);
 /// Brings the step of a process that is due on its way once more, when moveToThread() is over.
 void deliverAfterMove(Resident &node);
 /// Runs an item of no home, and what can run right behind it.

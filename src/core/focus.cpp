@@ -68,7 +68,12 @@ void Focus::findDue()
     Graph::visitOpen(*m_node, std::numeric_limits<std::size_t>::max(), [&](Node &below) {
         auto &open = static_cast<Resident &>(below);
         const Step step = open.due();
-        if (step != Step::None && !open.isHomeless() && m_here.isFor(open.thread()))
+        const bool isPostDue = open.isPostDue();
+        if ((step == Step::None && !isPostDue) || open.isHomeless() || !m_here.isFor(open.thread()))
+            return;
+        if (isPostDue)
+            m_due.push_back({ Ref<Resident>(&open), Step::Post });
+        if (step != Step::None)
             m_due.push_back({ Ref<Resident>(&open), step });
     });
 }

@@ -22,7 +22,15 @@ class ThreadReport;
 class Frame
 {
 public:
-    enum class Kind : std::uint8_t { Announce, Teardown, Finish, LateTeardown, Work, EndFuture };
+    enum class Kind : std::uint8_t {
+        Announce,
+        Teardown,
+        Finish,
+        LateTeardown,
+        Work,
+        Post,
+        EndFuture
+    };
 
     Frame(Node &frameNode, Kind frameKind) noexcept;
     Q_DISABLE_COPY_MOVE(Frame)

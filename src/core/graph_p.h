@@ -73,6 +73,7 @@ enum class Step : std::uint8_t {
     Finish, ///< become Closed and emit closed()
     LateTeardown, ///< run a teardown that was set on a Closed process
     Work, ///< run the function given to `go`
+    Post, ///< run the next function given to `post`
     Rehome ///< bring a step to the thread that the process was moved to
 };
 
@@ -407,6 +408,8 @@ public:
     static Change workReturned(Node &node);
     /// False once teardown has begun.
     static bool hold(Node &node);
+    /// The same for who holds the lock, and knows that it has not.
+    static void holdLocked(Node &node) { ++node.m_pending; }
     static Change release(Node &node);
 
     /// The steps of \a node have user code to run from here on, or somebody to tell. Whoever connects

@@ -194,6 +194,11 @@ bool Process::setTeardownImpl(std::unique_ptr<Private::Teardown> teardown)
     return d->setTeardown(std::move(teardown));
 }
 
+bool Process::postImpl(std::unique_ptr<Private::Teardown> function)
+{
+    return d->post(std::move(function));
+}
+
 bool Process::addChild(Process *child)
 {
     return d->addEdge(&Graph::addChild, "addChild()", child);

@@ -488,8 +488,10 @@ void ProcessData::runWork(Item *next)
         // What the user captured goes here, where the work ran, and before the process is Closed.
         work.reset();
     }
-    if (error)
+    if (error) {
+        const NodeLock lock(*this); // what was posted may fail meanwhile
         Graph::fail(*this, error);
+    }
     const bool isUnheard = !hasAudience();
     Change change = Graph::workReturned(*this);
     if (isUnheard)
@@ -536,6 +538,9 @@ void ProcessData::run(Step step, Item *next)
         break;
     case Step::Work:
         runWork(next);
+        break;
+    case Step::Post:
+        runPost(next, After::Deliver);
         break;
     case Step::Rehome:
         rehome();
@@ -595,6 +600,8 @@ void ProcessData::emitSignals(Frame &frame, Process::State state, Thrown &thrown
 
 void ProcessData::announce(Item *next)
 {
+    if (m_hasPosts.load(std::memory_order_acquire) && !runPostsBeforeAnnouncement())
+        return;
     Frame frame(*this, Frame::Kind::Announce);
     Thrown thrown(*this);
     emitSignals(frame, Process::State::Closing, thrown);
@@ -602,8 +609,11 @@ void ProcessData::announce(Item *next)
     // This may destroy the object, and then the destructor has completed the announcement.
     while (!frame.completed && !(change = Graph::announced(*this)))
         tellOfClosing(thrown);
-    if (change)
+    if (change) {
         deliverAtEndOfStep(std::move(*change), next);
+        if (m_hasPosts.load(std::memory_order_acquire))
+            runLatePosts(next);
+    }
     thrown.rethrow();
 }
 
@@ -861,7 +871,7 @@ void ProcessData::moved()
     m_homeless.store(false, std::memory_order_seq_cst);
     m_moves.fetch_add(1, std::memory_order_seq_cst); // see moves()
     Journal::note(*this);
-    if (due() == Step::None)
+    if (due() == Step::None && !isPostDue())
         return;
     // A step stands in the queue here, and this thread may not run any for long: the pool takes it
     // along, and so does a wait in the new thread. An event to the object would not do: it could be on
@@ -874,11 +884,13 @@ void ProcessData::moved()
 void ProcessData::rehome()
 {
     Step step = Step::None;
+    bool hasPost = false;
     bool isMoving = false;
     {
         const NodeLock lock(*this); // while a step is due it keeps the object alive
         step = due();
-        if (step == Step::None)
+        hasPost = isPostDue();
+        if (step == Step::None && !hasPost)
             return;
         isMoving = isLeaving(thread());
     }
@@ -888,17 +900,25 @@ void ProcessData::rehome()
         constexpr auto moment = std::chrono::microseconds(50);
         std::this_thread::sleep_for(moment);
         deliverAfterMove(*this);
-    } else if (claim(step)) {
-        deliver(*this, step);
+        return;
     }
+    if (hasPost && claim(Step::Post))
+        deliverAgain(*this, Step::Post);
+    if (step != Step::None && claim(step))
+        deliverAgain(*this, step);
 }
 
 void ProcessData::closeInDestructor()
 {
     Frame *own = nullptr;
+    Frame *post = nullptr;
     for (Frame *frame = Frame::innermost(); frame; frame = frame->outer) {
         if (&frame->node != this || frame->completed)
             continue;
+        if (frame->kind == Frame::Kind::Post) {
+            post = frame;
+            continue;
+        }
         if (frame->kind != Frame::Kind::Announce && frame->kind != Frame::Kind::Finish)
             qFatal("GoProcess: process \"%s\" is destroyed in its own teardown or work",
                    qUtf8Printable(path()));
@@ -944,7 +964,13 @@ void ProcessData::closeInDestructor()
             tellOfClosing(thrown);
         own->completed = true;
         deliver(std::move(*announced));
+        if (m_hasPosts.load(std::memory_order_acquire))
+            runLatePosts(nullptr);
         thrown.log();
+    }
+    if (post) { // it counts as returned, and the others run here
+        post->completed = true;
+        postReturned(false, Error(), nullptr, After::Deliver);
     }
     if (const Node *blocker = blockedBy(*this)) {
         qFatal("GoProcess: process \"%s\" is destroyed in the step or work of process \"%s\", after "

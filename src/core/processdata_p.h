@@ -50,6 +50,7 @@ public:
 
     // --- What the QObject asks for
     bool setTeardown(std::unique_ptr<Teardown> teardown);
+    bool post(std::unique_ptr<Teardown> function);
     bool addEdge(EdgeChange (*add)(Node &, Node &), const char *what, Process *other);
     bool wait(Waiter::Goal goal, QDeadlineTimer deadline, const char *what, Error *refusal);
     bool close(const char *what);
@@ -101,6 +102,12 @@ public:
     /// Says what was refused, and why (R15).
     static void refuse(const char *what, const QString &path, const QString &why);
 
+    /// Its announcement waits until what was posted before the close has run. Under the lock.
+    bool waitsForPosts() const;
+    /// In a forked child: posted functions that a lost thread was running have failed, and those whose
+    /// futures it was to finish.
+    void postsLost();
+
     /// The teardown has completed with \a error; the first call counts.
     void settle(const Error &error);
     /// The future of the teardown is open, and its home is the calling thread. Under the lock.
@@ -115,8 +122,12 @@ public:
     void workLost(const Error &error);
     bool endFuture(QDeadlineTimer deadline) override;
     QThreadPool *workPool() const override;
+    std::size_t openPosts() const override;
 
 private:
+    struct Posts;
+    struct Posted;
+    struct OpenPost;
     using Bindings = std::vector<std::shared_ptr<Binding>>;
 
     /// What only some processes have.
@@ -134,6 +145,7 @@ private:
         /// The class of a QObject parent that is no Process, when it got this child.
         const std::type_info *ownerType = nullptr;
         DispatcherRef futureHome; ///< Where the teardown ran whose future is open.
+        std::shared_ptr<Posts> posts; ///< Made by the first post().
     };
 
     class Kept;
@@ -150,6 +162,12 @@ private:
     void endUnheard(Change &&change, Item *next);
     ProcessPtr releaseSelf();
     void runWork(Item *next);
+    /// What becomes of the steps behind a posted function.
+    enum class After : std::uint8_t {
+        Deliver, ///< They are brought on their way.
+        Stay ///< The caller runs them.
+    };
+    void runPost(Item *next, After after);
     void rehome();
     void goOn(const QThread *here, Item *next);
 
@@ -157,6 +175,14 @@ private:
     std::optional<Error> runTeardown(Frame::Kind kind);
     template<class T>
     std::optional<Error> follow(QFuture<T> future);
+    bool enqueue(Posted &&posted);
+    bool runPostsBeforeAnnouncement();
+    void runLatePosts(Item *next);
+    void callPosted(Posted &posted, Error &error, std::shared_ptr<OpenPost> &open);
+    template<class T>
+    Error followPost(QFuture<T> future, Posted &posted, std::shared_ptr<OpenPost> &open);
+    void settlePost(OpenPost &open, const Error &error);
+    void postReturned(bool isOpen, const Error &error, Item *next, After after);
     std::unique_ptr<Teardown> takeOpenTeardown();
     bool giveBack(std::unique_ptr<Teardown> &teardown);
     void lateTeardownDone(const Error &error);
@@ -183,6 +209,9 @@ private:
     std::atomic<Class> m_class = Class::UnderConstruction; ///< See noteClass().
     /// The future of the teardown has finished; the first one wins.
     std::atomic<bool> m_settled = false;
+    /// Something was posted. Written under the lock with release, never taken back; the announcement looks
+    /// without it first, and is ordered behind all that was posted before the close.
+    std::atomic<bool> m_hasPosts = false;
 };
 
 } // namespace GoProcess::Private

@@ -35,7 +35,7 @@ Lost findLost(ProcessData &node)
         return Lost::Finish;
     }
     if (!Graph::isAnnounced(node))
-        return Lost::Announcement;
+        return node.waitsForPosts() ? Lost::Nothing : Lost::Announcement;
     return Graph::hasBegunTeardown(node) && !node.hasFutureHere() ? Lost::Teardown : Lost::Nothing;
 }
 
@@ -68,6 +68,10 @@ void Forks::revive(Resident &node)
         // It stands in the queue of a thread that is gone.
         if (const Step step = found.node->due(); step != Step::None && found.node->claim(step))
             deliver(*found.node, step);
+        if (found.node->isPostDue() && found.node->claim(Step::Post))
+            deliver(*found.node, Step::Post);
+        else
+            found.node->postsLost();
         switch (found.lost) {
         case Lost::Nothing:
             break;

@@ -61,15 +61,18 @@ bool rescue(Resident &node, Dispatcher &here)
     Graph::visitOpen(node, std::numeric_limits<std::size_t>::max(), [&](Node &below) {
         auto &open = static_cast<Resident &>(below);
         const Step step = open.due();
-        if (step == Step::None || open.isHomeless())
+        const bool isPostDue = open.isPostDue();
+        if ((step == Step::None && !isPostDue) || open.isHomeless())
             return;
         QThread *thread = open.thread();
-        if (!thread || thread == QThread::currentThread()) {
-            found.push_back({ Ref<Resident>(&open), step, {} });
-        } else if (DispatcherRef home = Dispatcher::known(thread);
-                   home && home->life() != Dispatcher::Life::Live) {
+        const bool isHere = !thread || thread == QThread::currentThread();
+        DispatcherRef home = isHere ? DispatcherRef() : Dispatcher::known(thread);
+        if (!isHere && (!home || home->life() == Dispatcher::Life::Live))
+            return;
+        if (isPostDue)
+            found.push_back({ Ref<Resident>(&open), Step::Post, home });
+        if (step != Step::None)
             found.push_back({ Ref<Resident>(&open), step, std::move(home) });
-        }
     });
 
     for (Found &due : found) {

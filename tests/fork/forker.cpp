@@ -9,6 +9,7 @@
 
 #include <QCoreApplication>
 #include <QDeadlineTimer>
+#include <QPromise>
 #include <QThread>
 #include <QThreadPool>
 
@@ -198,6 +199,41 @@ int closesInTheEventLoop()
     return status;
 }
 
+/// One of a lost thread has returned a future, one runs, and one waits for its turn.
+int closesWithPosts()
+{
+    int argc = 0;
+    const QCoreApplication app(argc, nullptr);
+    std::atomic<bool> runs = false;
+    std::atomic<bool> stop = false;
+    QPromise<void> promise;
+    promise.start();
+    QThread thread;
+    Process process(QStringLiteral("p"), [] { say("torn down"); });
+    process.moveToThread(&thread);
+    thread.start();
+    process.post([&] { return promise.future(); });
+    process.post([&] {
+        runs = true;
+        while (!stop)
+            std::this_thread::sleep_for(1ms);
+    });
+    process.post([] { say("the next one runs"); });
+    while (!runs)
+        std::this_thread::yield();
+    const int status = inChild([&] {
+        bool ok = true;
+        EXPECT(process.closeAndWait().message().contains(QLatin1String("forked")));
+        return ok ? 0 : 1;
+    });
+    stop = true;
+    promise.finish();
+    const bool failed = bool(process.closeAndWait());
+    thread.quit();
+    thread.wait();
+    return failed ? 1 : status;
+}
+
 int destroysWhatTheParentHad()
 {
     auto *const root = new Process;
@@ -290,6 +326,7 @@ int main(int argc, char **argv)
         Named { "exits", &exitsAtOnce },
         Named { "closes", &closesWhatTheParentHad },
         Named { "eventloop", &closesInTheEventLoop },
+        Named { "posts", &closesWithPosts },
         Named { "destroys", &destroysWhatTheParentHad },
         Named { "inwork", &forksInAWork },
         Named { "locks", &forksWhileOthersHoldLocks },

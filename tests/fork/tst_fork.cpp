@@ -41,6 +41,9 @@ void tst_fork::child_data()
     QTest::newRow("exits") << QString() << QStringList();
     QTest::newRow("closes") << closed << QStringList();
     QTest::newRow("eventloop") << closed << QStringList();
+    QTest::newRow("posts") << QStringLiteral("the next one runs\ntorn down\nthe next one runs\n"
+                                             "torn down\n")
+                           << QStringList();
     QTest::newRow("destroys") << QString()
                               << QStringList { QStringLiteral("\"/root\" goes, and nobody"),
                                                QStringLiteral("/root/#1: .*") + forked };
