@@ -13,6 +13,7 @@
 #include <QFutureInterface>
 #include <QPromise>
 
+#include <functional>
 #include <memory>
 #include <type_traits>
 #include <utility>
@@ -59,15 +60,28 @@ void keepWithContinuation(QFuture<T> &future, const std::shared_ptr<char> &token
     future.then(Keeper(token));
 }
 
-/// Calls \a function, a shared one, when \a future has finished, whether it was cancelled or not.
+/// Calls \a function with the future when that has finished, whether it was cancelled or not: in the
+/// thread that finishes it, or here at once. It has to bear a second call.
 template<class T, class F>
-void continueWith(QFuture<T> future, const std::shared_ptr<F> &function)
+void whenFinished(QFuture<T> future, F &&function)
 {
+    struct Call
+    {
+        std::decay_t<F> function;
+        void operator()(const QFuture<T> &finished)
+        {
+            takeOver(this);
+            function(finished);
+        }
+    };
+
+    const auto call = std::make_shared<Call>(Call { std::forward<F>(function) });
+    handOver(call.get());
     // The second one keeps the future itself, whose continuation it belongs to. Qt drops it with the
     // promise of then(): after a run, and when the promise of the future goes.
-    future.then([function](const QFuture<T> &finished) {
-              (*function)(finished);
-          }).onCanceled([function, future] { (*function)(future); });
+    future.then([call](const QFuture<T> &finished) {
+              (*call)(finished);
+          }).onCanceled([call, future] { (*call)(future); });
 }
 
 #else
@@ -89,12 +103,25 @@ void keepWithContinuation(QFuture<T> &future, const std::shared_ptr<char> &token
     Continued<T>(future).setContinuation([token](const QFutureInterfaceBase &) {});
 }
 
+/// Calls \a function with the future when that has finished, whether it was cancelled or not: in the
+/// thread that finishes it, or here at once. It has to bear a second call.
 template<class T, class F>
-void continueWith(QFuture<T> future, const std::shared_ptr<F> &function)
+void whenFinished(const QFuture<T> &future, F &&function)
 {
-    Continued<T>(future).setContinuation([function](const QFutureInterfaceBase &finished) {
-        (*function)(QFutureInterface<T>(finished).future());
-    });
+    struct Call
+    {
+        std::decay_t<F> function;
+        void operator()(const QFutureInterfaceBase &finished)
+        {
+            takeOver(this);
+            function(QFutureInterface<T>(finished).future());
+        }
+    };
+
+    std::function<void(const QFutureInterfaceBase &)> continuation(
+            Call { std::forward<F>(function) });
+    handOver(continuation.template target<Call>()); // it stays where it is when this is moved
+    Continued<T>(future).setContinuation(std::move(continuation));
 }
 
 #endif
@@ -113,26 +140,6 @@ bool isDefaultConstructed(QFuture<T> &&future)
     future = QFuture<T>();
     const bool isShared = token.use_count() > 1;
     return !hadPromise && !isShared;
-}
-
-/// Calls \a function with the future when that has finished: in the thread that finishes it, or here
-/// at once. It has to bear a second call.
-template<class T, class F>
-void whenFinished(const QFuture<T> &future, F &&function)
-{
-    struct Call
-    {
-        std::decay_t<F> function;
-        void operator()(const QFuture<T> &finished)
-        {
-            takeOver(this);
-            function(finished);
-        }
-    };
-
-    const auto call = std::make_shared<Call>(Call { std::forward<F>(function) });
-    handOver(call.get());
-    continueWith(future, call);
 }
 
 /// The error that a finished \a future stands for (R23); uses up the handle. \a wasUnfinished: it is
