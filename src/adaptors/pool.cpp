@@ -111,7 +111,7 @@ void PoolAdoption::stop()
 {
     const auto self = std::static_pointer_cast<PoolAdoption>(shared_from_this());
     Futures futures;
-    m_pool.use([&](QThreadPool &pool) {
+    m_pool.use([&](QThreadPool &pool) GOPROCESS_ALSO_WHILE_DESTROYED {
         // In this order: a future that comes meanwhile is found in either way.
         ClearedPools::instance().add(&pool, self);
         pool.clear();
@@ -168,7 +168,8 @@ bool PoolAdoption::waitFor(const Futures &futures)
     constexpr int piece = 20; // ms
     const auto isFinished = [](const QFuture<void> &future) { return future.isFinished(); };
     bool isDone = false;
-    const auto wait = [&](QThreadPool &pool) { isDone = pool.waitForDone(piece); };
+    const auto wait = [&](QThreadPool &pool)
+                              GOPROCESS_ALSO_WHILE_DESTROYED { isDone = pool.waitForDone(piece); };
     while (m_pool.use(wait)) {
         if (isDone) {
             end();

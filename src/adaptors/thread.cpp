@@ -85,7 +85,7 @@ void ThreadAdoption::stop()
             return; // and this thread does not wait for the one that waits for it
     }
     bool isRunning = false;
-    m_thread.use([&](QThread &thread) {
+    m_thread.use([&](QThread &thread) GOPROCESS_ALSO_WHILE_DESTROYED {
         isRunning = thread.isRunning();
         if (isRunning && !isMainThread(thread))
             thread.requestInterruption();
@@ -134,7 +134,9 @@ void ThreadAdoption::awaitEnd()
 {
     constexpr int piece = 20; // ms
     bool isOver = false;
-    const auto wait = [&](QThread &thread) { isOver = thread.wait(QDeadlineTimer(piece)); };
+    const auto wait = [&](QThread &thread) GOPROCESS_ALSO_WHILE_DESTROYED {
+        isOver = thread.wait(QDeadlineTimer(piece));
+    };
     while (!isOver && !hasEnded() && m_thread.use(wait)) { }
     if (isOver)
         end();
