@@ -26,6 +26,12 @@ ApplicationWindow {
         pattern.selectAll();
     }
 
+    /// A key may be faster than the next picture, and until that the list has no current row.
+    function goToResults() {
+        results.forceLayout();
+        results.forceActiveFocus();
+    }
+
     width: Math.min(1080, roomX)
     height: Math.min(680, roomY)
     minimumWidth: Math.min(720, roomX)
@@ -213,8 +219,8 @@ ApplicationWindow {
                 Accessible.name: qsTr("Search")
                 Layout.fillWidth: true
                 onTextChanged: root.session.pattern = text
-                onAccepted: if (results.count > 0) results.forceActiveFocus()
-                Keys.onDownPressed: results.forceActiveFocus()
+                onAccepted: if (results.count > 0) root.goToResults()
+                Keys.onDownPressed: root.goToResults()
                 Keys.onEscapePressed: clear()
             }
 
