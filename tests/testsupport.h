@@ -236,10 +236,12 @@ inline void fail(const QString &failure)
     Messages::instance().fail(failure);
 }
 
-/// Call in initTestCase().
+/// Call in initTestCase(). Of a close that takes long the library warns when the tests themselves lose
+/// patience: a busy machine, or a sanitizer, is slow.
 inline void begin()
 {
     Messages::instance().install();
+    GoProcess::setCloseWarning(patience);
 }
 
 /// Call in cleanup(): fails the test if there was a warning that it did not announce, or a failure

@@ -76,7 +76,11 @@ class tst_CloseWarning : public QObject
     Q_OBJECT
 
 private Q_SLOTS:
-    void initTestCase() { begin(); }
+    void initTestCase()
+    {
+        QCOMPARE(GoProcess::closeWarning(), 5s);
+        begin();
+    }
     void cleanup() { verify(); }
 
     void aWorkThatRuns();

@@ -183,8 +183,7 @@ void TeardownFutures::r23_nothingOfAFutureIsKept()
     QFETCH(const int, end);
     // What watches closes that take long knows some that have ended, and their errors with them.
     GoProcess::setCloseWarning(std::chrono::seconds(0));
-    const auto watchAgain =
-            qScopeGuard([] { GoProcess::setCloseWarning(std::chrono::seconds(5)); });
+    const auto watchAgain = qScopeGuard([] { GoProcess::setCloseWarning(TestSupport::patience); });
     // As long as the state of a future lives, its result shares the text.
     QString text = QString(20, u'x');
     for (int i = 0; i < 10; ++i) {

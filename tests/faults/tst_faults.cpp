@@ -226,7 +226,6 @@ void Faults::r31_threadsThatTheSystemRefuses()
 
 void Faults::r37_theRestClosesAroundWhatNeverReturns()
 {
-    GoProcess::setCloseWarning(std::chrono::minutes(1)); // the wait warns, and this is about that
     // Never, as far as the wait is concerned.
     Gate inTeardown;
     Gate inSlot;
@@ -276,7 +275,6 @@ void Faults::r37_theRestClosesAroundWhatNeverReturns()
     inSlot.open();
     inLastSlot.open();
     QVERIFY(root.waitForClosed(soon()));
-    GoProcess::setCloseWarning(std::chrono::seconds(5));
 }
 
 QTEST_GUILESS_MAIN(Faults)

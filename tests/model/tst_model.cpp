@@ -245,6 +245,7 @@ private:
 void tst_Model::initTestCase()
 {
     qInstallMessageHandler(handleMessage);
+    GoProcess::setCloseWarning(std::chrono::minutes(1)); // the watchdog is faster
 #ifdef Q_OS_UNIX
     for (const int signal : { SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL })
         std::signal(signal, printAndDie);
