@@ -223,6 +223,7 @@ void tst_AdaptorsThreadEnd::processMayBeDestroyedMeanwhile()
 
 void tst_AdaptorsThreadEnd::startedAnewByASlotOfFinished()
 {
+    Counter runs;
     EventLoopThread starter; // Qt blocks there until the first run is over
     Gate gate;
     QThread thread;
@@ -230,7 +231,6 @@ void tst_AdaptorsThreadEnd::startedAnewByASlotOfFinished()
     auto *there = new QObject;
     there->moveToThread(&starter);
     connect(&starter, &QThread::finished, there, &QObject::deleteLater);
-    Counter runs;
     connect(
             &thread, &QThread::started, this, [&] { runs.add(); }, Qt::DirectConnection);
     thread.start();

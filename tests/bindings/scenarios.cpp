@@ -271,6 +271,13 @@ int asksFirst(int argc, char **argv)
     return status;
 }
 
+/// QEventLoop::WaitForMoreEvents waits for one more, also when some have been there.
+void processEvents()
+{
+    QCoreApplication::processEvents();
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+}
+
 /// Functions go with their context, and by their connection.
 int functionsGo(int argc, char **argv)
 {
@@ -285,11 +292,11 @@ int functionsGo(int argc, char **argv)
     context->disconnect(); // of its own signals
     std::raise(SIGUSR1);
     while (called < 2)
-        QCoreApplication::processEvents(QEventLoop::WaitForMoreEvents);
+        processEvents();
     QObject::disconnect(second);
     std::raise(SIGUSR1);
     while (called < 3)
-        QCoreApplication::processEvents(QEventLoop::WaitForMoreEvents);
+        processEvents();
     require(handlerOf(SIGUSR1) != SIG_DFL, "one is left");
     context.reset();
     require(handlerOf(SIGUSR1) == SIG_DFL, "restored");
