@@ -663,7 +663,9 @@ void Dispatcher::threadFinished()
         return;
     takeOver(this);
     const DispatcherRef self(this);
-    enterIfKnown(); // what runs in the thread from here on is known to run there
+    const bool isLastVisit = visitAtTheEnd();
+    if (!isLastVisit)
+        enterIfKnown(); // what runs in the thread from here on is known to run there
     std::vector<std::function<void()>> atEnd;
     {
         const std::lock_guard lock(m_mutex);
@@ -679,7 +681,31 @@ void Dispatcher::threadFinished()
             break;
         }
     }
+    if (isLastVisit) {
+        currentDispatcher = nullptr;
+        departedFrom = m_number;
+        leave();
+    }
     addIrregularity();
+}
+
+/// A thread that Qt adopted has no event dispatcher, unless it ran a loop, and emits finished() when its
+/// thread_local objects are gone: one that came to be now would never be destroyed. So it is entered
+/// without any, and left again by threadFinished(). False: it is not such a thread, or was here before.
+bool Dispatcher::visitAtTheEnd()
+{
+    const QThread *const thread = m_thread.load(std::memory_order_relaxed);
+    if (currentDispatcher == this || departedFrom != 0 || thread->eventDispatcher()
+        || known(thread).get() != this) {
+        return false;
+    }
+    {
+        const std::lock_guard lock(m_mutex);
+        m_owner = markOfThisThread();
+    }
+    currentDispatcher = this; // the caller holds a reference
+    ThreadReport::forgo();
+    return true;
 }
 
 void Dispatcher::threadDestroyed()

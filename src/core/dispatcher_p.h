@@ -301,6 +301,7 @@ private:
     Bell *makeBell();
     void threadStarted();
     void threadFinished();
+    bool visitAtTheEnd();
     void threadDestroyed();
     void retireLocked(QObject *object, bool silently);
     QObject *takeRetired();

@@ -54,6 +54,11 @@ ThreadReport *ThreadReport::current() noexcept
     return own || hasEnded ? own : take();
 }
 
+void ThreadReport::forgo() noexcept
+{
+    hasEnded = true;
+}
+
 ThreadReport *ThreadReport::take()
 try {
     const QThread *const thread = QThread::currentThread();

@@ -39,6 +39,8 @@ public:
 
     /// Of the calling thread; made on demand. Null at the very end of the thread.
     static ThreadReport *current() noexcept;
+    /// The calling thread gets none any more: it has destroyed its thread_local objects.
+    static void forgo() noexcept;
 
     void begin(const Node &node, Frame::Kind kind) noexcept;
     void end() noexcept;
