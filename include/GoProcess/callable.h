@@ -5,6 +5,7 @@
 #ifndef GOPROCESS_CALLABLE_H
 #define GOPROCESS_CALLABLE_H
 
+#include <GoProcess/coroutine.h>
 #include <GoProcess/error.h>
 #include <GoProcess/global.h>
 
@@ -77,7 +78,7 @@ struct TeardownTraits<F, std::enable_if_t<std::is_invocable_v<F &>>>
     using Result = std::invoke_result_t<F &>;
     static constexpr bool value =
             std::is_void_v<
-                    Result> || std::is_same_v<Result, Error> || std::is_same_v<Result, QFuture<void>> || std::is_same_v<Result, QFuture<Error>>;
+                    Result> || std::is_same_v<Result, Error> || std::is_same_v<Result, QFuture<void>> || std::is_same_v<Result, QFuture<Error>> || isAwaitable<Result>;
 };
 
 /// True for callables without arguments whose result is one of R23.
@@ -202,12 +203,22 @@ template<class F, class... G>
 std::unique_ptr<Teardown> makeTeardown(F &&teardown, G &&...finish)
 {
     if constexpr (isTeardown<F> && (std::is_invocable_v<std::decay_t<G> &> && ...)) {
-        if (!isNull(teardown) && !(isNull(finish) || ...)) {
+        if (isNull(teardown) || (isNull(finish) || ...))
+            return nullptr;
+#ifdef GOPROCESS_HAS_COROUTINES
+        if constexpr (isAwaitable<std::invoke_result_t<std::decay_t<F> &>>) {
+            using Function = CoroutineFunction<std::decay_t<F>>;
+            return std::make_unique<TeardownFunction<Function, std::decay_t<G>...>>(
+                    Function { std::forward<F>(teardown) }, std::forward<G>(finish)...);
+        } else
+#endif
+        {
             return std::make_unique<TeardownFunction<std::decay_t<F>, std::decay_t<G>...>>(
                     std::forward<F>(teardown), std::forward<G>(finish)...);
         }
+    } else {
+        return nullptr; // what is no teardown has met an assertion that says so
     }
-    return nullptr; // what is no teardown has met an assertion that says so
 }
 
 template<class F>

@@ -144,7 +144,15 @@ public:
     /// \a teardown is any callable without arguments, move-only ones too, that returns `void`, Error,
     /// `QFuture<void>` or `QFuture<Error>`; with a future (one that nobody else continues) the process
     /// is Closed when it finishes, and no thread is blocked meanwhile (R23). An exception becomes the
-    /// error (R26). Allowed once, while Running or Closing; refused (false) the second time and after
+    /// error (R26).
+    ///
+    /// In C++20 a coroutine will do as well, such as `[]() -> QCoro::Task<> { ... }` or `QCoro::Task<Error>`, of
+    /// whatever library: a callable that returns an object which `co_await` takes in any coroutine, and of which
+    /// nothing or an Error comes. It stands for a future that finishes when the coroutine has ended, in the thread
+    /// in which that happens; an exception, or that the coroutine is destroyed before, is an error. The callable,
+    /// and what a lambda has captured, lives as long. GoProcess depends on no such library for that.
+    ///
+    /// Allowed once, while Running or Closing; refused (false) the second time and after
     /// teardown has begun. Set on a Closed process it still runs once, at home, and its error is
     /// logged (R24).
     template<class F>
@@ -152,7 +160,7 @@ public:
     {
         static_assert(Private::isTeardown<F>,
                       "A teardown takes no arguments and returns void, GoProcess::Error, "
-                      "QFuture<void> or QFuture<GoProcess::Error>");
+                      "QFuture<void>, QFuture<GoProcess::Error> or, in C++20, a coroutine");
         return setTeardownImpl(Private::makeTeardown(std::forward<F>(teardown)));
     }
 
@@ -166,7 +174,7 @@ public:
     {
         static_assert(Private::isTeardown<F>,
                       "A teardown takes no arguments and returns void, GoProcess::Error, "
-                      "QFuture<void> or QFuture<GoProcess::Error>");
+                      "QFuture<void>, QFuture<GoProcess::Error> or, in C++20, a coroutine");
         static_assert(std::is_invocable_v<std::decay_t<G> &>, "finish takes no arguments");
         return setTeardownImpl(
                 Private::makeTeardown(std::forward<F>(teardown), std::forward<G>(finish)));
@@ -176,10 +184,10 @@ public:
     /// (R34). The counterpart of the teardown at the start: to open in the home what the teardown closes there.
     ///
     /// \a function is what a teardown may be (R23): any callable without arguments that returns `void`, Error,
-    /// `QFuture<void>` or `QFuture<Error>`. If it fails (an Error, an exception, the same in its future), that
-    /// closes the process and becomes its error(), unless its work has failed before (R25, R26). The functions of
-    /// one process run one after another, in the order of the calls; a future is not waited for by those behind it,
-    /// but by the teardown. What was posted before the process is closed runs before closing() is emitted, the
+    /// `QFuture<void>` or `QFuture<Error>`, or in C++20 a coroutine. If it fails (an Error, an exception, the same in
+    /// its future), that closes the process and becomes its error(), unless its work has failed before (R25, R26).
+    /// The functions of one process run one after another, in the order of the calls; a future is not waited for by
+    /// those behind it, but by the teardown. What was posted before the process is closed runs before closing() is emitted, the
     /// rest after it; all of it runs, also behind one that has failed: ask isClosing() where that matters. The
     /// function is destroyed at home when it has returned, and its future has finished.
     ///
@@ -192,7 +200,7 @@ public:
     {
         static_assert(Private::isTeardown<F>,
                       "A posted function takes no arguments and returns void, GoProcess::Error, "
-                      "QFuture<void> or QFuture<GoProcess::Error>");
+                      "QFuture<void>, QFuture<GoProcess::Error> or, in C++20, a coroutine");
         return postImpl(Private::makeTeardown(std::forward<F>(function)));
     }
 
