@@ -100,6 +100,79 @@ std::mutex &labelLock(const Node *node)
     return immortal<LabelLocks>().of(node);
 }
 
+/// The edges to further parents, by their ends. Where both ends have many, a search through their books
+/// would take long.
+///
+/// In parts with a lock each, which is innermost like the label locks: the lock of the component alone would
+/// not do, as components are joined. What is found stays, as whoever asks has that lock too.
+class FurtherEdges
+{
+public:
+    Edge *make(const Node &upper, const Node &lower)
+    {
+        auto edge = std::make_unique<Edge>();
+        Part &part = of(upper, lower);
+        const std::lock_guard lock(part.mutex);
+        part.edges.emplace(Ends(&upper, &lower), edge.get());
+        return edge.release();
+    }
+    void remove(Edge *edge)
+    {
+        {
+            Part &part = of(*edge->upper, *edge->lower);
+            const std::lock_guard lock(part.mutex);
+            part.edges.erase(Ends(edge->upper, edge->lower));
+        }
+        delete edge;
+    }
+    Edge *find(const Node &upper, const Node &lower)
+    {
+        Part &part = of(upper, lower);
+        const std::lock_guard lock(part.mutex);
+        const auto found = part.edges.find(Ends(&upper, &lower));
+        return found != part.edges.end() ? found->second : nullptr;
+    }
+    bool tryLock()
+    {
+        for (std::size_t i = 0; i < m_parts.size(); ++i) {
+            if (!tryLockShortly(m_parts[i].mutex)) {
+                unlock(i);
+                return false;
+            }
+        }
+        return true;
+    }
+    void unlock() { unlock(m_parts.size()); }
+
+private:
+    using Ends = std::pair<const Node *, const Node *>;
+    struct Hash
+    {
+        std::size_t operator()(const Ends &ends) const
+        {
+            const std::hash<const Node *> hash;
+            return hash(ends.first) / alignof(std::max_align_t) * 31 + hash(ends.second);
+        }
+    };
+    struct Part
+    {
+        std::mutex mutex;
+        std::unordered_map<Ends, Edge *, Hash> edges;
+    };
+
+    Part &of(const Node &upper, const Node &lower)
+    {
+        return m_parts[Hash()({ &upper, &lower }) / alignof(std::max_align_t) % m_parts.size()];
+    }
+    void unlock(std::size_t count)
+    {
+        while (count > 0)
+            m_parts[--count].mutex.unlock();
+    }
+
+    std::array<Part, 16> m_parts;
+};
+
 Component *rootOf(const std::atomic<Component *> &start)
 {
     // Acquire pairs with the release of who merged: what lies beyond is complete. Forwards are never
@@ -137,8 +210,11 @@ public:
             return false;
         if (m_nurseries.tryLock()) {
             if (m_labels.tryLock()) {
-                if (tryLockComponents())
-                    return true;
+                if (m_edges.tryLock()) {
+                    if (tryLockComponents())
+                        return true;
+                    m_edges.unlock();
+                }
                 m_labels.unlock();
             }
             m_nurseries.unlock();
@@ -149,6 +225,7 @@ public:
     void unlock() override
     {
         unlockComponents(nullptr);
+        m_edges.unlock();
         m_labels.unlock();
         m_nurseries.unlock();
         m_list.mutex.unlock();
@@ -176,6 +253,7 @@ private:
 
     Nurseries &m_nurseries;
     LabelLocks &m_labels = immortal<LabelLocks>();
+    FurtherEdges &m_edges = immortal<FurtherEdges>();
     ComponentList &m_list = immortal<ComponentList>();
 };
 
@@ -429,7 +507,8 @@ void Graph::attach(Node &upper, Node &lower, bool closes, bool waits)
 {
     Edge *edge = find(upper, lower);
     if (!edge) {
-        edge = lower.m_ownEdge.upper ? new Edge : &lower.m_ownEdge;
+        edge = lower.m_ownEdge.upper ? immortal<FurtherEdges>().make(upper, lower)
+                                     : &lower.m_ownEdge;
         edge->upper = &upper;
         edge->lower = &lower;
         edge->closes = closes;
@@ -494,15 +573,21 @@ void Graph::detach(Edge *edge)
     if (edge == &edge->lower->m_ownEdge)
         *edge = Edge();
     else
-        delete edge;
+        immortal<FurtherEdges>().remove(edge);
 }
 
 Edge *Graph::find(const Node &upper, const Node &lower)
 {
+    constexpr int few = 16;
+
+    if (lower.m_ownEdge.upper == &upper)
+        return const_cast<Edge *>(&lower.m_ownEdge);
     // In step through both books, so that the shorter one bounds the search.
     Edge *down = upper.m_firstDown;
     Edge *up = lower.m_firstUp;
-    while (down && up) {
+    for (int looked = 0; down && up; ++looked) {
+        if (looked == few)
+            return immortal<FurtherEdges>().find(upper, lower);
         if (down->lower == &lower)
             return down;
         if (up->upper == &upper)
@@ -882,7 +967,9 @@ void Graph::tellOfErrors(Node &node)
     if (node.m_error) {
         if (!node.m_treeErrors)
             node.m_treeErrors = std::make_unique<TreeErrors>();
-        node.m_treeErrors->add({ node.id(), { node.path(), node.m_error } });
+        // A path may be long, and is for those that are kept.
+        const QString path = node.m_treeErrors->isFull() ? QString() : node.path();
+        node.m_treeErrors->add({ node.id(), { path, node.m_error } });
     }
     for (Edge *edge = node.m_firstUp; edge; edge = edge->nextUp) {
         if (!edge->closes || !edge->waits)
@@ -1145,6 +1232,11 @@ void TreeErrors::add(const Entry &entry)
 
 void TreeErrors::add(const TreeErrors &other)
 {
+    if (entries.isEmpty()) {
+        entries = other.entries; // shares them: a chain keeps them once
+        uncounted += other.uncounted;
+        return;
+    }
     for (const Entry &entry : other.entries)
         add(entry);
     uncounted += other.uncounted;

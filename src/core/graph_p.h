@@ -8,7 +8,8 @@
 // Locks. Processes that edges join share one lock, their component; separate trees have separate
 // ones. A process without edges is in one of a few nurseries. When an edge joins two components,
 // the smaller forwards to the larger for ever; a lone process just moves in. The order of locks is:
-// nurseries, components by address, then the label locks (names), and those of the dispatchers.
+// nurseries, components by address, then the label locks (names) and those of the further edges, and those of
+// the dispatchers.
 
 #ifndef GOPROCESS_GRAPH_P_H
 #define GOPROCESS_GRAPH_P_H
@@ -166,6 +167,8 @@ struct TreeErrors
 
     void add(const Entry &entry);
     void add(const TreeErrors &other);
+    /// Another one would only be counted.
+    bool isFull() const { return entries.size() >= kept; }
 
     QList<Entry> entries;
     qsizetype uncounted = 0; ///< Those that there was no room for.
