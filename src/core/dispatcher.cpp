@@ -20,6 +20,7 @@
 #include <QThread>
 
 #include <algorithm>
+#include <iterator>
 #include <unordered_map>
 
 namespace GoProcess::Private {
@@ -73,8 +74,9 @@ std::uint64_t nextNumber()
 /// How many objects make it worth to wake a thread for their deletion.
 constexpr std::size_t enoughToReap = 64;
 
-// Counts only; those who look at it lock what they look for.
+// Count only; those who look at them lock what they look for.
 std::atomic<std::uint64_t> irregularityCount = 0;
+std::atomic<std::uint64_t> moveCount = 0;
 
 /// Library threads, and user's threads in a work, are nobody's home.
 bool isHomelessPlace()
@@ -220,6 +222,7 @@ void Delivery::addStray(Resident &node, Step step, Dispatcher *home)
                                   : QStringLiteral("it has none"));
     }
     m_irregular = true;
+    Dispatcher::addMove(); // it will stand in the queue of a thread that may not run any for long
     m_lock = {};
     m_lastThread = nullptr;
     if (isHomelessPlace() || !push(*Dispatcher::current(), { Ref<Resident>(&node), step, true }))
@@ -260,6 +263,8 @@ void Delivery::finish()
         WorkPool::instance().submit(std::move(m_pool));
     for (const Ref<Resident> &node : m_moved)
         deliverAfterMove(*node);
+    if (!m_moved.empty())
+        Dispatcher::addMove();
     if (m_irregular || !m_moved.empty())
         Dispatcher::addIrregularity();
     for (Ref<Resident> &node : m_begun)
@@ -676,6 +681,7 @@ void Dispatcher::threadFinished()
     while (true) {
         drain();
         const std::lock_guard lock(m_mutex);
+        // Nothing is left that a wait elsewhere could run; what comes from here on is told of by itself.
         if (m_incoming.empty() && m_retired.empty() && m_silentlyRetired.empty()) {
             setLifeLocked(Life::Ended);
             break;
@@ -686,7 +692,6 @@ void Dispatcher::threadFinished()
         departedFrom = m_number;
         leave();
     }
-    addIrregularity();
 }
 
 /// A thread that Qt adopted has no event dispatcher, unless it ran a loop, and emits finished() when its
@@ -745,7 +750,6 @@ void Dispatcher::threadDestroyed()
             deliver(*item.node, item.step);
     }
     qDeleteAll(retired);
-    addIrregularity();
 }
 
 void Dispatcher::runHere(Item *begin, Item *end)
@@ -775,6 +779,47 @@ void Dispatcher::addIrregularity()
         if (dispatcher->m_sleepers > 0)
             dispatcher->m_wake.notify_all();
     }
+}
+
+std::uint64_t Dispatcher::moves()
+{
+    return moveCount.load(std::memory_order_acquire);
+}
+
+void Dispatcher::addMove()
+{
+    moveCount.fetch_add(1, std::memory_order_release);
+}
+
+/// What somebody has claimed elsewhere is of no use any more. It goes to \a dropped, to be let go of outside of
+/// the lock.
+void Dispatcher::dropClaimedLocked(std::vector<Item> &dropped)
+{
+    const auto isClaimed = [](const Item &item) {
+        return item.step == Step::Post ? !item.node->isPostDue() : item.node->due() != item.step;
+    };
+    const auto first = std::stable_partition(m_incoming.begin(), m_incoming.end(),
+                                             [&](const Item &item) { return !isClaimed(item); });
+    std::move(first, m_incoming.end(), std::back_inserter(dropped));
+    m_incoming.erase(first, m_incoming.end());
+    m_hasIncoming.store(!m_incoming.empty(), std::memory_order_relaxed);
+}
+
+std::vector<std::pair<DispatcherRef, Item>> Dispatcher::stoppedItems()
+{
+    std::vector<Item> dropped;
+    std::vector<std::pair<DispatcherRef, Item>> found;
+    Registry &all = registry();
+    const std::lock_guard lock(all.mutex);
+    for (const auto &[thread, dispatcher] : all.dispatchers) {
+        const std::lock_guard inner(dispatcher->m_mutex);
+        if (dispatcher->m_incoming.empty() || dispatcher->lifeLocked() == Life::Live)
+            continue;
+        dispatcher->dropClaimedLocked(dropped);
+        for (const Item &item : dispatcher->m_incoming)
+            found.emplace_back(dispatcher, item);
+    }
+    return found;
 }
 
 // --- Running steps -------------------------------------------------------------------------------
@@ -835,6 +880,19 @@ void Dispatcher::runItem(Item &item)
     runClaimed(node, item.step);
 }
 
+/// Gets the lock of the event queue of this thread, and lets it go.
+void Dispatcher::awaitEventQueue()
+{
+    {
+        const std::lock_guard lock(m_mutex);
+        if (!m_bell)
+            return;
+    }
+    // Nothing was ever posted to this one: else Qt would go through all that is queued in the thread.
+    QObject fresh;
+    QCoreApplication::removePostedEvents(&fresh, QEvent::User);
+}
+
 void Dispatcher::runClaimed(Resident &node, Step step)
 {
     // Not while it is about to leave from here: then it has not come anywhere yet.
@@ -843,9 +901,7 @@ void Dispatcher::runClaimed(Resident &node, Step step)
         && node.m_moved.exchange(false, std::memory_order_acquire)) {
         // It has just come. moveToThread() holds the locks of the event queues of both threads until
         // the object has arrived: whoever gets the one of this thread finds it complete.
-        const std::lock_guard lock(m_mutex);
-        if (m_bell)
-            QCoreApplication::removePostedEvents(m_bell, QEvent::User); // there are none
+        awaitEventQueue();
     }
     // User code may run a nested event loop: it goes on with the rest, in a wait as well (R40).
     if (!m_batch.empty() || m_focus || m_hasIncoming.load(std::memory_order_relaxed))
@@ -1023,27 +1079,27 @@ void Dispatcher::wake(std::atomic<bool> &flag)
 std::vector<Ref<Resident>> Dispatcher::openFutures() const
 {
     const std::lock_guard lock(m_mutex);
-    return m_openFutures;
+    return { m_openFutures.begin(), m_openFutures.end() };
 }
 
 void Dispatcher::addOpenFuture(Resident &node)
 {
     const std::lock_guard lock(m_mutex);
     m_openFutures.emplace_back(&node);
+    m_futurePlaces[&node] = std::prev(m_openFutures.end());
+    m_futuresSeen.store(futuresSeen() + 1, std::memory_order_relaxed);
 }
 
 void Dispatcher::removeOpenFuture(const Resident &node)
 {
     Ref<Resident> removed; // let go of outside of the lock
     const std::lock_guard lock(m_mutex);
-    for (auto &open : m_openFutures) {
-        if (open.get() == &node) {
-            removed = std::move(open);
-            open = std::move(m_openFutures.back());
-            m_openFutures.pop_back();
-            return;
-        }
-    }
+    const auto place = m_futurePlaces.find(&node);
+    if (place == m_futurePlaces.end())
+        return;
+    removed = std::move(*place->second);
+    m_openFutures.erase(place->second);
+    m_futurePlaces.erase(place);
 }
 
 // --- Objects to delete ---------------------------------------------------------------------------

@@ -16,6 +16,10 @@
 #include <condition_variable>
 #include <deque>
 #include <functional>
+#include <list>
+#include <unordered_map>
+#include <utility>
+#include <vector>
 
 QT_BEGIN_NAMESPACE
 class QThreadPool;
@@ -243,6 +247,8 @@ public:
     void flush();
     /// Processes at home here whose teardown waits for a future.
     std::vector<Ref<Resident>> openFutures() const;
+    /// Grows with each of them that comes; 0 if none ever came.
+    std::uint64_t futuresSeen() const { return m_futuresSeen.load(std::memory_order_relaxed); }
 
     /// A new QCoreApplication: the previous one took the queued call with it.
     void ringAgain();
@@ -260,6 +266,13 @@ public:
     /// processes that move. Who sleeps in a wait looks around when it changes.
     static std::uint64_t irregularities();
     static void addIrregularity();
+    /// Counts those of them after which a step may stand in the queue of a thread that is not its home, where
+    /// nobody finds it but by a look at all the processes. After that an irregularity is counted.
+    static std::uint64_t moves();
+    static void addMove();
+    /// The steps in the queues of threads that do not run any, and those threads. They stay there: who claims
+    /// one may run it.
+    static std::vector<std::pair<DispatcherRef, Item>> stoppedItems();
 
 private:
     friend class Bell;
@@ -305,6 +318,8 @@ private:
     void threadDestroyed();
     void retireLocked(QObject *object, bool silently);
     QObject *takeRetired();
+    void dropClaimedLocked(std::vector<Item> &dropped);
+    void awaitEventQueue();
 
     std::atomic<int> m_refs = 1;
     const std::uint64_t m_number; ///< Of no other dispatcher, as the address may be.
@@ -320,13 +335,16 @@ private:
     std::atomic<bool> m_isLive = false;
     std::atomic<bool> m_hasIncoming = false;
     std::atomic<bool> m_hasSilentlyRetired = false;
+    // Written by the thread that adds them, under m_mutex; it is this thread that looks.
+    std::atomic<std::uint64_t> m_futuresSeen = 0;
 
     mutable std::mutex m_mutex; // guards what follows
     std::condition_variable m_wake;
     std::deque<Item> m_incoming;
     std::vector<QObject *> m_retired;
     std::vector<QObject *> m_silentlyRetired;
-    std::vector<Ref<Resident>> m_openFutures;
+    std::list<Ref<Resident>> m_openFutures;
+    std::unordered_map<const Resident *, std::list<Ref<Resident>>::iterator> m_futurePlaces;
     std::vector<std::function<void()>> m_atEnd;
     /// The thread of the system that runs as the QThread, or was the last to do so: see enter().
     const void *m_owner = nullptr;

@@ -100,10 +100,8 @@ void Focus::runNeeded(Item &item)
     m_here.runItem(item);
 }
 
-bool Focus::runOne()
+bool Focus::runNested()
 {
-    if (!m_isNested)
-        return m_here.runOne();
     Item item;
     if (!m_due.empty()) {
         item = std::move(m_due.front());

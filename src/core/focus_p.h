@@ -36,7 +36,7 @@ public:
     ~Focus();
 
     /// Runs a step; false if there is none to be run now.
-    bool runOne();
+    bool runOne() { return m_isNested ? runNested() : m_here.runOne(); }
     /// When runOne() wants to be called again though nothing has come; never for max().
     Clock::time_point nextLook() const;
 
@@ -45,6 +45,7 @@ public:
     static bool hasAside(const Focus *innermost);
 
 private:
+    bool runNested();
     void findDue();
     bool isNeeded(const Item &item) const;
     void runNeeded(Item &item);

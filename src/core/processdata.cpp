@@ -877,6 +877,7 @@ void ProcessData::moved()
     // along, and so does a wait in the new thread. An event to the object would not do: it could be on
     // its way when the object, Closed by then, is destroyed.
     deliverAfterMove(*this);
+    Dispatcher::addMove();
     Dispatcher::addIrregularity();
 }
 

@@ -46,9 +46,41 @@ void warnOfLongWait(Resident &node)
                        .arg(node.path(), QString::number(blockers.count()), blockers.toString());
 }
 
-/// Runs steps that this thread may run although they are queued elsewhere: of processes that have
-/// moved here, and of those whose home does not run (R38). True if there was one.
-bool rescue(Resident &node, Dispatcher &here)
+/// Runs a step that was claimed, of a process whose home does not run any.
+void runInstead(Resident &node, Step step, Dispatcher &home, Dispatcher &here)
+{
+    if (home.takeWarning()) {
+        qCWarning(lcProcess).noquote()
+                << QStringLiteral("The thread of process \"%1\" does not run its steps%2: they run "
+                                  "in the thread that waits for it")
+                           .arg(node.path(),
+                                home.life() == Dispatcher::Life::Ended
+                                        ? QStringLiteral(" any more (it has finished)")
+                                        : QStringLiteral(" (it was not started)"));
+    }
+    here.runClaimed(node, step);
+}
+
+/// Runs steps that stand in the queues of threads that do not run any (R38). True if there was one.
+bool runStopped(Resident &node, Dispatcher &here)
+{
+    bool any = false;
+    for (const auto &[home, item] : Dispatcher::stoppedItems()) {
+        if (home.get() == &here || !Graph::mayWaitFor(node, *item.node)
+            || !item.node->claim(item.step))
+            continue;
+        any = true;
+        if (home->isFor(item.node->thread()))
+            runInstead(*item.node, item.step, *home, here);
+        else
+            deliver(*item.node, item.step); // it has moved away
+    }
+    return any;
+}
+
+/// Runs steps that this thread may run although they are queued elsewhere, in the queue of whichever thread: of
+/// processes that have moved here, and of those whose home does not run (R38). True if there was one.
+bool runScattered(Resident &node, Dispatcher &here)
 {
     struct Found
     {
@@ -78,20 +110,43 @@ bool rescue(Resident &node, Dispatcher &here)
     for (Found &due : found) {
         if (!due.node->claim(due.step))
             continue;
-        if (due.stopped && due.stopped->takeWarning()) {
-            qCWarning(lcProcess).noquote()
-                    << QStringLiteral(
-                               "The thread of process \"%1\" does not run its steps%2: they run "
-                               "in the thread that waits for it")
-                               .arg(due.node->path(),
-                                    due.stopped->life() == Dispatcher::Life::Ended
-                                            ? QStringLiteral(" any more (it has finished)")
-                                            : QStringLiteral(" (it was not started)"));
-        }
-        here.runClaimed(*due.node, due.step);
+        if (due.stopped)
+            runInstead(*due.node, due.step, *due.stopped, here);
+        else
+            here.runClaimed(*due.node, due.step);
     }
     return !found.empty();
 }
+
+/// Looks for steps that this thread may run although they are queued elsewhere, when there may be some.
+class Rescue
+{
+public:
+    Rescue(Resident &node, Dispatcher &here) : m_node(node), m_here(here) { }
+
+    /// True if it has run one.
+    bool run()
+    {
+        const std::uint64_t seen = Dispatcher::irregularities();
+        if (seen == m_irregularities)
+            return false;
+        m_irregularities = seen;
+        bool any = runStopped(m_node, m_here);
+        // It takes a look at every process that this waits for, under the lock: only where it has to be.
+        if (const std::uint64_t moves = Dispatcher::moves(); moves != m_moves) {
+            m_moves = moves;
+            any = runScattered(m_node, m_here) || any;
+        }
+        return any;
+    }
+    std::uint64_t irregularities() const { return m_irregularities; }
+
+private:
+    Resident &m_node;
+    Dispatcher &m_here;
+    std::uint64_t m_irregularities = 0; ///< Those that were there when it looked last.
+    std::uint64_t m_moves = 0;
+};
 
 enum class FutureEnds : std::uint8_t {
     None,
@@ -99,18 +154,72 @@ enum class FutureEnds : std::uint8_t {
     Some
 };
 
-/// Ends the futures of teardowns at home here that the process waits for (R23).
-FutureEnds endFutures(Resident &node, const Dispatcher &here, QDeadlineTimer deadline)
+/// Ends the futures of teardowns at home here that a process waits for (R23).
+///
+/// To look at all that are open takes a while if they are many, and a wait comes by for each step that it runs:
+/// so it looks again where one has come, and else now and then, as what the process waits for changes.
+class FutureEnding
 {
-    auto result = FutureEnds::None;
-    for (const Ref<Resident> &open : here.openFutures()) {
-        if (Graph::waitsFor(node, *open) && open->takeFutureEnd()) {
-            const auto end = open->endFuture(deadline) ? FutureEnds::Some : FutureEnds::NotYet;
-            result = std::max(result, end);
-        }
+public:
+    FutureEnding(Resident &node, const Dispatcher &here, QDeadlineTimer deadline,
+                 Clock::time_point now)
+        : m_node(node), m_here(here), m_deadline(deadline), m_next(now + interval)
+    {
     }
-    return result;
-}
+
+    /// For who has nothing else to run.
+    FutureEnds run()
+    {
+        const std::uint64_t seen = m_here.futuresSeen();
+        if (seen == 0 || (seen == m_seen && !isTime()))
+            return FutureEnds::None;
+        m_seen = seen;
+        return look();
+    }
+    /// For who has, perhaps for long.
+    FutureEnds runMeanwhile()
+    {
+        const bool looks = m_here.futuresSeen() != 0 && Clock::now() >= m_next;
+        return looks ? look() : FutureEnds::None;
+    }
+    /// When run() would look again although none has come; never if it did so after the last time that it was
+    /// called.
+    Clock::time_point nextLook() const { return m_isPutOff ? m_next : Clock::time_point::max(); }
+
+private:
+    static constexpr auto interval = 8ms;
+
+    bool isTime()
+    {
+        m_isPutOff = Clock::now() < m_next;
+        return !m_isPutOff;
+    }
+    FutureEnds look()
+    {
+        m_isPutOff = false;
+        const Clock::time_point begin = Clock::now();
+        auto result = FutureEnds::None;
+        for (const Ref<Resident> &open : m_here.openFutures()) {
+            if (Graph::waitsFor(m_node, *open) && open->takeFutureEnd()) {
+                const auto end =
+                        open->endFuture(m_deadline) ? FutureEnds::Some : FutureEnds::NotYet;
+                result = std::max(result, end);
+            }
+        }
+        const Clock::time_point end = Clock::now();
+        m_next = end + std::max<Clock::duration>(interval, 10 * (end - begin));
+        if (result == FutureEnds::NotYet)
+            m_seen = 0; // as soon as there is nothing else to run
+        return result;
+    }
+
+    Resident &m_node;
+    const Dispatcher &m_here;
+    const QDeadlineTimer m_deadline;
+    std::uint64_t m_seen = 0; ///< How many had come when it looked last.
+    Clock::time_point m_next;
+    bool m_isPutOff = false;
+};
 
 /// Runs the work of the process itself if it has not started: its waiter would only block a thread
 /// meanwhile (R32). Not on another pool than it was given to.
@@ -161,23 +270,22 @@ bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer
         return true;
     Dispatcher &here = *wakeUp.m_dispatcher;
     const auto end = timePoint(deadline);
-    auto warnAt = Clock::now() + patience;
+    const Clock::time_point begin = Clock::now();
+    auto warnAt = begin + patience;
     const bool inWork = Frame::isInWork();
-    std::uint64_t irregularities = 0;
+    Rescue rescue(node, here);
+    FutureEnding futures(node, here, deadline, begin);
     const FlushAtEnd flush(here);
     Focus focus(here, &node, end);
     bool reached = false;
     while (!(reached = wakeUp.isSet())) {
         if (end != Clock::time_point::max() && Clock::now() >= end)
             break;
-        if (focus.runOne() || here.reap())
+        if (closes && futures.runMeanwhile() == FutureEnds::Some)
             continue;
-        if (const auto seen = Dispatcher::irregularities(); seen != irregularities) {
-            irregularities = seen;
-            if (rescue(node, here))
-                continue;
-        }
-        const auto ends = closes ? endFutures(node, here, deadline) : FutureEnds::None;
+        if (focus.runOne() || here.reap() || rescue.run())
+            continue;
+        const auto ends = closes ? futures.run() : FutureEnds::None;
         if (ends == FutureEnds::Some)
             continue;
         if (closes && inWork && deadline.isForever() && runWorkHere(node))
@@ -192,7 +300,8 @@ bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer
         if (ends == FutureEnds::NotYet)
             continue; // it has blocked this thread a while already
         const WorkPool::Lease lease;
-        here.sleep(wakeUp.m_isSet, std::min({ end, warnAt, focus.nextLook() }), irregularities);
+        here.sleep(wakeUp.m_isSet, std::min({ end, warnAt, focus.nextLook(), futures.nextLook() }),
+                   rescue.irregularities());
     }
     return reached;
 }

@@ -308,10 +308,11 @@ void WorkPool::pump()
     m_running.push_front({ {}, PoolThread { ThreadProbe::ofThisThread(), &context } });
     const auto place = m_running.begin();
     while (true) {
-        if (!hasNext())
+        if (!hasNext()) {
             linger(lock);
-        if (!hasNext())
-            break; // fewer are needed
+            if (!hasNext())
+                break; // fewer are needed
+        }
         Item item = takeNext(context);
         place->node = item.node;
         // A step that blocks may stand where there is room for works.
