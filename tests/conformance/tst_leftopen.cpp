@@ -60,8 +60,9 @@ void tst_LeftOpen::endOfProgram()
     QCOMPARE(program.exitStatus(), QProcess::NormalExit);
     QCOMPARE(program.exitCode(), 0);
     const QString errors = QString::fromUtf8(program.readAllStandardError());
-    const QRegularExpression pattern(messages);
-    QVERIFY2(pattern.match(errors).hasMatch(), qPrintable(errors));
+    const QRegularExpression pattern(messages); // another one for each row
+    QVERIFY2(pattern.match(errors).hasMatch(), // clazy:exclude=use-static-qregularexpression
+             qPrintable(errors));
     QCOMPARE(QString::fromUtf8(program.readAllStandardOutput()), output);
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Waits inside the steps of others (R37, R39): what they run, in which order, and how deep they stand on the
-// stack.
+// stack. Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
 #include "testsupport.h"
 

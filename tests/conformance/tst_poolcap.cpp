@@ -35,7 +35,10 @@ private:
     const int m_before;
 };
 
-const QString allAreBlocked = QStringLiteral("All \\d+ threads for works are blocked");
+QString allAreBlocked()
+{
+    return QStringLiteral("All \\d+ threads for works are blocked");
+}
 
 /// What the processors have spent on this program, in seconds.
 double processorTime()
@@ -75,7 +78,7 @@ private Q_SLOTS:
     {
         QFETCH(int, places);
         const Cap cap(places);
-        const ExpectWarning warning(allAreBlocked, 0, 1);
+        const ExpectWarning warning(allAreBlocked(), 0, 1);
         Process root;
         Gate ready;
         for (int i = 0; i < places; ++i) {
@@ -105,7 +108,7 @@ private Q_SLOTS:
     {
         QFETCH(int, places);
         const Cap cap(places);
-        const ExpectWarning warning(allAreBlocked, 0, 1);
+        const ExpectWarning warning(allAreBlocked(), 0, 1);
         Gate ready;
         std::atomic<int> ran = 0;
         std::vector<ProcessPtr> works;
@@ -130,7 +133,7 @@ private Q_SLOTS:
         constexpr int n = 20;
 
         const Cap cap(1);
-        const ExpectWarning warning(allAreBlocked, 0, 1);
+        const ExpectWarning warning(allAreBlocked(), 0, 1);
         Gate busy;
         Gate last;
         const ProcessPtr work = go([&] { busy.pass(); });
@@ -164,7 +167,7 @@ private Q_SLOTS:
         constexpr int places = 3;
 
         const Cap cap(places);
-        const ExpectWarning warning(allAreBlocked, 0, 1);
+        const ExpectWarning warning(allAreBlocked(), 0, 1);
         Process root;
         Gate gate;
         std::atomic<int> now = 0;
@@ -187,7 +190,7 @@ private Q_SLOTS:
     void moreStartOnceMoreAreAllowed()
     {
         const Cap cap(2);
-        const ExpectWarning warning(allAreBlocked, 1, 2);
+        const ExpectWarning warning(allAreBlocked(), 1, 2);
         Process root;
         Gate gate;
         for (int i = 0; i < 6; ++i)
@@ -207,7 +210,7 @@ private Q_SLOTS:
         constexpr std::chrono::milliseconds look { 500 };
 
         const Cap cap(places);
-        const ExpectWarning warning(allAreBlocked, 1);
+        const ExpectWarning warning(allAreBlocked(), 1);
         Process root;
         Gate gate;
         for (int i = 0; i < places + 1; ++i)

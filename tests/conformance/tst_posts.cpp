@@ -21,7 +21,7 @@ using TestSupport::soon;
 
 namespace {
 
-const QString failure = QStringLiteral("cannot open");
+constexpr QLatin1String failure("cannot open");
 
 /// Its future is open until the test finishes it.
 std::shared_ptr<QPromise<Error>> openPromise()

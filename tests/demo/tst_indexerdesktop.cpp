@@ -35,16 +35,26 @@ namespace {
 
 constexpr int milliseconds = int(std::chrono::milliseconds(patience).count());
 
-std::mutex warningsMutex;
-QStringList warnings; // guarded by warningsMutex; what Qt and QML complained about
+/// What Qt and QML complained about.
+struct Warnings
+{
+    std::mutex mutex;
+    QStringList list; // guarded by the mutex
+};
+
+Warnings &warnings()
+{
+    static Warnings all;
+    return all;
+}
 
 void collect(QtMsgType type, const QMessageLogContext & /*context*/, const QString &message)
 {
     if (type == QtDebugMsg || type == QtInfoMsg
         || message.contains(QLatin1String("propagateSizeHints"))) // where Qt draws into memory
         return;
-    const std::lock_guard<std::mutex> lock(warningsMutex);
-    warnings += message;
+    const std::lock_guard<std::mutex> lock(warnings().mutex);
+    warnings().list += message;
 }
 
 /// Stands for the desktop's programs.
@@ -123,8 +133,8 @@ void tst_IndexerDesktop::cleanup()
     }
     m_window.reset();
     m_folder.reset();
-    const std::lock_guard<std::mutex> lock(warningsMutex);
-    QCOMPARE(warnings, QStringList());
+    const std::lock_guard<std::mutex> lock(warnings().mutex);
+    QCOMPARE(warnings().list, QStringList());
 }
 
 void tst_IndexerDesktop::open(const QByteArray &folder)
@@ -342,7 +352,7 @@ void tst_IndexerDesktop::fitsTheScreen()
             processes->mapRectToScene(QRectF(0, 0, processes->width(), processes->height()));
     QVERIFY(!leftArea.adjusted(-10, -10, 10, 10).intersects(rightArea));
     QVERIFY(rightArea.right() <= window->width());
-    const auto *content = qobject_cast<QQuickItem *>(processes->parentItem()->parentItem());
+    const QQuickItem *content = processes->parentItem()->parentItem();
     QVERIFY(content);
     QVERIFY(processes->mapRectToItem(content, processes->boundingRect()).bottom()
             <= content->height() + 1);
@@ -380,8 +390,8 @@ int main(int argc, char **argv)
     qInstallMessageHandler(collect);
     QGuiApplication application(argc, argv);
     {
-        const std::lock_guard<std::mutex> lock(warningsMutex);
-        warnings.clear(); // of the machine's themes and plugins
+        const std::lock_guard<std::mutex> lock(warnings().mutex);
+        warnings().list.clear(); // of the machine's themes and plugins
     }
     tst_IndexerDesktop test;
     return QTest::qExec(&test, argc, argv);
