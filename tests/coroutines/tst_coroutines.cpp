@@ -161,7 +161,7 @@ using namespace ForCoroutines;
 
 namespace {
 
-const QString failure = QStringLiteral("not written");
+constexpr QLatin1String failure("not written");
 
 using GoProcess::Private::isTeardown;
 static_assert(isTeardown<Lazy<> (*)()> && isTeardown<Eager<Error> (*)()> && isTeardown<Free (*)()>);
