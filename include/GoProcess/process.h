@@ -357,8 +357,8 @@ ProcessPtr go(F &&work)
     return go(QString(), std::forward<F>(work));
 }
 
-/// How many threads the library's own pool may have; 4096 unless set. Works beyond that queue, with
-/// a warning (R31).
+/// How many works may run at once in the library's own pool; 4096 unless set. Those beyond that queue, with a
+/// warning (R31). A work that is blocked in a wait of the library does not count meanwhile.
 GOPROCESS_EXPORT int maxWorkThreadCount();
 /// Sets maxWorkThreadCount(); at least 1.
 GOPROCESS_EXPORT void setMaxWorkThreadCount(int count);
