@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The end of the program names the processes that were left open with a teardown.
 
+#include "leaks.h"
 #include "sanitizers.h"
 #include "testsupport.h"
 
@@ -49,11 +50,7 @@ void tst_LeftOpen::endOfProgram()
         QSKIP("The thread sanitizer does not serve a child that was forked from several threads");
     QProcess program;
     // What is left open is lost on purpose.
-    QProcessEnvironment environment = QProcessEnvironment::systemEnvironment();
-    environment.insert(QStringLiteral("ASAN_OPTIONS"),
-                       environment.value(QStringLiteral("ASAN_OPTIONS"))
-                               + QStringLiteral(":detect_leaks=0"));
-    program.setProcessEnvironment(environment);
+    program.setProcessEnvironment(TestSupport::withoutLeakCheck());
     program.start(QStringLiteral(GOPROCESS_LEFTOPEN),
                   { QString::fromUtf8(QTest::currentDataTag()) });
     QVERIFY(program.waitForFinished());

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // A program that forks: what the child may do, and that it ends.
 
+#include "leaks.h"
 #include "testsupport.h"
 
 #include <QElapsedTimer>
@@ -58,11 +59,7 @@ void tst_fork::child()
 
     QProcess forker;
     // The memory of threads that a child does not have is lost to it.
-    QProcessEnvironment environment = QProcessEnvironment::systemEnvironment();
-    environment.insert(QStringLiteral("ASAN_OPTIONS"),
-                       environment.value(QStringLiteral("ASAN_OPTIONS"))
-                               + QStringLiteral(":detect_leaks=0"));
-    forker.setProcessEnvironment(environment);
+    forker.setProcessEnvironment(TestSupport::withoutLeakCheck());
     forker.start(QStringLiteral(FORKER), { QString::fromLatin1(QTest::currentDataTag()) });
     QVERIFY(forker.waitForFinished(
             int(std::chrono::milliseconds(2 * TestSupport::patience).count())));
