@@ -118,6 +118,7 @@ private:
     Dispatcher *m_open = nullptr; ///< Whose lock is m_lock.
     std::unique_lock<std::mutex> m_lock;
     QVarLengthArray<DispatcherRef, 4> m_touched; ///< Each once.
+    Dispatcher *m_lastTouched = nullptr; ///< One of them.
     std::vector<Item> m_pool;
     std::vector<Ref<Resident>> m_begun; ///< Closes that begin.
     /// Moved while a step of theirs was sent to where they were.
@@ -158,7 +159,7 @@ void Delivery::send(Resident &node, Step step, Item *next)
     if (own && own->isFor(thread) && own->takesHere()) {
         node.setDue(step);
         own->m_batch.push_back({ Ref<Resident>(&node), step, false });
-        if (!m_isTail)
+        if (!m_isTail && own != m_lastTouched)
             touch(*own);
         return;
     }
@@ -183,6 +184,7 @@ void Delivery::send(Resident &node, Step step, Item *next)
 
 void Delivery::touch(Dispatcher &dispatcher)
 {
+    m_lastTouched = &dispatcher;
     const bool known = std::any_of(m_touched.cbegin(), m_touched.cend(),
                                    [&](const auto &other) { return other.get() == &dispatcher; });
     if (!known)

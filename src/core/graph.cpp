@@ -505,7 +505,7 @@ QString Node::path() const
 
 void Graph::attach(Node &upper, Node &lower, bool closes, bool waits)
 {
-    Edge *edge = find(upper, lower);
+    Edge *edge = lower.m_firstUp ? find(upper, lower) : nullptr;
     if (!edge) {
         edge = lower.m_ownEdge.upper ? immortal<FurtherEdges>().make(upper, lower)
                                      : &lower.m_ownEdge;
@@ -665,6 +665,12 @@ bool Graph::reaches(Node &from, Node &target, Component &component)
     return reach(from, target, component, std::numeric_limits<std::size_t>::max()) == Reach::Yes;
 }
 
+/// False in the usual case, which costs nothing: \a lower waits for nothing, or nothing is above \a upper.
+bool Graph::mayCloseCycle(const Node &upper, const Node &lower)
+{
+    return (lower.m_waits > 0 && upper.m_firstUp) || &upper == &lower;
+}
+
 /// True if an edge from \a upper to \a lower closes a cycle.
 bool Graph::closesCycle(Node &upper, Node &lower, Component &component)
 {
@@ -672,9 +678,6 @@ bool Graph::closesCycle(Node &upper, Node &lower, Component &component)
 
     if (&upper == &lower)
         return true;
-    // The usual case costs nothing: lower waits for nothing, or nothing is above upper.
-    if (lower.m_waits == 0 || !upper.m_firstUp)
-        return false;
     const Reach reached = reach(lower, upper, component, few);
     if (reached != Reach::Unknown)
         return reached == Reach::Yes;
@@ -721,10 +724,12 @@ EdgeChange Graph::addChild(Node &upper, Node &lower)
         result.refusal = Refusal::TeardownBegun;
         return result;
     }
-    result.cycle = cycle(upper, lower, result.change.m_lock.component());
-    if (!result.cycle.empty()) {
-        result.refusal = Refusal::Cycle;
-        return result;
+    if (mayCloseCycle(upper, lower)) {
+        result.cycle = cycle(upper, lower, result.change.m_lock.component());
+        if (!result.cycle.empty()) {
+            result.refusal = Refusal::Cycle;
+            return result;
+        }
     }
     attach(upper, lower, true, true);
     if (upper.state() == NodeState::Closing)
@@ -761,7 +766,8 @@ EdgeChange Graph::waitFor(Node &upper, Node &lower)
         mark(upper, result.change);
         return result;
     }
-    result.cycle = cycle(upper, lower, result.change.m_lock.component());
+    if (mayCloseCycle(upper, lower))
+        result.cycle = cycle(upper, lower, result.change.m_lock.component());
     if (result.cycle.empty())
         attach(upper, lower, false, true);
     else

@@ -558,6 +558,7 @@ private:
     static Reach reach(Node &from, Node &target, Component &component, std::size_t limit);
     static bool reaches(Node &from, Node &target, Component &component);
     static Reach reachAsOfNow(Node &node, Node &other, std::size_t limit);
+    static bool mayCloseCycle(const Node &upper, const Node &lower);
     static bool closesCycle(Node &upper, Node &lower, Component &component);
     static std::vector<NodeRef> cycle(Node &upper, Node &lower, Component &component);
 };

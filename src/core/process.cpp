@@ -335,10 +335,13 @@ bool Process::isUnconnected() const
 
 void Process::deleteAtHome(Process *process)
 {
-    // If nobody listens and it has no children, deleting it runs no user code.
-    static const QMetaMethod destroyedSignal = QMetaMethod::fromSignal(&QObject::destroyed);
+    // If nobody listens and it has no children, deleting it runs no user code. Nobody can be connecting at
+    // this moment, as that takes a reference.
+    const auto isHeard = [process] {
+        return process->isSignalConnected(QMetaMethod::fromSignal(&QObject::destroyed));
+    };
     const bool silently =
-            process->children().isEmpty() && !process->isSignalConnected(destroyedSignal);
+            process->children().isEmpty() && !(Graph::hasAudience(*process->d) && isHeard());
     // Here and not when the object is destroyed, which may be long after.
     Private::ErrorLog::objectGoes(*process->d);
     Private::Dispatcher::retire(process, silently, process->d->likelyHome());

@@ -165,9 +165,11 @@ int WorkPool::roomForSteps() const
 /// makes room.
 bool WorkPool::startsWatcher()
 {
+    if (m_watching)
+        return false;
     const bool isNeeded =
             roomForSteps() > 0 || roomForWorks() > 0 || (!m_works.empty() && !m_warned);
-    if (m_watching || !isNeeded)
+    if (!isNeeded)
         return false;
     m_watching = true;
     m_watcherHasBegun = false;
