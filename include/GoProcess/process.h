@@ -229,6 +229,11 @@ public:
     /// Closed after \a work has returned and its own children are Closed (R29). An exception becomes
     /// its error (R26). Returns an empty pointer if refused: once teardown of this has begun (R13).
     /// Connect to the child's signals only where you can come too late; use whenClosed() else.
+    ///
+    /// Keep the pointer as long as the child is the receiver or the context of a connection. The child is
+    /// deleted after closed() when nobody has one any more: in its thread(), which is that of this (R34). If
+    /// that thread was not started, or is blocked while thousands wait for it, any thread deletes those whose
+    /// signals nobody was ever connected to.
     template<class F>
     ProcessPtr go(F &&work)
     {
@@ -283,6 +288,9 @@ public:
 
     /// A future of its own for each call, finished when the process is Closing: after closing() was
     /// emitted, or at once. Continuations run at home.
+    ///
+    /// A future that was dropped is kept as well until then, in some 500 bytes, as it may have a continuation
+    /// to run: who asks again and again keeps one, or uses isClosing(). The same is true of whenClosed().
     QFuture<void> whenClosing() const;
     /// A future of its own for each call, finished with error() when the process is Closed: after
     /// closed() was emitted, or at once. Continuations run at home.

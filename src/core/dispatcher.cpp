@@ -73,6 +73,8 @@ std::uint64_t nextNumber()
 
 /// How many objects make it worth to wake a thread for their deletion.
 constexpr std::size_t enoughToReap = 64;
+/// How many wait for a thread that does not come by, where others could delete them.
+constexpr std::size_t mostToReap = 4096;
 
 // Count only; those who look at them lock what they look for.
 std::atomic<std::uint64_t> irregularityCount = 0;
@@ -1106,18 +1108,28 @@ void Dispatcher::removeOpenFuture(const Resident &node)
 
 // --- Objects to delete ---------------------------------------------------------------------------
 
-void Dispatcher::retire(QObject *object, bool silently, const DispatcherRef &likely)
+void Dispatcher::retire(QObject *object, Deletion deletion, const DispatcherRef &likely)
 {
     QThread *thread = object->thread();
     if (thread && thread != QThread::currentThread()) {
         const DispatcherRef dispatcher = likely && likely->isFor(thread) ? likely : of(thread);
         const std::lock_guard lock(dispatcher->m_mutex);
-        if (dispatcher->m_life != Life::Ended) {
-            dispatcher->retireLocked(object, silently);
+        if (dispatcher->deletesLocked(deletion)) {
+            dispatcher->retireLocked(object, deletion != Deletion::RunsUserCode);
             return;
         }
     }
     delete object;
+}
+
+/// False if the thread does not delete anything any more; and, of what others may delete, if it was not started
+/// or is blocked: it may be so for ever, and what it would have to delete grow without a bound.
+bool Dispatcher::deletesLocked(Deletion deletion)
+{
+    if (m_life == Life::Ended)
+        return false;
+    return deletion != Deletion::Anywhere
+            || (lifeLocked() != Life::Fresh && m_silentlyRetired.size() < mostToReap);
 }
 
 void Dispatcher::retireLocked(QObject *object, bool silently)

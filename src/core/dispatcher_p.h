@@ -208,9 +208,15 @@ public:
     static DispatcherRef known(const QThread *thread);
     /// True at the very end of the calling thread: its QThread may be gone.
     static bool isInDepartedThread();
-    /// Deletes \a object in its thread, or here if that will not run anything. \a silently: that runs
-    /// no user code. \a likely is where it probably is, or null.
-    static void retire(QObject *object, bool silently, const DispatcherRef &likely);
+    /// What the deletion of an object needs.
+    enum class Deletion : std::uint8_t {
+        RunsUserCode,
+        Silent, ///< It runs no user code.
+        Anywhere ///< Nor does anybody in its thread use the object: any thread may delete it.
+    };
+    /// Deletes \a object in its thread, or here if that will not run anything, and what may go anywhere also if
+    /// it has not come by for long. \a likely is where the object probably is, or null.
+    static void retire(QObject *object, Deletion deletion, const DispatcherRef &likely);
 
     bool isFor(const QThread *thread) const
     {
@@ -316,6 +322,7 @@ private:
     void threadFinished();
     bool visitAtTheEnd();
     void threadDestroyed();
+    bool deletesLocked(Deletion deletion);
     void retireLocked(QObject *object, bool silently);
     QObject *takeRetired();
     void dropClaimedLocked(std::vector<Item> &dropped);

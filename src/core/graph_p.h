@@ -194,6 +194,8 @@ public:
     bool isFinished() const noexcept { return m_finished.load(std::memory_order_acquire); }
     /// True while a teardown that was set on a Closed process has not completed.
     bool hasLateTeardown() const noexcept { return m_late.load(std::memory_order_acquire); }
+    /// Somebody has looked at it from its parent. Relaxed: whoever did has let go of it before it is asked.
+    bool isWatched() const noexcept { return m_isWatched.load(std::memory_order_relaxed); }
     /// A number of its own, made when first asked for.
     std::uint64_t id() const noexcept;
 

@@ -340,11 +340,16 @@ void Process::deleteAtHome(Process *process)
     const auto isHeard = [process] {
         return process->isSignalConnected(QMetaMethod::fromSignal(&QObject::destroyed));
     };
-    const bool silently =
-            process->children().isEmpty() && !(Graph::hasAudience(*process->d) && isHeard());
+    const bool hasAudience = Graph::hasAudience(*process->d);
+    using Deletion = Private::Dispatcher::Deletion;
+    auto deletion = Deletion::Anywhere;
+    if (!process->children().isEmpty() || (hasAudience && isHeard()))
+        deletion = Deletion::RunsUserCode;
+    else if (hasAudience || process->parent() || process->d->isWatched())
+        deletion = Deletion::Silent;
     // Here and not when the object is destroyed, which may be long after.
     Private::ErrorLog::objectGoes(*process->d);
-    Private::Dispatcher::retire(process, silently, process->d->likelyHome());
+    Private::Dispatcher::retire(process, deletion, process->d->likelyHome());
 }
 
 int maxWorkThreadCount()
