@@ -53,7 +53,7 @@ private:
     // m_ended and m_process are written once, by those who end and who make the process, under the
     // mutex, which also orders them for their readers. The promise is touched by who has set
     // m_ended, and hands its result over by itself.
-    mutable std::mutex m_mutex;
+    mutable Mutex m_mutex;
     bool m_ended = false;
     Ref<ProcessData> m_process;
     QPromise<Error> m_promise;

@@ -63,7 +63,7 @@ private:
     /// loop, whose wake-up comes later.
     std::atomic<bool> m_isEnding = false;
     // Written once by who makes the process, read in run(); the mutex orders the two.
-    std::mutex m_mutex;
+    Mutex m_mutex;
     Ref<ProcessData> m_data;
     /// Null once destroyed: by this thread, or by another one, which then waits for the end of this one first.
     QPointer<Process> m_process;

@@ -48,7 +48,7 @@ private:
 
     // What follows is guarded by the mutex: whoever watches a future adds it, and the work that waits for
     // the pool takes all that there are.
-    std::mutex m_mutex;
+    Mutex m_mutex;
     Futures m_futures; ///< Without their results.
     bool m_isWaiting = false; ///< There is such a work.
 };
@@ -86,7 +86,7 @@ public:
 
 private:
     std::atomic<bool> m_any = false; ///< There was one ever.
-    std::mutex m_mutex; // guards what follows
+    Mutex m_mutex; // guards what follows
     std::unordered_map<const QThreadPool *, std::weak_ptr<PoolAdoption>> m_adoptions;
 };
 

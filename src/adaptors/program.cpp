@@ -60,7 +60,7 @@ private:
     Programs() = default;
     void killAll();
 
-    std::mutex m_mutex;
+    Mutex m_mutex;
     std::vector<QProcess *> m_programs; // guarded by m_mutex
 };
 
@@ -68,14 +68,15 @@ void Programs::killAll()
 {
     if (Forks::isChild())
         return; // they are the parent's
+    Warnings warnings;
     const std::lock_guard lock(m_mutex);
     for (QProcess *program : m_programs) {
         if (program->state() == QProcess::NotRunning)
             continue;
-        qCWarning(lcProcess).noquote()
-                << QStringLiteral("The program %1 still runs at the end of the application, and is "
-                                  "killed: neither its process nor its QProcess was destroyed")
-                           .arg(program->program());
+        warnings.add(
+                QStringLiteral("The program %1 still runs at the end of the application, and is "
+                               "killed: neither its process nor its QProcess was destroyed")
+                        .arg(program->program()));
         program->kill();
     }
 }

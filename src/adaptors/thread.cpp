@@ -46,7 +46,7 @@ private:
 
     // What follows is guarded by the mutex: the home uses it in stop(), the thread itself in
     // started() and finished(), and who destroys the thread in destroyed().
-    std::mutex m_mutex;
+    Mutex m_mutex;
     std::unique_ptr<Quitter> m_quitter;
     Run m_run = Run::Unknown;
 };

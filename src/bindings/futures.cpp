@@ -68,7 +68,7 @@ private:
     // leads to sees that future finished, and so does one whose ring came when it was set.
     std::atomic<bool> m_isRung = false;
 
-    std::mutex m_mutex; // guards what follows
+    Private::Mutex m_mutex; // guards what follows
     Watches m_watches;
 
     // Guarded by the mutex of all groups.
@@ -106,7 +106,7 @@ private:
 
     const std::shared_ptr<Scan> m_scan = std::make_shared<Scan>();
 
-    std::mutex m_mutex; // guards what follows
+    Private::Mutex m_mutex; // guards what follows
     WatchGroup *m_all = nullptr; ///< The newest one; they are a list.
     WatchGroup *m_withRoom = nullptr; ///< One of those; they are a list, too.
     WatchGroup *m_firstRung = nullptr;

@@ -5,6 +5,7 @@
 
 #include "core/fork_p.h"
 #include "core/logging_p.h"
+#include "core/mutex_p.h"
 #include "core/processdata_p.h"
 
 #include <algorithm>
@@ -125,7 +126,7 @@ public:
     void waitUntilClosed(int signal)
     {
         constexpr std::chrono::seconds longest { 5 };
-        std::unique_lock lock(m_mutex);
+        std::unique_lock<std::mutex> lock(m_mutex);
         m_removed.wait_for(lock, longest, [&] { return m_watches[signal].processes.empty(); });
     }
 #endif
@@ -156,7 +157,7 @@ private:
 
     SignalRelay m_relay;
 
-    std::mutex m_mutex; // guards what follows
+    Private::Mutex m_mutex; // guards what follows
     std::condition_variable m_removed; ///< On Windows somebody waits.
     std::map<int, Watched> m_watches;
     Handlers m_handlers;
@@ -370,18 +371,55 @@ void onSignal(int signal)
     errno = error;
 }
 
-/// Held while processes are closed and functions called.
-std::mutex tellMutex;
-bool tellsNobody = false; ///< Guarded by tellMutex.
+/// While processes are closed and functions called the program does not end: static objects go then, those of Qt
+/// too that telling somebody needs. No lock is held meanwhile, as a close may warn.
+class Telling
+{
+public:
+    /// Never destroyed, as the thread that tells is left behind.
+    static Telling &instance()
+    {
+        static auto *const telling = new Telling;
+        return *telling;
+    }
 
-/// The end of the program: from here on static objects go, those of Qt too that telling somebody needs.
+    /// False once the program ends.
+    bool begin()
+    {
+        const std::lock_guard lock(m_mutex);
+        if (!m_isOver)
+            m_teller = std::this_thread::get_id();
+        return !m_isOver;
+    }
+    void end()
+    {
+        const std::lock_guard lock(m_mutex);
+        m_teller = {};
+        m_hasTold.notify_all();
+    }
+    /// Returns when nobody is told any more, unless the caller is who tells: a message handler may end the
+    /// program.
+    void stop()
+    {
+        std::unique_lock<std::mutex> lock(m_mutex);
+        m_isOver = true;
+        m_hasTold.wait(lock, [this] {
+            return m_teller == std::thread::id() || m_teller == std::this_thread::get_id();
+        });
+    }
+
+private:
+    Private::Mutex m_mutex; // guards what follows
+    std::condition_variable m_hasTold;
+    std::thread::id m_teller; ///< Nobody, as a rule.
+    bool m_isOver = false;
+};
+
 void stopTelling()
 {
     // A forked child has no thread that tells, and it may have gone while it held the mutex.
-    if (::getpid() != owner.load(std::memory_order_relaxed))
-        return;
-    const std::lock_guard lock(tellMutex);
-    tellsNobody = true;
+    if (::getpid() == owner.load(std::memory_order_relaxed))
+        Telling::instance().stop();
 }
 
 /// The thread that handlers wake. It never ends, and is left asleep at the end of the program.
@@ -392,8 +430,7 @@ void readPipe(int readEnd)
     while (true) {
         if (::read(readEnd, bytes.data(), bytes.size()) <= 0)
             continue; // interrupted
-        const std::lock_guard lock(tellMutex);
-        if (tellsNobody)
+        if (!Telling::instance().begin())
             continue;
         for (std::size_t signal = 1; signal < caughtSignals.size(); ++signal) {
             if (const unsigned times =
@@ -403,6 +440,7 @@ void readPipe(int readEnd)
         // Once more, as static objects that were made since the last time go before that.
         if (std::exchange(isFirst, false))
             std::atexit(stopTelling);
+        Telling::instance().end();
     }
 }
 

@@ -4,7 +4,6 @@
 #include "clock_p.h"
 
 #include "core/frame_p.h"
-#include "core/logging_p.h"
 #include "core/workpool_p.h"
 
 #include <system_error>
@@ -47,23 +46,15 @@ void Clock::start(const std::shared_ptr<Timer> &timer, Time time)
 {
     // Outside of the lock: what is let go of, and the warning, as user code hears of it.
     std::shared_ptr<Timer> removed;
-    QString failure;
-    {
-        const std::lock_guard lock(m_mutex);
-        unschedule(*timer, removed);
-        const auto place = m_schedule.emplace(time, timer);
-        timer->m_place = place;
-        if (place == m_schedule.begin())
-            m_wake.notify_one();
-        if (!m_hasThread)
-            failure = startThread();
-    }
-    if (!failure.isEmpty()) {
-        qCWarning(lcProcess).noquote()
-                << QStringLiteral("The thread of the clock cannot be started, and the next timer "
-                                  "tries again: %1")
-                           .arg(failure);
-    }
+    Warnings warnings;
+    const std::lock_guard lock(m_mutex);
+    unschedule(*timer, removed);
+    const auto place = m_schedule.emplace(time, timer);
+    timer->m_place = place;
+    if (place == m_schedule.begin())
+        m_wake.notify_one();
+    if (!m_hasThread)
+        startThread(warnings);
 }
 
 void Clock::stop(Timer &timer)
@@ -83,15 +74,16 @@ void Clock::unschedule(Timer &timer, std::shared_ptr<Timer> &removed)
     timer.m_place.reset();
 }
 
-/// Needs the lock. Returns why it has failed, if it has.
-QString Clock::startThread()
+/// Needs the lock.
+void Clock::startThread(Warnings &warnings)
 {
     try {
         std::thread([this] { run(); }).detach();
         m_hasThread = true;
-        return {};
     } catch (const std::system_error &error) {
-        return QString::fromLocal8Bit(error.what());
+        warnings.add(QStringLiteral("The thread of the clock cannot be started, and the next timer "
+                                    "tries again: %1")
+                             .arg(QString::fromLocal8Bit(error.what())));
     }
 }
 
@@ -99,7 +91,7 @@ void Clock::run()
 {
     // Steps that run wherever they can do not run here.
     ThreadContext::current().isLibraryThread = true;
-    std::unique_lock lock(m_mutex);
+    std::unique_lock<std::mutex> lock(m_mutex);
     while (true) {
         if (m_schedule.empty())
             m_wake.wait(lock);

@@ -5,6 +5,8 @@
 #define GOPROCESS_CLOCK_P_H
 
 #include "core/fork_p.h"
+#include "core/logging_p.h"
+#include "core/mutex_p.h"
 
 #include <QDeadlineTimer>
 #include <QString>
@@ -78,7 +80,7 @@ private:
         return m_hasThread;
     }
     void unschedule(Timer &timer, std::shared_ptr<Timer> &removed);
-    QString startThread();
+    void startThread(Warnings &warnings);
     void run();
     void runDue(std::unique_lock<std::mutex> &lock);
     void endOfProgram();
@@ -86,7 +88,7 @@ private:
     // Written once by the thread that ends the program, read by those that would start works.
     std::atomic<bool> m_programEnded = false;
 
-    std::mutex m_mutex; // guards what follows
+    Mutex m_mutex; // guards what follows
     std::condition_variable m_wake;
     Timer::Schedule m_schedule;
     bool m_hasThread = false;

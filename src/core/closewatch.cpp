@@ -55,7 +55,7 @@ CloseWatch &CloseWatch::instance()
 CloseWatch::CloseWatch()
 {
     keepLoaded();
-    static_cast<void>(lcProcess()); // so that it outlives the end of the program above
+    keepLogging(); // beyond the end of the program above
     Forks::add(*this);
 }
 
@@ -168,7 +168,7 @@ void CloseWatch::run()
     pthread_setname_np(pthread_self(), "GoProcess watch");
 #endif
     std::vector<Open> finished; // let go of outside of the lock
-    std::unique_lock lock(m_mutex);
+    std::unique_lock<std::mutex> lock(m_mutex);
     while (true) {
         finished = takeFinished();
         if (m_open.empty() || m_isOver.load(std::memory_order_relaxed))
@@ -262,21 +262,19 @@ void CloseWatch::report(const std::vector<Open> &due)
             continue;
         }
         const std::chrono::duration<double> elapsed = Clock::now() - found.open.begun;
-        qCWarning(lcProcess).noquote()
-                << QStringLiteral("Process \"%1\" has been closing for %2 s. %3 blocker(s):%4")
-                           .arg(found.open.node->path(), QString::number(elapsed.count(), 'f', 1),
-                                QString::number(found.blockers.count()), found.blockers.toString());
+        warn(QStringLiteral("Process \"%1\" has been closing for %2 s. %3 blocker(s):%4")
+                     .arg(found.open.node->path(), QString::number(elapsed.count(), 'f', 1),
+                          QString::number(found.blockers.count()), found.blockers.toString()));
     }
     if (more > 0) {
-        qCWarning(lcProcess).noquote()
-                << QStringLiteral("%1 more closes have not ended in time either").arg(more);
+        warn(QStringLiteral("%1 more closes have not ended in time either").arg(more));
     }
 }
 
 /// What is being logged gets a moment to end: then the logging itself goes.
 void CloseWatch::endOfProgram()
 {
-    std::unique_lock lock(m_mutex);
+    std::unique_lock<std::mutex> lock(m_mutex);
     m_isOver.store(true, std::memory_order_relaxed);
     m_wake.notify_all();
     m_isSilent.wait_for(lock, 1s, [this] { return !m_isReporting; });

@@ -66,7 +66,7 @@ private:
     /// The program ends, or this is a child of fork(), where no thread of ours is. Set once.
     std::atomic<bool> m_isOver = false;
 
-    std::mutex m_mutex; // guards what follows
+    Mutex m_mutex; // guards what follows
     std::condition_variable m_wake;
     std::condition_variable m_isSilent;
     std::vector<Open> m_open;

@@ -8,6 +8,7 @@
 #include "fork_p.h"
 #include "frame_p.h"
 #include "logging_p.h"
+#include "mutex_p.h"
 #include "pin_p.h"
 #include "threadreport_p.h"
 #include "thrown_p.h"
@@ -36,7 +37,7 @@ struct Registry final : public ForkPart
     bool forked() override;
     void unlockFirst(std::size_t count);
 
-    std::mutex mutex;
+    Mutex mutex;
     std::unordered_map<const QThread *, DispatcherRef> dispatchers;
 };
 
@@ -118,16 +119,17 @@ private:
     QThread *m_lastThread = nullptr;
     DispatcherRef m_last; ///< Of m_lastThread.
     Dispatcher *m_open = nullptr; ///< Whose lock is m_lock.
-    std::unique_lock<std::mutex> m_lock;
+    std::unique_lock<Mutex> m_lock;
     QVarLengthArray<DispatcherRef, 4> m_touched; ///< Each once.
     Dispatcher *m_lastTouched = nullptr; ///< One of them.
     std::vector<Item> m_pool;
     std::vector<Ref<Resident>> m_begun; ///< Closes that begin.
     /// Moved while a step of theirs was sent to where they were.
     std::vector<Ref<Resident>> m_moved;
-    /// Of threads without a dispatcher; not due yet, which keeps the processes open.
+    /// Those of threads without a dispatcher, and those that go anywhere, from a thread without one; not due yet,
+    /// which keeps the processes open.
     std::vector<Item> m_unknown;
-    QStringList m_warnings;
+    Warnings m_warnings;
 };
 
 void Delivery::add(Resident &node, Step step, Item *next)
@@ -216,20 +218,25 @@ bool Delivery::push(Dispatcher &dispatcher, Item item)
 
 void Delivery::addStray(Resident &node, Step step, Dispatcher *home)
 {
+    const bool goesToPool = isHomelessPlace();
+    if (!goesToPool && !Dispatcher::currentIfAny() && !Dispatcher::isInDepartedThread()) {
+        m_unknown.push_back({ Ref<Resident>(&node), step, true });
+        return;
+    }
     if (home ? home->takeWarning() : !std::exchange(node.m_warned, true)) {
-        m_warnings +=
+        m_warnings.add(
                 QStringLiteral("The thread of process \"%1\" does not run its steps any more (%2): "
                                "they run in the threads that close it, complete what it waits for, "
                                "or wait for it")
                         .arg(node.path(),
                              home ? QStringLiteral("it has finished")
-                                  : QStringLiteral("it has none"));
+                                  : QStringLiteral("it has none")));
     }
     m_irregular = true;
     Dispatcher::addMove(); // it will stand in the queue of a thread that may not run any for long
     m_lock = {};
     m_lastThread = nullptr;
-    if (isHomelessPlace() || !push(*Dispatcher::current(), { Ref<Resident>(&node), step, true }))
+    if (goesToPool || !push(*Dispatcher::current(), { Ref<Resident>(&node), step, true }))
         addToPool(node, step, false);
 }
 
@@ -248,7 +255,7 @@ void Delivery::addUnknown()
             addStray(*item.node, item.step, nullptr);
             continue;
         }
-        if (thread == QThread::currentThread())
+        if (item.anywhere || thread == QThread::currentThread())
             Dispatcher::current();
         else if (thread)
             Dispatcher::of(thread);
@@ -273,8 +280,7 @@ void Delivery::finish()
         Dispatcher::addIrregularity();
     for (Ref<Resident> &node : m_begun)
         CloseWatch::instance().add(std::move(node));
-    for (const QString &warning : std::as_const(m_warnings))
-        qCWarning(lcProcess).noquote() << warning;
+    m_warnings.give();
 }
 
 static void deliver(Change &&change, Item *next, bool isTail)
@@ -1011,6 +1017,7 @@ void Dispatcher::ringLocked()
 /// Not under a lock: the move sends an event, which passes QCoreApplication::notify().
 Bell *Dispatcher::makeBell()
 {
+    aboutToRunUserCode();
     QThread *thread = m_thread.load(std::memory_order_relaxed);
     auto *bell = new Bell(*this);
     if (bell->thread() != thread)
@@ -1056,7 +1063,7 @@ void Dispatcher::sleep(const std::atomic<bool> &reached, Clock::time_point until
 {
     if (!m_batch.empty())
         return; // a step became due in this thread itself
-    std::unique_lock lock(m_mutex);
+    std::unique_lock<std::mutex> lock(m_mutex);
     ++m_sleepers;
     const auto awake = [&] {
         return reached.load(std::memory_order_relaxed) || !m_incoming.empty()
@@ -1119,6 +1126,7 @@ void Dispatcher::retire(QObject *object, Deletion deletion, const DispatcherRef 
             return;
         }
     }
+    aboutToRunUserCode();
     delete object;
 }
 

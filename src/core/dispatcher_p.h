@@ -345,7 +345,7 @@ private:
     // Written by the thread that adds them, under m_mutex; it is this thread that looks.
     std::atomic<std::uint64_t> m_futuresSeen = 0;
 
-    mutable std::mutex m_mutex; // guards what follows
+    mutable Mutex m_mutex; // guards what follows
     std::condition_variable m_wake;
     std::deque<Item> m_incoming;
     std::vector<QObject *> m_retired;

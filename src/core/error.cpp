@@ -4,6 +4,7 @@
 #include <GoProcess/error.h>
 
 #include "errorlog_p.h"
+#include "mutex_p.h"
 
 #include <QCoreApplication>
 #include <QDebug>
@@ -40,9 +41,9 @@ bool Private::ErrorLog::isHeard(const Error &error)
 }
 
 /// One for all errors: it is held for a copy of a pointer, and few ask for it. Never destroyed.
-static std::mutex &exceptionLock()
+static Private::Mutex &exceptionLock()
 {
-    static auto *const mutex = new std::mutex;
+    static auto *const mutex = new Private::Mutex;
     return *mutex;
 }
 

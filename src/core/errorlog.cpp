@@ -33,9 +33,8 @@ void ErrorLog::logUnheard(const Node &node)
         return;
     if (count > named)
         list += QStringLiteral("\n  and %1 more").arg(count - named);
-    qCWarning(lcProcess).noquote()
-            << QStringLiteral("Process \"%1\" goes, and nobody has asked what failed:%2")
-                       .arg(node.path(), list);
+    warn(QStringLiteral("Process \"%1\" goes, and nobody has asked what failed:%2")
+                 .arg(node.path(), list));
 }
 
 } // namespace GoProcess::Private

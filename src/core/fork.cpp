@@ -16,7 +16,7 @@ namespace GoProcess::Private {
 std::atomic<bool> Forks::s_isChild = false;
 std::atomic<bool> Forks::s_hasLostThreads = false;
 
-bool tryLockShortly(std::mutex &mutex)
+bool tryLockShortly(Mutex &mutex)
 {
     constexpr int attempts = 20;
     for (int i = 0; i < attempts; ++i) {
@@ -34,7 +34,7 @@ namespace {
 /// All parts. Never destroyed, as the program may fork while it ends.
 struct Parts
 {
-    std::mutex mutex; // guards what follows, and is held while the program forks
+    Mutex mutex; // guards what follows, and is held while the program forks
     std::vector<ForkPart *> all;
     bool areLocked = false;
 

@@ -4,10 +4,11 @@
 #ifndef GOPROCESS_FORK_P_H
 #define GOPROCESS_FORK_P_H
 
+#include "mutex_p.h"
+
 #include <QtGlobal>
 
 #include <atomic>
-#include <mutex>
 
 namespace GoProcess::Private {
 
@@ -63,7 +64,7 @@ private:
 };
 
 /// Tries a few times to take \a mutex, whose owner is on its way.
-bool tryLockShortly(std::mutex &mutex);
+bool tryLockShortly(Mutex &mutex);
 
 } // namespace GoProcess::Private
 

@@ -3,6 +3,7 @@
 
 #include "frame_p.h"
 
+#include "mutex_p.h"
 #include "threadreport_p.h"
 
 namespace GoProcess::Private {
@@ -14,6 +15,7 @@ static thread_local ThreadContext context;
 Frame::Frame(Node &frameNode, Kind frameKind) noexcept
     : node(frameNode), kind(frameKind), outer(innermostFrame), m_report(ThreadReport::current())
 {
+    aboutToRunUserCode();
     innermostFrame = this;
     if (m_report)
         m_report->begin(node, kind);

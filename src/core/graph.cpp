@@ -69,7 +69,7 @@ bool Nurseries::tryLock()
 class LabelLocks
 {
 public:
-    std::mutex &of(const Node *node)
+    Mutex &of(const Node *node)
     {
         return m_mutexes[std::hash<const Node *> {}(node) / alignof(std::max_align_t)
                          % m_mutexes.size()];
@@ -92,10 +92,10 @@ public:
     void unlock() { unlock(m_mutexes.size()); }
 
 private:
-    std::array<std::mutex, 64> m_mutexes;
+    std::array<Mutex, 64> m_mutexes;
 };
 
-std::mutex &labelLock(const Node *node)
+Mutex &labelLock(const Node *node)
 {
     return immortal<LabelLocks>().of(node);
 }
@@ -156,7 +156,7 @@ private:
     };
     struct Part
     {
-        std::mutex mutex;
+        Mutex mutex;
         std::unordered_map<Ends, Edge *, Hash> edges;
     };
 
@@ -194,7 +194,7 @@ bool lockBefore(const Component *a, const Component *b)
 /// it with no order to other locks; whoever holds this one only tries to take others.
 struct ComponentList
 {
-    std::mutex mutex;
+    Mutex mutex;
     Component *first = nullptr;
 };
 

@@ -14,6 +14,8 @@
 #ifndef GOPROCESS_GRAPH_P_H
 #define GOPROCESS_GRAPH_P_H
 
+#include "mutex_p.h"
+
 #include <GoProcess/error.h>
 
 #include <QList>
@@ -22,7 +24,6 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -97,7 +98,7 @@ public:
     void ref() noexcept { m_refs.fetch_add(1, std::memory_order_relaxed); }
     void deref() noexcept;
 
-    std::mutex mutex;
+    Mutex mutex;
     /// The component that this one was merged into. Written once, under both locks, and published
     /// with release; once set it never changes, so whoever reads it needs no lock.
     std::atomic<Component *> forward = nullptr;

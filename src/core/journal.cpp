@@ -19,7 +19,7 @@ struct Readers final : public ForkPart
     void unlock() override { mutex.unlock(); }
     bool forked() override { return false; }
 
-    std::mutex mutex;
+    Mutex mutex;
     std::vector<JournalReader *> all;
 };
 

@@ -4,6 +4,7 @@
 #include "leftopen_p.h"
 
 #include "logging_p.h"
+#include "mutex_p.h"
 #include "processdata_p.h"
 
 #include <QCoreApplication>
@@ -18,7 +19,7 @@ namespace GoProcess::Private {
 
 struct LeftOpen::Part
 {
-    std::mutex mutex;
+    Mutex mutex;
     Teardown *first = nullptr;
 };
 
@@ -110,11 +111,11 @@ void LeftOpen::warn()
     }
     // A handler of the program may need what its static destruction has destroyed.
     qInstallMessageHandler(nullptr);
-    qCWarning(lcProcess).noquote()
-            << QStringLiteral(
-                       "The program ends, and these processes were neither closed nor destroyed; "
-                       "teardowns at or below them have not been completed:%1")
-                       .arg(list);
+    Private::warn(
+            QStringLiteral(
+                    "The program ends, and these processes were neither closed nor destroyed; "
+                    "teardowns at or below them have not been completed:%1")
+                    .arg(list));
 }
 
 /// Made when the library is loaded, and so destroyed behind the static processes of the program, which close in
@@ -123,7 +124,7 @@ struct LeftOpen::EndOfProgram
 {
     EndOfProgram() noexcept
     {
-        static_cast<void>(lcProcess()); // outlives this
+        keepLogging();
         static_cast<void>(parts());
     }
     Q_DISABLE_COPY_MOVE(EndOfProgram)

@@ -1,14 +1,44 @@
 // SPDX-License-Identifier: MIT
-// The logging category of the library.
+// What the library logs.
 
 #ifndef GOPROCESS_LOGGING_P_H
 #define GOPROCESS_LOGGING_P_H
 
-#include <QLoggingCategory>
+#include <QString>
+#include <QStringList>
 
 namespace GoProcess::Private {
 
-Q_DECLARE_LOGGING_CATEGORY(lcProcess)
+/// Logs \a text as a warning of the category `goprocess`. The message handler is the user's and may call the
+/// library: not under a lock.
+void warn(const QString &text);
+/// The same as a critical message.
+void warnCritical(const QString &text);
+/// The category outlives the static objects that are made after this.
+void keepLogging();
+
+/// Warnings that come up under a lock. It is made before that is taken, and gives them when it is destroyed, which
+/// is after that was let go.
+class Warnings
+{
+public:
+    Warnings() = default;
+    Q_DISABLE_COPY_MOVE(Warnings)
+    ~Warnings() { give(); }
+
+    void add(const QString &text) { m_texts += text; }
+    /// Gives those that there are: as a rule none.
+    void give()
+    {
+        if (!m_texts.isEmpty())
+            giveAll();
+    }
+
+private:
+    void giveAll();
+
+    QStringList m_texts;
+};
 
 } // namespace GoProcess::Private
 

@@ -184,11 +184,9 @@ void ProcessData::runPost(Item *next, After after)
     if (!isObjectGone) {
         postReturned(open != nullptr, error, next, after);
     } else if (error) {
-        qCWarning(lcProcess).noquote()
-                << QStringLiteral(
-                           "A function that was posted to process \"%1\" has destroyed it, and "
-                           "failed: %2")
-                           .arg(path(), error.message());
+        warn(QStringLiteral("A function that was posted to process \"%1\" has destroyed it, and "
+                            "failed: %2")
+                     .arg(path(), error.message()));
     }
 }
 

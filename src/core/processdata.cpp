@@ -90,8 +90,7 @@ void ProcessData::setPlaced(bool homeless)
 
 void ProcessData::refuse(const char *what, const QString &path, const QString &why)
 {
-    qCWarning(lcProcess).noquote() << QStringLiteral("%1 of process \"%2\" refused: %3")
-                                              .arg(QLatin1String(what), path, why);
+    warn(QStringLiteral("%1 of process \"%2\" refused: %3").arg(QLatin1String(what), path, why));
 }
 
 void ProcessData::noteClass()
@@ -755,12 +754,11 @@ bool ProcessData::endFuture(QDeadlineTimer deadline)
         return true;
     if (!teardown->canFinish()) {
         giveBack(teardown);
-        qCWarning(lcProcess).noquote()
-                << QStringLiteral("The thread of process \"%1\" is blocked in a wait while the "
-                                  "future of its teardown is unfinished: the event loop of this "
-                                  "thread may be what the future needs (setTeardown() with a "
-                                  "second function ends it without)")
-                           .arg(path());
+        warn(QStringLiteral("The thread of process \"%1\" is blocked in a wait while the "
+                            "future of its teardown is unfinished: the event loop of this "
+                            "thread may be what the future needs (setTeardown() with a "
+                            "second function ends it without)")
+                     .arg(path()));
         return true;
     }
     const Frame frame(*this, Frame::Kind::EndFuture);
@@ -787,10 +785,8 @@ void ProcessData::tearDownLate()
 void ProcessData::lateTeardownDone(const Error &error)
 {
     if (error) {
-        qCWarning(lcProcess).noquote()
-                << QStringLiteral(
-                           "The teardown that was set on the Closed process \"%1\" failed: %2")
-                           .arg(path(), error.message());
+        warn(QStringLiteral("The teardown that was set on the Closed process \"%1\" failed: %2")
+                     .arg(path(), error.message()));
     }
     Graph::setLateTeardown(*this, false);
 }
@@ -940,11 +936,11 @@ void ProcessData::closeInDestructor()
     }
 
     if (m_class.load(std::memory_order_relaxed) == Class::Subclass && m_hasTeardown) {
-        qCCritical(lcProcess).noquote()
-                << QStringLiteral("Process \"%1\" was left open by its class %2: its teardown runs "
-                                  "when the members of this class are gone. Call closeAndWait() "
-                                  "first in the destructor of the class, or use Closing<%2>")
-                           .arg(path(), className(*m_extras->type));
+        warnCritical(
+                QStringLiteral("Process \"%1\" was left open by its class %2: its teardown runs "
+                               "when the members of this class are gone. Call closeAndWait() "
+                               "first in the destructor of the class, or use Closing<%2>")
+                        .arg(path(), className(*m_extras->type)));
     }
 
     warnOfOwner(m_object->parent());
@@ -990,13 +986,13 @@ void ProcessData::warnOfOwner(const QObject *owner) const
     if (!owner || typeid(*owner) == *m_extras->ownerType || owner->children().isEmpty()
         || owner->children().constFirst())
         return;
-    qCCritical(lcProcess).noquote()
-            << QStringLiteral(
-                       "Process \"%1\" was left open by its QObject parent of class %2, which destroys "
-                       "it after its own members: the teardown and the slots of the process run now. "
-                       "Call closeAndWait() of the process first in the destructor of %2, or make it "
-                       "the last member instead of a child")
-                       .arg(path(), className(*m_extras->ownerType));
+    warnCritical(
+            QStringLiteral(
+                    "Process \"%1\" was left open by its QObject parent of class %2, which destroys "
+                    "it after its own members: the teardown and the slots of the process run now. "
+                    "Call closeAndWait() of the process first in the destructor of %2, or make it "
+                    "the last member instead of a child")
+                    .arg(path(), className(*m_extras->ownerType)));
 }
 
 /// Nothing that a slot throws in a step that this wait runs may leave the destructor.

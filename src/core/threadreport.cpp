@@ -3,6 +3,8 @@
 
 #include "threadreport_p.h"
 
+#include "mutex_p.h"
+
 #include <QFile>
 #include <QThread>
 
@@ -21,7 +23,7 @@ namespace GoProcess::Private {
 /// Never destroyed: threads may run works until the program is gone.
 struct ThreadReport::All
 {
-    std::mutex mutex;
+    Mutex mutex;
     std::deque<ThreadReport> reports;
 };
 

@@ -10,11 +10,10 @@ namespace GoProcess::Private {
 
 void logUncaught(const QString &path) noexcept
 {
-    qCCritical(lcProcess).noquote()
-            << QStringLiteral("A slot has thrown an exception in a step of process \"%1\" where "
-                              "nobody can catch it: %2. The step counts as done, and what closes "
-                              "goes on")
-                       .arg(path, Error::fromException(std::current_exception()).message());
+    warnCritical(QStringLiteral("A slot has thrown an exception in a step of process \"%1\" where "
+                                "nobody can catch it: %2. The step counts as done, and what closes "
+                                "goes on")
+                         .arg(path, Error::fromException(std::current_exception()).message()));
 }
 
 void Thrown::keep() noexcept

@@ -37,26 +37,24 @@ void warnOfLongWait(Resident &node)
 {
     const Blockers blockers(node);
     CloseWatch::instance().told(node);
-    qCWarning(lcProcess).noquote()
-            << QStringLiteral(
-                       "A wait for process \"%1\" has blocked its thread for 5 s. What needs the event "
-                       "loop of the blocked thread (timers, sockets, queued or blocking calls into it) "
-                       "cannot finish during the wait; nor what waits for a lock, a hold or another wait "
-                       "that ends only after it. %2 blocker(s):%3")
-                       .arg(node.path(), QString::number(blockers.count()), blockers.toString());
+    warn(QStringLiteral(
+                 "A wait for process \"%1\" has blocked its thread for 5 s. What needs the event "
+                 "loop of the blocked thread (timers, sockets, queued or blocking calls into it) "
+                 "cannot finish during the wait; nor what waits for a lock, a hold or another wait "
+                 "that ends only after it. %2 blocker(s):%3")
+                 .arg(node.path(), QString::number(blockers.count()), blockers.toString()));
 }
 
 /// Runs a step that was claimed, of a process whose home does not run any.
 void runInstead(Resident &node, Step step, Dispatcher &home, Dispatcher &here)
 {
     if (home.takeWarning()) {
-        qCWarning(lcProcess).noquote()
-                << QStringLiteral("The thread of process \"%1\" does not run its steps%2: they run "
-                                  "in the thread that waits for it")
-                           .arg(node.path(),
-                                home.life() == Dispatcher::Life::Ended
-                                        ? QStringLiteral(" any more (it has finished)")
-                                        : QStringLiteral(" (it was not started)"));
+        warn(QStringLiteral("The thread of process \"%1\" does not run its steps%2: they run "
+                            "in the thread that waits for it")
+                     .arg(node.path(),
+                          home.life() == Dispatcher::Life::Ended
+                                  ? QStringLiteral(" any more (it has finished)")
+                                  : QStringLiteral(" (it was not started)")));
     }
     here.runClaimed(node, step);
 }

@@ -300,7 +300,7 @@ void WorkPool::pump()
     ThreadContext &context = ThreadContext::current();
     context.isLibraryThread = true;
     Ref<Resident> node; // of the last item; let go of outside of the lock
-    std::unique_lock lock(m_mutex);
+    std::unique_lock<std::mutex> lock(m_mutex);
     if (m_starting > 0) {
         --m_starting;
     } else { // taken for lost
@@ -408,7 +408,7 @@ void WorkPool::watch()
     };
 
     std::condition_variable clock;
-    std::unique_lock lock(m_mutex);
+    std::unique_lock<std::mutex> lock(m_mutex);
     m_watcherHasBegun = true;
     std::uint64_t completed = m_completed;
     int stalled = 0;
@@ -441,9 +441,11 @@ void WorkPool::watch()
         for (; pumps > 0; --pumps)
             m_threads.start(m_pump.get());
         if (warn) {
-            qCWarning(lcProcess) << "All" << max
-                                 << "threads for works are blocked: further works wait until one "
-                                    "returns (setMaxWorkThreadCount() allows more)";
+            Private::warn(
+                    QStringLiteral(
+                            "All %1 threads for works are blocked: further works wait until one "
+                            "returns (setMaxWorkThreadCount() allows more)")
+                            .arg(max));
         }
         lock.lock();
     }
@@ -545,7 +547,7 @@ void WorkPool::endOfProgram()
         }
     };
 
-    std::unique_lock lock(m_mutex);
+    std::unique_lock<std::mutex> lock(m_mutex);
     collect(true); // what it has started is to close, too
     lock.unlock();
     for (const Ref<Resident> &node : open)
@@ -575,10 +577,10 @@ void WorkPool::endOfProgram()
     for (const Ref<Resident> &node : open)
         paths += node->path();
     paths.removeDuplicates();
-    qCWarning(lcProcess).noquote()
-            << "Works still run 5 s after they were asked to close, at the end of the program; their "
-               "threads are left behind:"
-            << paths.join(QLatin1String(", "));
+    warn(QStringLiteral(
+                 "Works still run 5 s after they were asked to close, at the end of the program; "
+                 "their threads are left behind: %1")
+                 .arg(paths.join(QLatin1String(", "))));
 }
 
 } // namespace GoProcess::Private

@@ -125,7 +125,7 @@ private:
     QThreadPool m_threads;
     QThreadPool m_watcherThread; ///< Apart, so that it does not count among those for works.
 
-    mutable std::mutex m_mutex; // guards what follows
+    mutable Mutex m_mutex; // guards what follows
     std::condition_variable m_idle;
     std::deque<Item> m_steps; ///< Come first.
     std::deque<Item> m_works;

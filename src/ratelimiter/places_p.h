@@ -110,7 +110,7 @@ private:
 
     const int m_limit;
 
-    mutable std::mutex m_mutex; // guards what follows
+    mutable Mutex m_mutex; // guards what follows
     int m_free;
     Queue m_queue;
     /// Who occupies the places. A process is taken out before it leaves all books, so all are alive.

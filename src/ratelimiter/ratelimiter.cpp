@@ -20,8 +20,9 @@ static int checkedLimit(int limit)
 {
     if (limit >= 1)
         return limit;
-    qCWarning(Private::lcProcess) << "A RateLimiter with a limit of" << limit
-                                  << "refused: the limit is 1, the least";
+    Private::warn(
+            QStringLiteral("A RateLimiter with a limit of %1 refused: the limit is 1, the least")
+                    .arg(limit));
     return 1;
 }
 

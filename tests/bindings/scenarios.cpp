@@ -475,6 +475,31 @@ int watchedAtTheEnd()
     return 0;
 }
 
+/// A close warns in the thread that hears of signals, and the handler of that ends the program there. No lock is
+/// held, for which the end of the program would wait.
+int messageHandlerEndsTheProgram()
+{
+    Process first;
+    require(closeOnSignals(&first, { SIGUSR1 }), "watching SIGUSR1");
+    std::raise(SIGUSR1);
+    require(closes(first), "closing by the first signal");
+
+    auto *second = new Process;
+    QThread thread;
+    second->moveToThread(&thread);
+    thread.start();
+    thread.quit();
+    thread.wait();
+    qInstallMessageHandler([](QtMsgType, const QMessageLogContext &, const QString &text) {
+        require(text.contains(QLatin1String("it has finished")), qPrintable(text));
+        std::exit(0);
+    });
+    require(closeOnSignals(second, { SIGUSR2 }), "watching SIGUSR2");
+    std::raise(SIGUSR2);
+    std::this_thread::sleep_for(patience);
+    return 1;
+}
+
 } // namespace
 
 int main(int argc, char **argv)
@@ -506,6 +531,7 @@ int main(int argc, char **argv)
         Scenario { "stormOfSignals", stormOfSignals },
         Scenario { "signalsMeetTheClose", signalsMeetTheClose },
         Scenario { "watchedAtTheEnd", watchedAtTheEnd },
+        Scenario { "messageHandlerEndsTheProgram", messageHandlerEndsTheProgram },
     };
     const char *name = argc > 1 ? argv[1] : "";
     if (std::strcmp(name, "eventLoop") == 0)

@@ -180,7 +180,8 @@ void UnixSignals::scenario_data()
                               "errnoIsPreserved",
                               "stormOfSignals",
                               "signalsMeetTheClose",
-                              "watchedAtTheEnd" })
+                              "watchedAtTheEnd",
+                              "messageHandlerEndsTheProgram" })
         QTest::newRow(name) << QString::fromLatin1(name);
 }
 

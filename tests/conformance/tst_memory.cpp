@@ -154,7 +154,8 @@ void Memory::r34_whatSomebodyListensToIsDeletedInItsThread()
     ProcessPtr work = blocked.process().go([&] { connected.pass(); });
     QVERIFY(work);
     const QPointer<Process> object(work.get());
-    connect(work.get(), &Process::closed, work.get(), [&] { heard.open(); }, Qt::DirectConnection);
+    connect(
+            work.get(), &Process::closed, work.get(), [&] { heard.open(); }, Qt::DirectConnection);
     std::atomic<QThread *> destroyer = nullptr;
     if (listensToItsEnd) {
         connect(

@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
 // An application whose notify() uses the library: it is called for each event that the library makes Qt
-// send, so none may be sent under a lock (R17).
+// send, so none may be sent under a lock (R17). Nor may a thread's connectNotify() be called under one.
 
 #include "testsupport.h"
 
 #include <GoProcess/GoProcess>
 
 #include <QCoreApplication>
+#include <QMetaMethod>
 #include <QTest>
 #include <QThread>
+
+#include <atomic>
+#include <utility>
 
 using namespace TestSupport;
 using GoProcess::Process;
@@ -32,6 +36,29 @@ public:
     static inline std::atomic<Process *> target = nullptr;
 };
 
+/// A thread that closes a process, and another one when the library connects to it.
+class ClosingThread : public QThread
+{
+public:
+    ClosingThread(Process &process, Process &other) : m_process(process), m_other(other) { }
+
+    bool isConnected() const { return m_isConnected; }
+
+protected:
+    void run() override { m_process.close(); }
+    void connectNotify(const QMetaMethod &signal) override
+    {
+        QThread::connectNotify(signal);
+        if (!std::exchange(m_isConnected, true))
+            Thread([this] { m_other.close(); }).join();
+    }
+
+private:
+    Process &m_process;
+    Process &m_other;
+    bool m_isConnected = false;
+};
+
 } // namespace
 
 class tst_Notify : public QObject
@@ -44,6 +71,7 @@ private Q_SLOTS:
 
     void closesInTheFirstEventToAThread();
     void closesInTheFirstEventOfANewThread();
+    void closesWhereAThreadIsMetThatClosesForOthers();
 };
 
 void tst_Notify::closesInTheFirstEventToAThread()
@@ -72,6 +100,21 @@ void tst_Notify::closesInTheFirstEventOfANewThread()
     process.close();
     QVERIFY(process.waitForClosed(soon()));
     Application::target = nullptr;
+}
+
+// A step whose home does not run any goes to the thread that closes, which the library may not know yet.
+void tst_Notify::closesWhereAThreadIsMetThatClosesForOthers()
+{
+    Process other([] {});
+    Process process([] {});
+    QVERIFY(process.addChild(&other));
+    process.moveToThread(nullptr);
+    const ExpectWarning warning(QStringLiteral("it has none"));
+    ClosingThread thread(process, other);
+    thread.start();
+    QVERIFY(thread.wait(soon()));
+    QVERIFY(thread.isConnected());
+    QVERIFY(process.waitForClosed(soon()));
 }
 
 int main(int argc, char *argv[])

@@ -1606,6 +1606,8 @@ void RulesB::r38_stepsOfAThreadThatBecomesAHomeInItsLastSignalAreNotLost()
     QVERIFY(thread.wait(soon()));
     QVERIFY(process.waitForClosed(soon()));
     QCOMPARE(torn.count(), 1);
+    // The thread warns when it has handed its steps on, and it may be wait() that returns before.
+    QTRY_COMPARE_WITH_TIMEOUT(warning.count(), 1, int(patience.count()) * 1000);
 }
 
 void RulesB::r38_stepsOfAFinishedThreadRunWhereSomebodyWaits()
