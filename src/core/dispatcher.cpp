@@ -116,6 +116,7 @@ private:
 
     const bool m_isTail;
     bool m_irregular = false;
+    bool m_strays = false;
     QThread *m_lastThread = nullptr;
     DispatcherRef m_last; ///< Of m_lastThread.
     Dispatcher *m_open = nullptr; ///< Whose lock is m_lock.
@@ -233,7 +234,7 @@ void Delivery::addStray(Resident &node, Step step, Dispatcher *home)
                                   : QStringLiteral("it has none")));
     }
     m_irregular = true;
-    Dispatcher::addMove(); // it will stand in the queue of a thread that may not run any for long
+    m_strays = true; // it will stand in the queue of a thread that may not run any for long
     m_lock = {};
     m_lastThread = nullptr;
     if (goesToPool || !push(*Dispatcher::current(), { Ref<Resident>(&node), step, true }))
@@ -274,7 +275,8 @@ void Delivery::finish()
         WorkPool::instance().submit(std::move(m_pool));
     for (const Ref<Resident> &node : m_moved)
         deliverAfterMove(*node);
-    if (!m_moved.empty())
+    // Not before they are due: who looks for them meanwhile would not look again.
+    if (m_strays || !m_moved.empty())
         Dispatcher::addMove();
     if (m_irregular || !m_moved.empty())
         Dispatcher::addIrregularity();
