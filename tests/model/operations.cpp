@@ -26,7 +26,16 @@ constexpr std::array<const char *, std::size_t(Kind::Count)> kinds { "Create",
                                                                      "FinishFuture",
                                                                      "Wait",
                                                                      "CloseAndWait",
-                                                                     "Deliver" };
+                                                                     "Deliver",
+                                                                     "Helper",
+                                                                     "Intrude",
+                                                                     "DeleteLater",
+                                                                     "NewThread",
+                                                                     "EndThread",
+                                                                     "Nest",
+                                                                     "Relocate",
+                                                                     "Cap",
+                                                                     "BeClosed" };
 constexpr std::array<const char *, std::size_t(Outcome::Count)> outcomes { "None", "Succeeds",
                                                                            "Fails", "Throws",
                                                                            "Future" };
@@ -40,6 +49,11 @@ const char *nameOf(const Names &names, Value value)
 }
 
 } // namespace
+
+const char *nameOf(Kind kind)
+{
+    return nameOf(kinds, kind);
+}
 
 std::ostream &operator<<(std::ostream &stream, const Operation &operation)
 {

@@ -16,18 +16,28 @@ enum class Kind {
     AddChild, ///< a.addChild(b)
     AddChildNoWait,
     WaitFor,
-    Go, ///< A work below a, with that outcome.
+    Go, ///< A work below a, with that outcome; b says what it does.
     ReturnFromWork, ///< Lets a work return.
     Hold, ///< Of a.
     Release, ///< One hold of a, if there is one.
     Close,
     CloseAfterChildren,
     SetTeardown, ///< A second one is refused.
-    MoveAway, ///< a to another thread.
+    MoveAway, ///< a to another thread; where several run the program, to that of b.
     FinishFuture, ///< That the teardown of a has returned.
     Wait, ///< For a, where it can end.
     CloseAndWait,
     Deliver, ///< Runs the event loop.
+    Helper, ///< Makes a process, closes it and waits for it.
+    Intrude, ///< From now on the library is called where it cannot help calling user code.
+    // Where several threads run the program:
+    DeleteLater, ///< Destroy by deleteLater().
+    NewThread, ///< A thread that ends; b says what it comes with.
+    EndThread,
+    Nest, ///< An event loop in a slot or a teardown.
+    Relocate, ///< Moves a process of its own while that is closed.
+    Cap, ///< setMaxWorkThreadCount()
+    BeClosed, ///< Waits for a process that the message handler closes when it is warned.
     Count
 };
 
@@ -63,6 +73,8 @@ struct Operation
 };
 
 using Program = std::vector<Operation>;
+
+const char *nameOf(Kind kind);
 
 /// As a list to put into a test: see tst_model.cpp.
 std::string toCpp(const Program &program);

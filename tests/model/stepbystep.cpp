@@ -9,6 +9,7 @@
 // Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
 #include "history.h"
+#include "intruder.h"
 #include "model.h"
 #include "readyfuture.h"
 #include "support.h"
@@ -97,6 +98,8 @@ private:
     void moveAway(int process);
     void wait(int process);
     void closeAndWait(int process);
+    void help();
+    void intrude();
     void deliver();
     void finishAll();
     void compareAtTheEnd();
@@ -114,6 +117,8 @@ private:
     std::deque<Subject> m_subjects;
     std::vector<Step *> m_stack; ///< The slots and teardowns of this thread that run.
     int m_expectedWarnings = 0;
+    int m_intrusion = -1;
+    int m_helpers = 0; ///< Waits in steps for what needs no other step.
     std::shared_ptr<int> m_token = std::make_shared<int>(); ///< In all that users give away.
 };
 
@@ -157,8 +162,12 @@ void StepByStep::perform(const Operation &operation)
     if (operation.kind == Kind::Create || count == 0) {
         if (count < mostProcesses)
             create(operation, count > 0 && operation.b % 2 == 0 ? operation.b / 2 % count : -1);
-    } else if (operation.kind == Kind::Deliver) {
+    } else if (operation.kind == Kind::Deliver || operation.kind == Kind::Nest) {
         deliver();
+    } else if (operation.kind == Kind::Helper) {
+        help();
+    } else if (operation.kind == Kind::Intrude) {
+        m_intrusion = operation.a;
     } else {
         const int a = operation.a % count;
         const int b = operation.b % count;
@@ -230,9 +239,7 @@ void StepByStep::performOn(const Operation &operation, int a, int b)
     case Kind::CloseAndWait:
         closeAndWait(a);
         break;
-    case Kind::Create:
-    case Kind::Deliver:
-    case Kind::Count:
+    default:
         break;
     }
 }
@@ -322,6 +329,7 @@ void StepByStep::watch(int number)
 void StepByStep::runSlot(int process, Place place)
 {
     Step step { process, place };
+    check(m_helpers == 0, "A step in a wait that did not need it", process);
     m_stack.push_back(&step);
     const auto operations = std::exchange(of(process).later[std::size_t(place)], {});
     if (!operations.empty())
@@ -453,8 +461,20 @@ bool StepByStep::isBlocked(int process) const
 bool StepByStep::isCertainToFinish(int process) const
 {
     const auto isHarmless = [](const Operation &operation) {
-        return operation.kind == Kind::Close || operation.kind == Kind::AddChildNoWait
-                || operation.kind == Kind::Release || operation.kind == Kind::CloseAfterChildren;
+        switch (operation.kind) {
+        case Kind::AddChildNoWait:
+        case Kind::Close:
+        case Kind::CloseAfterChildren:
+        case Kind::CloseAndWait:
+        case Kind::Deliver:
+        case Kind::Helper:
+        case Kind::Nest:
+        case Kind::Release:
+        case Kind::Wait:
+            return true;
+        default:
+            return false;
+        }
     };
     for (const Subject &subject : m_subjects) {
         for (const auto &operations : subject.later) {
@@ -497,6 +517,38 @@ void StepByStep::closeAndWait(int process)
         check(m_rules.hasFinished(process), "closeAndWait() returned before the end", process);
         check(error.isError() == m_rules.hasFailed(process), "The result of closeAndWait()",
               process);
+    }
+}
+
+/// What needs nobody else: it can be waited for in the middle of whatever (R37, R39).
+void StepByStep::help()
+{
+    bool isTornDown = false;
+    Process helper([&isTornDown] { isTornDown = true; });
+    const int nested = m_stack.empty() ? 0 : 1;
+    m_helpers += nested;
+    const bool isClosed = !helper.closeAndWait();
+    m_helpers -= nested;
+    check(isClosed && isTornDown, "The helper", -1);
+    check(warnings == m_expectedWarnings, "The number of warnings of a helper", -1);
+}
+
+/// Where the library calls code of its users: it has refused something, and changed nothing.
+void StepByStep::intrude()
+{
+    const int count = m_rules.count();
+    if (m_intrusion < 0 || count == 0
+        || QThread::currentThread() != QCoreApplication::instance()->thread())
+        return;
+    const int number = m_intrusion % count;
+    Process *const process = of(number).process;
+    if (!process)
+        return;
+    static_cast<void>(process->path());
+    static_cast<void>(process->waitForClosing(QDeadlineTimer(0)));
+    if (m_intrusion % 2 == 1) {
+        m_rules.close(number);
+        process->close();
     }
 }
 
@@ -591,6 +643,8 @@ void StepByStep::compareAtTheEnd()
 QString StepByStep::run(const Program &program)
 {
     warnings = 0;
+    remarks = 0;
+    Intruder::set([this] { intrude(); });
     for (const Operation &operation : program) {
         if (!m_verdict.hasFailed())
             take(operation);
@@ -599,6 +653,8 @@ QString StepByStep::run(const Program &program)
         finishAll();
     if (!m_verdict.hasFailed())
         compareAtTheEnd();
+    check(Intruder::clear(QDeadlineTimer(patience.load())), "A call inside the library", -1);
+    check(remarks == 0, "A warning that is no refusal", -1);
 
     if (m_verdict.hasFailed()) {
         for (Subject &subject : m_subjects) {

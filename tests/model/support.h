@@ -23,11 +23,18 @@ namespace Model {
 
 /// How many warnings there were in the category of the library, counted by tst_model.cpp.
 extern std::atomic<int> warnings;
+/// Those that are no refusals: of threads that do not run their steps, and of waits that take long.
+extern std::atomic<int> remarks;
+/// What the message handler closes when it is warned of a wait of its thread.
+extern thread_local GoProcess::Process *closedByHandler;
+/// False for most who ask: it takes 5 s until the library warns of a wait.
+bool mayWaitLong();
 
 /// Threads that programs use one after another.
 struct Threads
 {
-    TestSupport::EventLoopThread helper; ///< Waits, so that the thread of the test runs no steps.
+    /// Waits, so that the thread of the test runs no steps. Nothing that takes long runs there.
+    TestSupport::EventLoopThread helper;
     TestSupport::EventLoopThread first; ///< A home.
     TestSupport::EventLoopThread second;
 };

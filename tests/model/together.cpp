@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: MIT
-// Runs a program in up to four threads at once, on processes at home in three others, and checks
-// what holds in every interleaving.
+// Runs a program in up to four threads at once, on processes at home in three others, and in some that end
+// while the program runs, and checks what holds in every interleaving.
 //
 // Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
 #include "history.h"
+#include "intruder.h"
+#include "mortals.h"
 #include "readyfuture.h"
 #include "support.h"
 
 #include <QAbstractEventDispatcher>
 #include <QCoreApplication>
+#include <QEventLoop>
 #include <QThread>
 #include <QTimer>
 
@@ -38,6 +41,29 @@ namespace Model {
 namespace {
 
 constexpr int slots = 6;
+constexpr int lastingHomes = 3; ///< The others are threads that end.
+constexpr int mostWorkThreads = 4096; ///< Of the library, unless told otherwise.
+
+/// What the calling thread is in the middle of.
+struct Depth
+{
+    int steps = 0;
+    int nestedLoops = 0;
+    int helpers = 0; ///< Waits in steps for what needs no other step.
+};
+thread_local Depth depth;
+
+/// Counts while it lives.
+class Counting
+{
+public:
+    explicit Counting(int &count) : m_count(count) { ++m_count; }
+    Q_DISABLE_COPY_MOVE(Counting)
+    ~Counting() { --m_count; }
+
+private:
+    int &m_count;
+};
 
 /// A queue of functions that the thread of the test runs besides its event loop.
 class MainQueue
@@ -90,6 +116,8 @@ struct Subject
     bool hasTeardown = false;
     bool fails = false;
     bool mayFail = false; ///< How its future ends is up to who comes first.
+    bool isDeletedLater = false; ///< Once it is dropped: how it is destroyed.
+    Process *self = nullptr; ///< Also during its destructor.
     std::atomic<int> home = 0;
     std::atomic<int> users = 0; ///< Once it is dropped there are no new ones.
     OpenFuture future;
@@ -129,24 +157,40 @@ private:
     SubjectPtr make(Outcome outcome, int home);
     void watch(Subject &subject);
     void runSlot(const Subject &subject, What what, Place place);
+    void checkPlace(const Subject &subject);
     SubjectPtr at(int slot);
 
     void runPart(const Program &program, int thread);
     void take(const Operation &operation);
     void perform(const Operation &operation);
+    bool performAlone(const Operation &operation);
     void performOn(const Operation &operation, const SubjectPtr &a, const SubjectPtr &b);
     void create(const Operation &operation);
     void addEdge(const Subject &a, const Subject &b, bool closes, bool waits);
     bool mayReach(int process, int other);
     void close(const Subject &subject);
-    void go(const Subject &subject, Outcome outcome);
+    void go(const Subject &subject, const Operation &operation);
+    Error work(Process &self, const Operation &operation);
+    void workThatMoves();
     void hold(const Subject &subject);
     void release(int number);
-    void move(const SubjectPtr &subject);
+    void move(const SubjectPtr &subject, const Operation &operation);
+    bool moveHere(Subject &subject, const Operation &operation);
+    void help();
+    void nest();
+    void relocate(const Operation &operation);
+    void beClosed();
+    void makeThread(const Operation &operation);
+    void intrude();
+    void drop(const Operation &operation);
+    void refused();
     void post(int home, std::function<void()> function);
     QThread *threadOf(int home);
+    bool isLasting(const QThread *thread);
 
     void destroyThoseThatAreDropped();
+    void destroy(const SubjectPtr &subject);
+    bool isAnythingOpen();
     void runParts(const Program &program);
     void finishAll();
     void compare();
@@ -159,6 +203,9 @@ private:
     std::atomic<int> m_refused = 0;
     std::atomic<int> m_slotsThatRun = 0;
     std::atomic<bool> m_isOver = false;
+    std::atomic<int> m_intrusion = -1;
+    std::atomic<int> m_deletions = 0; ///< That are on their way.
+    Mortals m_mortals { m_verdict };
     std::atomic<int> m_destroyersThatRun = 2;
 
     std::mutex m_mutex; // guards what follows
@@ -197,23 +244,29 @@ SubjectPtr Together::make(Outcome outcome, int home)
     }
     Subject &self = *subject;
     self.process = std::make_unique<Process>();
+    self.self = self.process.get();
     self.process->setName(QString::number(self.number));
     self.hasTeardown = outcome != Outcome::None;
     self.fails = fails(outcome);
     self.mayFail = outcome == Outcome::Future;
     if (self.hasTeardown) {
-        self.process->setTeardown(
-                [this, outcome, raw = &self, token = m_token]() -> QFuture<Error> {
-                    runSlot(*raw, What::TearDown, Place::InTeardown);
-                    if (outcome == Outcome::Future)
-                        return raw->future.future();
-                    return TestSupport::readyFuture(conclude(outcome));
-                });
+        const auto tearDown = [this, outcome, raw = &self, token = m_token]() -> QFuture<Error> {
+            runSlot(*raw, What::TearDown, Place::InTeardown);
+            if (outcome == Outcome::Future)
+                return raw->future.future();
+            return TestSupport::readyFuture(conclude(outcome));
+        };
+        if (self.number % 2 == 0) {
+            self.process->setTeardown(tearDown);
+        } else {
+            self.process->setTeardown(tearDown,
+                                      [raw = &self] { raw->future.finish(Outcome::Succeeds); });
+        }
     }
     watch(self);
-    self.home = home;
-    if (threadOf(home) != QThread::currentThread())
-        self.process->moveToThread(threadOf(home));
+    // Else its steps would run in a thread that has no event loop.
+    if (!moveHere(self, { Kind::MoveAway, 0, home }))
+        moveHere(self, { Kind::MoveAway, 0, home % lastingHomes });
     return subject;
 }
 
@@ -243,11 +296,24 @@ void Together::watch(Subject &subject)
 void Together::runSlot(const Subject &subject, What what, Place place)
 {
     ++m_slotsThatRun;
+    const Counting step(depth.steps);
+    const Uncounted::Suspension counted;
     m_history.add(subject.number, what);
+    checkPlace(subject);
     for (const Operation &operation : const_cast<Subject &>(subject).takeLater(place))
         perform(operation);
     --m_slotsThatRun;
     m_mainQueue.wake();
+}
+
+/// R34, R37: where it runs, and that a wait in a step runs those first that it needs.
+void Together::checkPlace(const Subject &subject)
+{
+    const QThread *const home = subject.self->thread();
+    if (isLasting(home))
+        check(home == QThread::currentThread(), "A step elsewhere than at home", subject.number);
+    if (isLasting(QThread::currentThread()))
+        check(depth.helpers == 0, "A step in a wait that did not need it", subject.number);
 }
 
 /// The process in a slot, for as long as the caller needs it.
@@ -267,6 +333,11 @@ SubjectPtr Together::at(int slot)
 QThread *Together::threadOf(int home)
 {
     return home == 0 ? QCoreApplication::instance()->thread() : &loop(home - 1);
+}
+
+bool Together::isLasting(const QThread *thread)
+{
+    return thread == threadOf(0) || thread == threadOf(1) || thread == threadOf(2);
 }
 
 void Together::post(int home, std::function<void()> function)
@@ -300,26 +371,60 @@ void Together::take(const Operation &operation)
 
 void Together::perform(const Operation &operation)
 {
-    if (operation.kind == Kind::Create) {
-        create(operation);
+    if (performAlone(operation))
         return;
-    }
     const SubjectPtr a = at(operation.a);
     const SubjectPtr b = at(operation.b);
     if (a && b)
         performOn(operation, a, b);
 }
 
+/// Those that need no process; false if it is none of them.
+bool Together::performAlone(const Operation &operation)
+{
+    switch (operation.kind) {
+    case Kind::Create:
+        create(operation);
+        break;
+    case Kind::Destroy:
+    case Kind::DeleteLater:
+        drop(operation);
+        break;
+    case Kind::Helper:
+        help();
+        break;
+    case Kind::Nest:
+        nest();
+        break;
+    case Kind::Intrude:
+        m_intrusion = 4 * operation.a + operation.b % 4;
+        break;
+    case Kind::NewThread:
+        makeThread(operation);
+        break;
+    case Kind::EndThread:
+        m_mortals.end(operation.a % Mortals::places);
+        break;
+    case Kind::Relocate:
+        if (depth.steps == 0)
+            relocate(operation);
+        break;
+    case Kind::Cap:
+        GoProcess::setMaxWorkThreadCount(operation.a % 3 == 0 ? mostWorkThreads : operation.a % 3);
+        break;
+    case Kind::BeClosed:
+        if (depth.steps == 0)
+            beClosed();
+        break;
+    default:
+        return false;
+    }
+    return true;
+}
+
 void Together::performOn(const Operation &operation, const SubjectPtr &a, const SubjectPtr &b)
 {
     switch (operation.kind) {
-    case Kind::Destroy: {
-        const std::lock_guard lock(m_mutex);
-        SubjectPtr &slot = m_slots[std::size_t(operation.a % slots)];
-        if (slot)
-            m_dropped.push_back(std::exchange(slot, nullptr));
-        break;
-    }
     case Kind::AddChild:
         addEdge(*a, *b, true, true);
         break;
@@ -330,7 +435,7 @@ void Together::performOn(const Operation &operation, const SubjectPtr &a, const 
         addEdge(*a, *b, false, true);
         break;
     case Kind::Go:
-        go(*a, operation.outcome);
+        go(*a, operation);
         break;
     case Kind::Hold:
         hold(*a);
@@ -347,30 +452,26 @@ void Together::performOn(const Operation &operation, const SubjectPtr &a, const 
     case Kind::SetTeardown:
         // Each has one, or gets none: a second is refused.
         if (a->hasTeardown) {
-            ++m_refused;
+            refused();
             check(!a->process->setTeardown([] {}), "A second teardown", a->number);
         }
         break;
     case Kind::MoveAway:
-        move(a);
+        move(a, operation);
         break;
     case Kind::FinishFuture:
         a->future.finish(operation.outcome);
         break;
-    case Kind::Wait:
-        // Not in slots, where it may be refused: who would count the warnings?
-        if (operation.place == Place::Now)
-            check(!a->process->waitForClosed(QDeadlineTimer(1)) || a->process->isClosed(),
-                  "A wait for what is open", a->number);
-        break;
+    case Kind::Wait: {
+        const Uncounted uncounted; // in slots it may be refused
+        check(!a->process->waitForClosed(QDeadlineTimer(1)) || a->process->isClosed(),
+              "A wait for what is open", a->number);
+    } break;
     case Kind::CloseAndWait:
         close(*a);
         check(a->process->waitForClosing(QDeadlineTimer(0)), "waitForClosing()", a->number);
         break;
-    case Kind::ReturnFromWork:
-    case Kind::Create:
-    case Kind::Deliver:
-    case Kind::Count:
+    default:
         std::this_thread::yield();
         break;
     }
@@ -378,8 +479,8 @@ void Together::performOn(const Operation &operation, const SubjectPtr &a, const 
 
 void Together::create(const Operation &operation)
 {
-    // Its steps would run in a thread that ends, or that has no event loop: not what is tested here.
-    const SubjectPtr fresh = make(operation.outcome, operation.b % 3);
+    const SubjectPtr fresh =
+            make(operation.outcome, operation.b % (lastingHomes + Mortals::places));
     const std::lock_guard lock(m_mutex);
     SubjectPtr &slot = m_slots[std::size_t(operation.a % slots)];
     if (slot)
@@ -402,7 +503,7 @@ void Together::addEdge(const Subject &a, const Subject &b, bool closes, bool wai
             : waits               ? upper.addChild(&lower)
                                   : upper.addChildNoWait(&lower);
     if (!accepted)
-        ++m_refused;
+        refused();
     check(accepted || waits, "A refusal of addChildNoWait()", a.number);
     check(!(wasClosing && !closes && accepted), "R11", a.number);
     check(!(wasClosing && closes && accepted && !lower.isClosing() && &upper != &lower), "R12, R13",
@@ -453,20 +554,36 @@ void Together::close(const Subject &subject)
     }
 }
 
-void Together::go(const Subject &subject, Outcome outcome)
+/// What is refused while the message handler runs is not told to that once more.
+void Together::refused()
+{
+    if (!Intruder::isInHandler())
+        ++m_refused;
+}
+
+void Together::drop(const Operation &operation)
+{
+    const std::lock_guard lock(m_mutex);
+    SubjectPtr &slot = m_slots[std::size_t(operation.a % slots)];
+    if (!slot)
+        return;
+    slot->isDeletedLater = operation.kind == Kind::DeleteLater;
+    m_dropped.push_back(std::exchange(slot, nullptr));
+}
+
+void Together::go(const Subject &subject, const Operation &operation)
 {
     Work work;
-    work.outcome = outcome;
+    work.outcome = operation.outcome;
     work.parent = subject.number;
-    work.process = subject.process->go(QStringLiteral("w"),
-                                       [runs = work.runs, outcome, token = m_token](Process &self) {
-                                           ++*runs;
-                                           if (outcome == Outcome::Future)
-                                               self.waitForClosing();
-                                           return conclude(outcome);
-                                       });
+    work.process = subject.process->go(
+            QStringLiteral("w"),
+            [this, runs = work.runs, operation, token = m_token](Process &self) {
+                ++*runs;
+                return this->work(self, operation);
+            });
     if (!work.process) {
-        ++m_refused;
+        refused();
         check(subject.process->isClosing() && m_history.has(subject.number, What::Closing),
               "A refusal of go()", subject.number);
         return;
@@ -475,11 +592,57 @@ void Together::go(const Subject &subject, Outcome outcome)
     m_works.push_back(std::move(work));
 }
 
+Error Together::work(Process &self, const Operation &operation)
+{
+    if (operation.outcome == Outcome::Future)
+        self.waitForClosing();
+    switch (operation.b % 5) {
+    case 1:
+        help();
+        break;
+    case 2: { // it waits for another work, and its thread must not count (R32)
+        Process upper;
+        const auto runs = std::make_shared<std::atomic<int>>(0);
+        upper.go([runs] { ++*runs; });
+        check(!upper.closeAndWait() && *runs == 1, "A wait in a work", -1);
+        break;
+    }
+    case 3: { // a thread that the library knows nothing about waits for a step
+        TestSupport::Gate gate;
+        QObject::connect(
+                &self, &Process::closing, &self, [&gate] { gate.open(); }, Qt::DirectConnection);
+        if (!self.isClosing())
+            gate.pass();
+        break;
+    }
+    case 4:
+        workThatMoves();
+        break;
+    default:
+        break;
+    }
+    return conclude(operation.outcome);
+}
+
+/// R36: what was made in a work has no home until it gets one.
+void Together::workThatMoves()
+{
+    QThread *const next = &threads->helper;
+    std::atomic<QThread *> place = nullptr;
+    Process process([&place] { place = QThread::currentThread(); });
+    Hold hold = process.hold();
+    process.close();
+    process.moveToThread(next);
+    hold.release();
+    check(process.waitForClosed(QDeadlineTimer(patience.load())) && place == next,
+          "The teardown of a process that got a home", -1);
+}
+
 void Together::hold(const Subject &subject)
 {
     Hold hold = subject.process->hold();
     if (!hold) {
-        ++m_refused;
+        refused();
         check(subject.process->isClosing() && m_history.has(subject.number, What::Closing),
               "A refusal of hold()", subject.number);
         return;
@@ -508,17 +671,154 @@ void Together::release(int number)
         check(!m_history.has(held.first, What::TearDown), "A teardown during a hold", held.first);
 }
 
-void Together::move(const SubjectPtr &subject)
+void Together::move(const SubjectPtr &subject, const Operation &operation)
 {
     const int home = subject->home;
-    const int next = (home + 1) % 3;
-    post(home, [this, subject, home, next] {
-        // Only the thread that is its home may send it away, and another move may have come first.
-        if (subject->home != home || subject->process->thread() != QThread::currentThread())
-            return;
-        subject->process->moveToThread(threadOf(next));
-        subject->home = next;
-    });
+    if (depth.steps > 0)
+        moveHere(*subject, operation);
+    else if (home < lastingHomes)
+        post(home, [this, subject, operation] { moveHere(*subject, operation); });
+}
+
+/// Only the thread that is its home may send it away, and another move may have come first.
+bool Together::moveHere(Subject &subject, const Operation &operation)
+{
+    Process &process = *subject.process;
+    const int place = operation.b % (lastingHomes + Mortals::places) - lastingHomes;
+    const Mortals::Use use = place < 0 ? Mortals::Use() : m_mortals.use(place);
+    QThread *const next = place < 0 ? threadOf(place + lastingHomes) : use.thread();
+    if (!next || process.thread() != QThread::currentThread())
+        return false;
+    subject.home = place + lastingHomes;
+    if (process.thread() != next)
+        process.moveToThread(next);
+    if (operation.outcome == Outcome::Future) {
+        const Uncounted uncounted;
+        process.waitForClosed(QDeadlineTimer(1));
+    }
+    return true;
+}
+
+/// What needs nobody else: any thread may wait for it, in the middle of whatever (R37, R39).
+void Together::help()
+{
+    bool isTornDown = false;
+    Process helper([&isTornDown] { isTornDown = true; });
+    int others = 0;
+    const Counting wait(depth.steps > 0 ? depth.helpers : others);
+    const bool isClosed = !helper.closeAndWait();
+    check(isClosed && isTornDown, "A process that waits for nothing", -1);
+}
+
+/// R40: a step may run an event loop.
+void Together::nest()
+{
+    constexpr int deepest = 2;
+    if (depth.steps == 0 || depth.nestedLoops == deepest || !isLasting(QThread::currentThread()))
+        return;
+    const Counting nested(depth.nestedLoops);
+    QEventLoop loop;
+    QTimer::singleShot(1, &loop, &QEventLoop::quit);
+    loop.exec();
+}
+
+/// R36: whoever closes it meanwhile, its new home runs its steps, without any help of the old one.
+void Together::relocate(const Operation &operation)
+{
+    /// Waits in moveToThread(), for those that are closed before.
+    class Child final : public QObject
+    {
+    public:
+        Child(Process &process, Verdict &verdict)
+            : QObject(&process), m_process(process), m_verdict(verdict)
+        {
+        }
+        bool event(QEvent *event) override
+        {
+            if (event->type() == QEvent::ThreadChange && m_process.isClosing()) {
+                m_verdict.check(m_process.waitForClosed(QDeadlineTimer(patience.load())),
+                                QStringLiteral("A wait in moveToThread()"));
+            }
+            return QObject::event(event);
+        }
+
+    private:
+        Process &m_process;
+        Verdict &m_verdict;
+    };
+
+    Process process([] {});
+    if (operation.b % 2 == 0) {
+        new Child(process, m_verdict);
+        process.close();
+        process.moveToThread(&threads->helper);
+    } else {
+        std::atomic<bool> begins = false;
+        Thread closer([&] {
+            begins = true;
+            process.close();
+        });
+        while (!begins) { }
+        for (int i = 0; i < 40 * operation.a && !process.isClosing(); ++i) { }
+        process.moveToThread(&threads->helper);
+    }
+    const QDeadlineTimer end(patience.load());
+    while (!process.isClosed() && !end.hasExpired())
+        std::this_thread::yield();
+    check(process.isClosed(), "A process that moved while it was closed", -1);
+    process.waitForClosed();
+}
+
+/// Whoever hears that a wait takes long may end it.
+void Together::beClosed()
+{
+    if (!mayWaitLong())
+        return;
+    Process process([] {});
+    closedByHandler = &process;
+    check(process.waitForClosed(QDeadlineTimer(std::chrono::seconds(10))),
+          "A wait for what the message handler closed", -1);
+    closedByHandler = nullptr;
+}
+
+void Together::makeThread(const Operation &operation)
+{
+    MortalPlan plan;
+    plan.isStarted = operation.b % 4 != 3;
+    plan.isDisconnected = operation.b % 4 == 2;
+    plan.workers = operation.b % 4 == 1 ? 2 : 0;
+    plan.isLibraryFirst = operation.b < 4;
+    if (const SubjectPtr held = operation.at % 2 == 0 ? at(operation.at) : nullptr) {
+        const Uncounted uncounted; // it may have begun its teardown
+        plan.hold = held->process->hold();
+    }
+    m_mortals.make(operation.a % Mortals::places, std::move(plan));
+}
+
+/// Where the library calls code of its users.
+void Together::intrude()
+{
+    const int what = m_intrusion;
+    const SubjectPtr subject = what < 0 ? nullptr : at(what / 4);
+    if (!subject)
+        return;
+    Process &process = *subject->process;
+    static_cast<void>(process.path());
+    static_cast<void>(process.treeErrors());
+    switch (what % 4) {
+    case 1:
+        process.waitForClosed(QDeadlineTimer(1));
+        break;
+    case 2:
+        if (!process.isClosing()) // refused, the message would come by no handler
+            process.hold().release();
+        break;
+    case 3:
+        process.close();
+        break;
+    default:
+        break;
+    }
 }
 
 // --- The end -------------------------------------------------------------------------------------
@@ -541,7 +841,7 @@ void Together::destroyThoseThatAreDropped()
                 break;
         }
         if (subject) {
-            subject->process.reset();
+            destroy(subject);
         } else {
             last = m_isOver; // those that were dropped before that are seen in one more round
             std::this_thread::sleep_for(std::chrono::microseconds(200)); // others may hold them
@@ -551,39 +851,72 @@ void Together::destroyThoseThatAreDropped()
     m_mainQueue.wake();
 }
 
+void Together::destroy(const SubjectPtr &subject)
+{
+    const int home = subject->home;
+    if (!subject->isDeletedLater || home == 0 || home >= lastingHomes) {
+        subject->process.reset();
+        return;
+    }
+    ++m_deletions;
+    post(home, [this, subject] {
+        // Not in a step, which may be one that it waits for; nor where it is not at home. Others do it then.
+        if (depth.steps > 0 || subject->process->thread() != QThread::currentThread()) {
+            subject->isDeletedLater = false;
+            --m_deletions;
+            const std::lock_guard lock(m_mutex);
+            m_dropped.push_back(subject);
+            return;
+        }
+        Process *const process = subject->process.release();
+        QObject::connect(process, &QObject::destroyed, [this] { --m_deletions; });
+        process->deleteLater();
+    });
+}
+
 /// Closes all, ends what keeps it open, and runs the event loop until nothing is.
 void Together::finishAll()
 {
     // A slot that has just run may have made more: so twice.
     const QDeadlineTimer end(patience.load());
     for (int quietRounds = 0; quietRounds < 2;) {
-        bool open = false;
+        m_mortals.endAll();
         release(-1);
-        std::vector<SubjectPtr> all;
-        std::vector<ProcessPtr> works;
-        {
-            const std::lock_guard lock(m_mutex);
-            all = m_all;
-            for (const Work &work : m_works)
-                works.push_back(work.process);
-            // Those that nobody destroys are at hand, others may go at any moment.
-            for (const SubjectPtr &subject : m_slots) {
-                if (subject)
-                    subject->process->close();
-            }
+        // Those that nobody destroys are at hand, others may go at any moment.
+        for (int slot = 0; slot < slots; ++slot) {
+            if (const SubjectPtr subject = at(slot))
+                subject->process->close();
         }
-        for (const SubjectPtr &subject : all) {
-            subject->future.finish(Outcome::Succeeds);
-            open = open || !m_history.has(subject->number, What::Closed);
-        }
-        for (const ProcessPtr &work : works)
-            open = open || !work->isClosed();
+        const bool open = isAnythingOpen();
         m_mainQueue.run();
         quietRounds = open || m_slotsThatRun > 0 ? 0 : quietRounds + 1;
         if (!check(!end.hasExpired(), "Something is open at the end, as of process 0 and others",
                    0))
             return;
     }
+}
+
+/// Ends the futures as well.
+bool Together::isAnythingOpen()
+{
+    std::vector<SubjectPtr> all;
+    std::vector<ProcessPtr> works;
+    {
+        const std::lock_guard lock(m_mutex);
+        all = m_all;
+        for (const Work &work : m_works)
+            works.push_back(work.process);
+    }
+    bool open = m_deletions > 0;
+    for (const SubjectPtr &subject : all) {
+        subject->future.finish(Outcome::Succeeds);
+        open = open || !m_history.has(subject->number, What::Closed);
+    }
+    for (const ProcessPtr &work : works)
+        open = open || !work->isClosed();
+    if (!open)
+        m_mortals.setQuiet();
+    return open || m_mortals.hasAny();
 }
 
 void Together::compare()
@@ -650,14 +983,18 @@ void Together::runParts(const Program &program)
 QString Together::run(const Program &program)
 {
     warnings = 0;
+    Intruder::set([this] { intrude(); });
     for (int i = 0; i < slots; ++i)
         m_slots[std::size_t(i)] = make(Outcome(i % int(Outcome::Count)), i % 3);
     std::vector<std::thread> destroyers;
     for (int i = 0; i < 2; ++i)
         destroyers.emplace_back([this] { destroyThoseThatAreDropped(); });
+    destroyers.emplace_back([this] { m_mortals.reap(m_isOver); });
     runParts(program);
     finishAll();
     m_isOver = true;
+    GoProcess::setMaxWorkThreadCount(mostWorkThreads);
+    check(Intruder::clear(QDeadlineTimer(patience.load())), "A call inside the library", -1);
     if (m_verdict.hasFailed()) {
         // They may be blocked for ever.
         for (std::thread &destroyer : destroyers)

@@ -4,12 +4,14 @@
 // A program that fails is shrunk and printed as C++, to be pasted into regressions() below. How many
 // programs there are, and for how long, is up to the environment: see tests/README.md.
 
+#include "intruder.h"
 #include "support.h"
 
 #include <rapidcheck.h>
 
 #include <QTest>
 
+#include <algorithm>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -18,14 +20,25 @@
 #include <mutex>
 #include <random>
 
-#ifdef Q_OS_UNIX
+#ifdef __SANITIZE_ADDRESS__
+#  include <sanitizer/common_interface_defs.h>
+#elif defined(Q_OS_UNIX)
 #  include <csignal>
 #  include <unistd.h>
 #endif
 
 namespace Model {
 std::atomic<int> warnings = 0;
+std::atomic<int> remarks = 0;
+thread_local GoProcess::Process *closedByHandler = nullptr;
 std::unique_ptr<Threads> threads;
+
+bool mayWaitLong()
+{
+    // It takes as long as hundreds of programs do.
+    static std::atomic<int> asked = 0;
+    return asked++ % 1000 == 50;
+}
 } // namespace Model
 
 using namespace Model;
@@ -46,7 +59,18 @@ public:
     {
         const std::lock_guard lock(m_mutex);
         m_text = "The program that ran, by " + std::string(runner) + "():\n" + toCpp(program);
+        m_heard.clear();
         ++m_count;
+    }
+    void heard(const QString &warning)
+    {
+        const std::lock_guard lock(m_mutex);
+        m_heard << warning;
+    }
+    std::string warnings() const
+    {
+        const std::lock_guard lock(m_mutex);
+        return m_heard.join(QLatin1Char('\n')).toStdString();
     }
     /// Without the lock, as the program is about to end anyway.
     const std::string &text() const { return m_text; }
@@ -60,6 +84,7 @@ private:
     mutable std::mutex m_mutex;
     std::string m_text;
     int m_count = 0;
+    QStringList m_heard;
 };
 
 /// Ends the test with a message if one program takes a minute.
@@ -95,7 +120,13 @@ private:
     TestSupport::Thread m_thread; // the last member: joined first
 };
 
-#ifdef Q_OS_UNIX
+#ifdef __SANITIZE_ADDRESS__
+/// What the sanitizer calls when it has found something.
+void printProgram()
+{
+    std::fprintf(stderr, "%s", Current::instance().text().c_str());
+}
+#elif defined(Q_OS_UNIX)
 void printAndDie(int signal)
 {
     const std::string &text = Current::instance().text();
@@ -105,12 +136,31 @@ void printAndDie(int signal)
 }
 #endif
 
+/// The model counts refusals.
+void heard(const QString &text)
+{
+    static const QStringList others { QStringLiteral("does not run its steps"),
+                                      QStringLiteral("has blocked its thread"),
+                                      QStringLiteral("is blocked in a wait while"),
+                                      QStringLiteral("threads for works are blocked") };
+    if (TestSupport::isUnheardError(text))
+        return;
+    if (std::any_of(others.begin(), others.end(),
+                    [&text](const QString &other) { return text.contains(other); }))
+        ++remarks;
+    else if (!Uncounted::isAny()) {
+        ++warnings;
+        Current::instance().heard(text);
+    }
+    if (closedByHandler && text.contains(QLatin1String("has blocked its thread")))
+        closedByHandler->close();
+    Intruder::callFromHandler();
+}
+
 void handleMessage(QtMsgType type, const QMessageLogContext &context, const QString &text)
 {
     if (type == QtWarningMsg && std::strcmp(context.category, "goprocess") == 0) {
-        // The model counts refusals.
-        if (!TestSupport::isUnheardError(text))
-            ++warnings;
+        heard(text);
         return;
     }
     std::fprintf(stderr, "%s\n", qPrintable(text));
@@ -127,27 +177,51 @@ int fromEnvironment(const char *name, int otherwise)
 
 // --- Programs ------------------------------------------------------------------------------------
 
+/// How often each comes. GOPROCESS_MODEL_WITHOUT names some that do not, separated by commas.
+std::vector<Kind> weightedKinds()
+{
+    constexpr std::pair<int, Kind> weights[] {
+        { 6, Kind::Create },
+        { 3, Kind::Destroy },
+        { 8, Kind::AddChild },
+        { 4, Kind::AddChildNoWait },
+        { 6, Kind::WaitFor },
+        { 4, Kind::Go },
+        { 3, Kind::ReturnFromWork },
+        { 4, Kind::Hold },
+        { 4, Kind::Release },
+        { 6, Kind::Close },
+        { 4, Kind::CloseAfterChildren },
+        { 2, Kind::SetTeardown },
+        { 4, Kind::MoveAway },
+        { 3, Kind::FinishFuture },
+        { 2, Kind::Wait },
+        { 2, Kind::CloseAndWait },
+        { 5, Kind::Deliver },
+        { 3, Kind::Helper },
+        { 2, Kind::Intrude },
+        { 2, Kind::DeleteLater },
+        { 4, Kind::NewThread },
+        { 4, Kind::EndThread },
+        { 2, Kind::Nest },
+        { 1, Kind::Relocate },
+        { 1, Kind::Cap },
+        { 1, Kind::BeClosed },
+    };
+    const QStringList without =
+            qEnvironmentVariable("GOPROCESS_MODEL_WITHOUT").split(QLatin1Char(','));
+    std::vector<Kind> kinds;
+    for (const auto &[weight, kind] : weights) {
+        if (!without.contains(QLatin1String(nameOf(kind))))
+            kinds.insert(kinds.end(), std::size_t(weight), kind);
+    }
+    return kinds;
+}
+
 rc::Gen<Kind> anyKind()
 {
-    return rc::gen::weightedElement<Kind>({
-            { 6, Kind::Create },
-            { 3, Kind::Destroy },
-            { 8, Kind::AddChild },
-            { 4, Kind::AddChildNoWait },
-            { 6, Kind::WaitFor },
-            { 4, Kind::Go },
-            { 3, Kind::ReturnFromWork },
-            { 4, Kind::Hold },
-            { 4, Kind::Release },
-            { 6, Kind::Close },
-            { 4, Kind::CloseAfterChildren },
-            { 2, Kind::SetTeardown },
-            { 2, Kind::MoveAway },
-            { 3, Kind::FinishFuture },
-            { 2, Kind::Wait },
-            { 2, Kind::CloseAndWait },
-            { 5, Kind::Deliver },
-    });
+    static const std::vector<Kind> kinds = weightedKinds();
+    return rc::gen::elementOf(kinds);
 }
 
 rc::Gen<Operation> anyOperation()
@@ -180,7 +254,13 @@ using Runner = QString (*)(const Program &);
 QString runOnce(const char *name, Runner runner, const Program &program)
 {
     Current::instance().begin(name, program);
-    return runner(program);
+    const QString failure = runner(program);
+    if (!failure.isEmpty()) {
+        // What has failed may have left them blocked.
+        static_cast<void>(threads.release());
+        threads = std::make_unique<Threads>();
+    }
+    return failure;
 }
 
 /// Checks \a count random programs; false, and the shrunk program is printed, if one fails.
@@ -192,11 +272,15 @@ bool check(const char *name, Runner runner, int repeats, int count)
     const auto property = [&] {
         const Program program = *anyProgram().as("program");
         // Once one has failed, those that are like it may need some luck to fail as well.
-        for (int i = 0; i < (hasFailed ? repeats : 1); ++i) {
+        const QDeadlineTimer end(std::chrono::seconds(10));
+        for (int i = 0; i < (hasFailed ? repeats : 1) && !(i > 0 && end.hasExpired()); ++i) {
             const QString failure = runOnce(name, runner, program);
             if (!failure.isEmpty()) {
-                hasFailed = true;
-                patience = std::chrono::milliseconds(300);
+                if (!std::exchange(hasFailed, true))
+                    std::cerr << name << ": " << failure.toStdString() << "\nIt has warned:\n"
+                              << Current::instance().warnings() << "\n"
+                              << toCpp(program);
+                patience = std::chrono::seconds(2);
                 smallest = program;
                 reason = failure;
                 RC_FAIL(failure.toStdString());
@@ -246,7 +330,9 @@ void tst_Model::initTestCase()
 {
     qInstallMessageHandler(handleMessage);
     GoProcess::setCloseWarning(std::chrono::minutes(1)); // the watchdog is faster
-#ifdef Q_OS_UNIX
+#ifdef __SANITIZE_ADDRESS__
+    __sanitizer_set_death_callback(printProgram);
+#elif defined(Q_OS_UNIX)
     for (const int signal : { SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL })
         std::signal(signal, printAndDie);
 #endif
@@ -287,6 +373,13 @@ void tst_Model::regressions()
         { Kind::AddChild, 1, 1, Outcome::None, Place::InTeardown, 2, 0 },
     };
     QCOMPARE(runStepByStep(workThatEndsMeanwhile), QString());
+
+    // Its QThread goes while it waits in the destructor of a thread_local object.
+    const Program threadThatWaitsAtItsEnd {
+        { Kind::NewThread, 0, 0, Outcome::None, Place::Now, 0, 0 },
+    };
+    for (int i = 0; i < 100; ++i)
+        QCOMPARE(runTogether(threadThatWaitsAtItsEnd), QString());
 }
 
 void tst_Model::stepByStep()
@@ -305,5 +398,27 @@ void tst_Model::together()
     } while (m_seconds > 0 && !end.hasExpired());
 }
 
-QTEST_GUILESS_MAIN(tst_Model)
+/// The library sends events, which pass this function of its users' as all do.
+class Application : public QCoreApplication
+{
+    Q_OBJECT
+
+public:
+    using QCoreApplication::QCoreApplication;
+
+    bool notify(QObject *receiver, QEvent *event) override
+    {
+        if (event->type() == QEvent::ThreadChange)
+            Intruder::call();
+        return QCoreApplication::notify(receiver, event);
+    }
+};
+
+int main(int argc, char *argv[])
+{
+    const Application application(argc, argv);
+    tst_Model test;
+    return QTest::qExec(&test, argc, argv);
+}
+
 #include "tst_model.moc"
