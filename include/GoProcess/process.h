@@ -50,6 +50,12 @@ using ProcessPtr = std::shared_ptr<Process>;
 /// it (on the library's thread pool, in a destructor, at the end of a thread) a critical message in the category
 /// `goprocess` says so, and it ends there (R26).
 ///
+/// **The end of the program.** When main() has returned, or exit() was called, works that still run are asked to
+/// close and waited for up to 5 s; those that do not end are named in a warning, and their threads are left behind
+/// (R48). For threads that the program has made itself nobody waits: one that may still use the library, or any
+/// object of Qt, is to be joined before, as Qt destroys the QThread of the main thread then. Let works look at isClosing():
+/// one that is left behind goes on while static objects are destroyed.
+///
 /// **Refused** means: the call returns false (an empty pointer, an invalid Hold), a warning in the
 /// logging category `goprocess` says what and why, and nothing has changed (R15).
 ///

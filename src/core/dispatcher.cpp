@@ -611,8 +611,9 @@ Dispatcher::Life Dispatcher::lifeLocked()
 {
     if (!m_finished)
         return lookAtThreadLocked();
-    // A thread that was told to start is a home at once, before it gets to say so.
-    QThread *thread = m_thread.load(std::memory_order_relaxed);
+    // A thread that was told to start is a home at once, before it gets to say so. While it is destroyed its
+    // last signal waits for the lock, if nobody has cut that connection.
+    const QThread *const thread = m_alive.data();
     if (m_life != Life::Live && thread && !m_isGone && thread->isRunning())
         setLifeLocked(Life::Live);
     return m_life;
@@ -1121,9 +1122,14 @@ void Dispatcher::retire(QObject *object, Deletion deletion, const DispatcherRef 
 {
     QThread *thread = object->thread();
     if (thread && thread != QThread::currentThread()) {
-        const DispatcherRef dispatcher = likely && likely->isFor(thread) ? likely : of(thread);
-        const std::lock_guard lock(dispatcher->m_mutex);
-        if (dispatcher->deletesLocked(deletion)) {
+        DispatcherRef dispatcher = likely && likely->isFor(thread) ? likely : known(thread);
+        // If it was destroyed meanwhile the object tells so. Then the pointer is not looked into.
+        if (!dispatcher && object->thread() == thread)
+            dispatcher = of(thread);
+        std::unique_lock<Mutex> lock;
+        if (dispatcher)
+            lock = std::unique_lock(dispatcher->m_mutex);
+        if (dispatcher && dispatcher->deletesLocked(deletion)) {
             dispatcher->retireLocked(object, deletion != Deletion::RunsUserCode);
             return;
         }

@@ -89,7 +89,8 @@ void Process::join(QObject *parent)
     if (parent && !upper)
         d->setOwner(*parent);
     const bool homeless = ThreadContext::current().isLibraryThread || Frame::isInWork();
-    if (homeless && upper && upper->thread() && upper->thread() != thread())
+    if (homeless && upper && upper->thread() && upper->thread() != thread()
+        && !Private::WorkPool::hasProgramEnded())
         moveToThread(upper->thread());
     d->setPlaced(homeless);
     if (upper && !upper->addChild(this))

@@ -387,7 +387,9 @@ ProcessPtr ProcessData::make(QThread *thread, const QString &name)
     auto *process = new Process(*data);
     if (!name.isEmpty())
         process->setName(name);
-    if (thread != process->thread())
+    // Qt destroys the QThread of the main thread at the end of the program, while works that did not end in time
+    // may still make others. Nothing delivers an event there any more.
+    if (thread != process->thread() && !WorkPool::hasProgramEnded())
         process->moveToThread(thread);
     data->setPlaced(true);
     data->setConstructed(Class::Process);

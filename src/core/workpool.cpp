@@ -73,6 +73,8 @@ private:
     QThreadPool *const m_pool;
 };
 
+std::atomic<bool> WorkPool::s_hasProgramEnded = false;
+
 struct WorkPool::EndOfProgram
 {
     Q_DISABLE_COPY_MOVE(EndOfProgram)
@@ -528,6 +530,7 @@ bool WorkPool::isOfCaller(const RunningWork &running)
 /// Asks the works that are left to close, and waits for them, but not for ever (R48).
 void WorkPool::endOfProgram()
 {
+    s_hasProgramEnded.store(true, std::memory_order_release);
     if (Forks::hasLostThreads())
         return; // the works are the parent's, and so are the steps that are left here
     if (Dispatcher *dispatcher = Dispatcher::currentIfAny())

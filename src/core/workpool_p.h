@@ -49,6 +49,10 @@ public:
     /// Never destroyed. Its first use arranges that the end of the program waits for works (R48).
     static WorkPool &instance();
 
+    /// True from the moment at which the end of the program waits for works. Acquire pairs with the release
+    /// there. Who is not waited for then has to end before by himself.
+    static bool hasProgramEnded() { return s_hasProgramEnded.load(std::memory_order_acquire); }
+
     void submit(Item item);
     void submit(std::vector<Item> items);
     /// Gives a work to a user's pool.
@@ -116,6 +120,8 @@ private:
     void noteStarts(int count);
     bool hasLostThreads() const;
     void fitThreads();
+
+    static std::atomic<bool> s_hasProgramEnded;
 
     /// There are items in the queue. Written under the lock; who lingers looks without it.
     std::atomic<bool> m_hasItems = false;
