@@ -3,6 +3,7 @@
 // turn, medians and ratios. It says what it has seen, and fails only on bad arguments.
 
 #include "benchmark.h"
+#include "grow.h"
 
 #include <QCommandLineParser>
 #include <QCoreApplication>
@@ -216,13 +217,23 @@ int main(int argc, char **argv)
             QStringLiteral("Runs the library's part of the rows once and measures nothing: for "
                            "profilers and counters of instructions."));
     const QCommandLineOption list(QStringLiteral("list"), QStringLiteral("Lists the rows."));
-    parser.addOptions({ json, only, size, times, bare, list });
+    const QCommandLineOption growth(
+            QStringLiteral("grow"),
+            QStringLiteral(
+                    "Prints as CSV what shapes of graphs cost at three sizes, and which of them "
+                    "grow faster than linearly; --row and --scale apply."));
+    const QCommandLineOption strict(
+            QStringLiteral("check"),
+            QStringLiteral("With --grow: the exit status is 1 if one does."));
+    parser.addOptions({ json, only, size, times, bare, list, growth, strict });
     parser.process(app);
 
     bool ok = false;
     const double scale = parser.value(size).toDouble(&ok);
     if (!ok || !(scale > 0))
         giveUp(QStringLiteral("--scale wants a number above 0"));
+    if (parser.isSet(growth))
+        return grow(parser.values(only), scale) || !parser.isSet(strict) ? 0 : 1;
     const int repeats = parser.value(times).toInt(&ok);
     if (!ok || repeats < 1)
         giveUp(QStringLiteral("--repeats wants a number of at least 1"));
