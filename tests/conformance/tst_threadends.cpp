@@ -61,8 +61,8 @@ private:
     std::unique_ptr<Process> m_process; // last, as it waits
 };
 
-/// Releases a hold when its thread destroys what is thread_local: that is after QThread::wait() may
-/// have returned, and the QThread may be gone.
+/// Releases a hold when its thread destroys what is thread_local: before Qt 6.8 that is after QThread::wait()
+/// may have returned, and the QThread may be gone.
 class Last
 {
 public:
@@ -197,6 +197,8 @@ void tst_ThreadEnds::threadLocalDestructorClosesAfterTheQThread()
             process.close();
         }));
         thread->start();
+        if (QT_VERSION >= QT_VERSION_CHECK(6, 8, 0))
+            gone.open();
         QVERIFY(thread->wait(soon()));
         thread.reset();
         gone.open();

@@ -48,8 +48,10 @@ int main(int argc, char **argv)
     const QString file = arguments.value(1);
     const int rounds = arguments.value(2).toInt();
     for (int round = 0; round < rounds; ++round) {
-        QPluginLoader loader(file);
-        loader.setLoadHints({}); // by default unload() leaves the plugin where it is
+        QPluginLoader loader;
+        loader.setLoadHints(
+                {}); // by default unload() leaves it where it is; heeded before the name
+        loader.setFileName(file);
         auto *plugin = qobject_cast<TestPlugin *>(loader.instance());
         if (!plugin)
             return fail("load", loader.errorString());

@@ -38,8 +38,9 @@ void tst_plugin::unloadedByAProcessOfTheTree()
 {
     QList<GoProcess::ProcessError> errors;
     for (int round = 0; round < 20; ++round) {
-        QPluginLoader loader(QStringLiteral(PLUGIN));
-        loader.setLoadHints({});
+        QPluginLoader loader;
+        loader.setLoadHints({}); // newer Qt heeds them only before the name
+        loader.setFileName(QStringLiteral(PLUGIN));
         auto *plugin = qobject_cast<TestPlugin *>(loader.instance());
         QVERIFY2(plugin, qPrintable(loader.errorString()));
         plugin->start(false);

@@ -4,12 +4,12 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
+#include "testedmodel.h"
 #include "testsupport.h"
 #include "threadtime.h"
 
 #include <GoProcess/GoProcess>
 
-#include <QAbstractItemModelTester>
 #include <QCoreApplication>
 #include <QElapsedTimer>
 #include <QPointer>
@@ -33,20 +33,6 @@ using namespace TestSupport;
 using namespace std::chrono_literals;
 
 namespace {
-
-/// A model that the tester of Qt watches: a signal that does not fit its rows fails the test.
-class TestedModel : public ProcessModel
-{
-public:
-    explicit TestedModel(Process *process = nullptr) { setProcess(process); }
-
-private:
-    // Without Qt Gui, the tester of newer Qt looks for the type of its pixmaps once, and finds none.
-    const ExpectWarning m_untyped { QStringLiteral("invalid type, type id: 4097$"), 0, 1,
-                                    QByteArrayLiteral("default") };
-    QAbstractItemModelTester m_tester { this,
-                                        QAbstractItemModelTester::FailureReportingMode::Warning };
-};
 
 /// The rows below \a parent as text, fetched: `name(below)`.
 QString textOf(ProcessModel &model, const QModelIndex &parent = QModelIndex(), int depth = 0)
