@@ -9,6 +9,7 @@
 #include <GoProcess/GoProcess>
 
 #include <QBuffer>
+#include <QElapsedTimer>
 #include <QFile>
 #include <QHostAddress>
 #include <QLocalServer>
