@@ -19,7 +19,8 @@ using namespace TestSupport;
 namespace {
 
 /// The names of the rows below \a parent, fetched: `name(below)`.
-QString textOf(ProcessModel &model, const QModelIndex &parent = QModelIndex(), int depth = 0)
+QString textOf(GoProcess::ProcessModel &model, const QModelIndex &parent = QModelIndex(),
+               int depth = 0)
 {
     model.fetchMore(parent);
     QStringList rows;
