@@ -32,7 +32,9 @@ function(goprocess_compile_options target)
         target_compile_options(${target} PRIVATE /W4)
     else()
         target_compile_options(${target} PRIVATE
-            -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wnon-virtual-dtor
+            -Wall -Wextra -Wpedantic -Wconversion -Wnon-virtual-dtor
+            # Of several files in one, one may have a parameter of the name of a function in another.
+            $<$<NOT:$<BOOL:${CMAKE_UNITY_BUILD}>>:-Wshadow>
             # Part of -Wpedantic, and what qCWarning(category) looks like to Clang.
             $<$<CXX_COMPILER_ID:Clang,AppleClang>:-Wno-gnu-zero-variadic-macro-arguments>
         )

@@ -12,9 +12,9 @@ namespace GoProcess::Private {
 
 namespace {
 
-constexpr std::size_t named = 20;
+constexpr std::size_t mostNamed = 20;
 /// A look at more says nothing new to a reader, and takes its time.
-constexpr std::size_t looked = 100000;
+constexpr std::size_t mostLookedAt = 100000;
 constexpr std::size_t atOnce = 1000;
 
 QString duration(ThreadReport::Clock::time_point since)
@@ -44,7 +44,7 @@ Blockers::Blockers(Resident &root, std::optional<Clock::time_point> begun) : m_b
 
 void Blockers::block(const Blocker &blocker)
 {
-    if (m_blockers.size() < named)
+    if (m_blockers.size() < mostNamed)
         m_blockers.push_back(blocker);
     else
         ++m_more;
@@ -135,7 +135,7 @@ void Blockers::findBelow(std::size_t index)
 {
     const Ref<Resident> node = m_found[index];
     std::vector<NodeRef> nodes;
-    Graph::waitedFor(*node, looked, nodes);
+    Graph::waitedFor(*node, mostLookedAt, nodes);
     if (!add(index, nodes))
         return;
     NodeRef last;
@@ -155,7 +155,7 @@ void Blockers::findBelow(std::size_t index)
 /// False if there is no room for more.
 bool Blockers::add(std::size_t from, const std::vector<NodeRef> &nodes)
 {
-    const std::size_t room = looked - std::min(looked, m_found.size());
+    const std::size_t room = mostLookedAt - std::min(mostLookedAt, m_found.size());
     std::size_t added = 0;
     for (auto node = nodes.cbegin(); node != nodes.cend() && added < room; ++node) {
         if (m_cameFrom.emplace(node->get(), from).second) {

@@ -32,8 +32,8 @@ constexpr std::size_t fewest = 32;
 /// The second report comes this many times as late as the first: after 30 s.
 constexpr int second = 6;
 /// How many closes that are due at once are looked at, and how many of them are named.
-constexpr std::size_t looked = 100;
-constexpr std::size_t named = 20;
+constexpr std::size_t closesLookedAt = 100;
+constexpr std::size_t closesNamed = 20;
 
 } // namespace
 
@@ -244,7 +244,7 @@ void CloseWatch::report(const std::vector<Open> &due)
     for (const Open &open : due) {
         if (open.due > now || open.node->isFinished())
             continue;
-        if (all.size() < looked)
+        if (all.size() < closesLookedAt)
             all.push_back({ open, Blockers(*open.node, open.begun) });
         else
             ++more;
@@ -257,7 +257,7 @@ void CloseWatch::report(const std::vector<Open> &due)
         };
         if (found.open.node->isFinished() || std::any_of(all.cbegin(), all.cend(), includes))
             continue;
-        if (++count > named) {
+        if (++count > closesNamed) {
             ++more;
             continue;
         }

@@ -198,8 +198,6 @@ struct ComponentList
     Component *first = nullptr;
 };
 
-} // namespace
-
 /// All locks of the graph, when the program forks.
 class GraphForkPart final : public ForkPart
 {
@@ -237,7 +235,7 @@ public:
 private:
     bool tryLockComponents()
     {
-        for (Component *component = m_list.first; component; component = component->m_next) {
+        for (Component *component = m_list.first; component; component = component->next()) {
             if (!tryLockShortly(component->mutex)) {
                 unlockComponents(component);
                 return false;
@@ -247,7 +245,7 @@ private:
     }
     void unlockComponents(const Component *end)
     {
-        for (Component *component = m_list.first; component != end; component = component->m_next)
+        for (Component *component = m_list.first; component != end; component = component->next())
             component->mutex.unlock();
     }
 
@@ -256,6 +254,8 @@ private:
     FurtherEdges &m_edges = immortal<FurtherEdges>();
     ComponentList &m_list = immortal<ComponentList>();
 };
+
+} // namespace
 
 Nurseries::Nurseries()
 {

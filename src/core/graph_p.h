@@ -106,9 +106,10 @@ public:
     std::uint32_t rank = 0; ///< Bounds the length of the chain of forwards that ends here.
     const bool nursery;
 
-private:
-    friend class GraphForkPart;
+    /// The next one in the list of all but the nurseries, whose lock the caller has.
+    Component *next() const { return m_next; }
 
+private:
     void enlist();
     void delist();
 

@@ -31,7 +31,7 @@ using Private::Watch;
 namespace {
 
 /// A search takes about so many milliseconds at most at a time,
-constexpr qint64 slice = 6;
+constexpr qint64 searchSlice = 6;
 /// and so many children of a process under its lock.
 constexpr std::size_t atOnce = 1000;
 constexpr qsizetype mostRemaining = 20;
@@ -139,7 +139,7 @@ void CloseMonitor::Count::update()
 {
     QElapsedTimer time;
     time.start();
-    while (takeStep() && !time.hasExpired(slice)) { }
+    while (takeStep() && !time.hasExpired(searchSlice)) { }
     if (!m_time.isValid()) {
         sweep(time);
         return;
@@ -161,7 +161,7 @@ void CloseMonitor::Count::update()
 /// Destroys a part of what was counted before.
 void CloseMonitor::Count::sweep(const QElapsedTimer &time)
 {
-    while (!time.hasExpired(slice)) {
+    while (!time.hasExpired(searchSlice)) {
         if (!m_old.sweepOne())
             return;
     }

@@ -31,7 +31,7 @@ constexpr std::size_t mostClosed = 100;
 /// for so many milliseconds.
 constexpr qint64 closedFor = 2000;
 /// An update takes about so many milliseconds at most, what views do with it included.
-constexpr qint64 slice = 6;
+constexpr qint64 updateSlice = 6;
 /// So many rows come or go at once, between two looks at the time.
 constexpr std::size_t rowsAtOnce = 100;
 constexpr std::size_t mostWaitedFor = 20;
@@ -127,7 +127,7 @@ void ProcessModel::Rows::update()
     time.start();
     m_isBusy = true;
     removeClosed(time);
-    while (!time.hasExpired(slice) && !m_mustReset) {
+    while (!time.hasExpired(updateSlice) && !m_mustReset) {
         if (m_changed.empty())
             m_watch.take(atOnce, m_changed);
         if (m_changed.empty())
@@ -142,7 +142,7 @@ void ProcessModel::Rows::update()
     m_isBusy = false;
     resetIfNeeded();
     const bool isOldGone = m_old.sweep(time);
-    if (time.hasExpired(slice) || !isOldGone || !m_changed.empty() || !m_closed.empty())
+    if (time.hasExpired(updateSlice) || !isOldGone || !m_changed.empty() || !m_closed.empty())
         m_watch.updateSoon();
 }
 
@@ -154,7 +154,7 @@ ProcessModel::Rows::Old::~Old()
 /// Destroys a part of it; true if nothing is left.
 bool ProcessModel::Rows::Old::sweep(const QElapsedTimer &time)
 {
-    while (!time.hasExpired(slice)) {
+    while (!time.hasExpired(updateSlice)) {
         if (!sweepOne())
             return true;
     }
@@ -278,7 +278,7 @@ bool ProcessModel::Rows::isBelowNoRoot(const Node &node) const
 /// Whoever stands for a root that does not exist leaves its place when there is one.
 void ProcessModel::Rows::checkCycles(const QElapsedTimer &time)
 {
-    if (!m_mustCheckCycles || time.hasExpired(slice))
+    if (!m_mustCheckCycles || time.hasExpired(updateSlice))
         return;
     m_mustCheckCycles = false;
     std::vector<NodeRef> nodes;
@@ -370,7 +370,7 @@ void ProcessModel::Rows::removeClosed(const QElapsedTimer &time)
         row->isDue = true;
         over -= std::min<std::size_t>(over, 1);
     }
-    while (!m_closed.empty() && m_closed.front().second->isDue && !time.hasExpired(slice)) {
+    while (!m_closed.empty() && m_closed.front().second->isDue && !time.hasExpired(updateSlice)) {
         Row &next = *m_closed.front().second;
         if (!removeBelow(next, time))
             return;
@@ -606,7 +606,7 @@ bool ProcessModel::Rows::removeBelow(Row &row, const QElapsedTimer &time)
             next = next->below.back().get();
         if (next == &row)
             break;
-        if (time.hasExpired(slice))
+        if (time.hasExpired(updateSlice))
             return false;
         Row &above = *next->above;
         const int end = next->index + 1;

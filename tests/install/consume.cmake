@@ -30,10 +30,11 @@ function(configure source binary)
     )
 endfunction()
 
-# Shared is what comes without asking.
-set(kind_option)
+# Shared is what comes without asking. The library may be part of a project whose files are compiled several
+# at once, which takes a third of the time.
+set(library_options -D CMAKE_UNITY_BUILD=ON)
 if(KIND STREQUAL static)
-    set(kind_option -D BUILD_SHARED_LIBS=OFF)
+    list(APPEND library_options -D BUILD_SHARED_LIBS=OFF)
 endif()
 
 if(WAY STREQUAL find_package)
@@ -41,7 +42,7 @@ if(WAY STREQUAL find_package)
         set(LIBRARY_BUILD ${work}/library)
         configure(${GOPROCESS_SOURCE_DIR} ${LIBRARY_BUILD}
             -D GOPROCESS_BUILD_TESTS=OFF -D GOPROCESS_BUILD_DEMO=OFF -D GOPROCESS_BUILD_QML=${QML} -D GOPROCESS_BUILD_CONTROLS=${CONTROLS}
-            ${kind_option})
+            ${library_options})
         run(${CMAKE_COMMAND} --build ${LIBRARY_BUILD} --parallel)
     endif()
     run(${CMAKE_COMMAND} --install ${LIBRARY_BUILD} --prefix ${work}/installed)
@@ -56,7 +57,7 @@ if(WAY STREQUAL find_package)
     configure(${work}/consumer ${work}/build -D GoProcess_ROOT=${work}/moved)
 else()
     configure(${work}/consumer ${work}/build
-        -D GOPROCESS_SOURCE_DIR=${GOPROCESS_SOURCE_DIR} ${kind_option})
+        -D GOPROCESS_SOURCE_DIR=${GOPROCESS_SOURCE_DIR} ${library_options})
 endif()
 
 run(${CMAKE_COMMAND} --build ${work}/build --parallel)
