@@ -108,6 +108,16 @@ qint64 positionIn(qint64 process, const QByteArray &path);
 /// True if SIGSTOP has halted \a process.
 bool isStopped(qint64 process);
 
+#ifdef DEMO_PROGRAM
+/// The program that a test is about.
+inline QByteArray demoProgram()
+{
+    return DEMO_PROGRAM;
+}
+#else
+QByteArray demoProgram();
+#endif
+
 /// One run of the program.
 class Run
 {
@@ -115,7 +125,7 @@ public:
     /// \a standardError and \a program: files other than a pipe of the test and its own program.
     explicit Run(const QByteArrayList &arguments, const std::function<void()> &beforeExec = nullptr,
                  const QString &standardError = QString(),
-                 const QByteArray &program = DEMO_PROGRAM);
+                 const QByteArray &program = demoProgram());
     ~Run();
 
     /// True once the program has printed \a text to standard error; false if it ended without, or
