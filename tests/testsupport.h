@@ -332,6 +332,14 @@ private:
     int m_count = 0;
 };
 
+/// Disconnects all slots of \a object, those of the library too. Newer Qt warns of it.
+inline bool disconnectAll(QObject &object)
+{
+    const ExpectWarning warning(QStringLiteral("wildcard call disconnects from destroyed signal"), 0, 1,
+                                QByteArrayLiteral("default"));
+    return object.disconnect();
+}
+
 /// Blocks whoever passes until it is opened.
 class Gate
 {

@@ -337,7 +337,7 @@ void tst_AdaptorsIo::disconnectOfASocket()
     socket->connectToHost(QHostAddress::LocalHost, stuck.server.serverPort());
     QVERIFY(socket->waitForConnected());
     const std::unique_ptr<Process> process(adopt(socket.get()));
-    socket->disconnect(); // of all slots, also those of the adaptor
+    disconnectAll(*socket);
     if (isDestroyed)
         socket.reset();
     else

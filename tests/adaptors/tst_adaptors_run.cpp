@@ -178,7 +178,7 @@ void tst_AdaptorsRun::disconnectOfTheProgram()
     auto program = std::make_unique<QProcess>();
     start(*program, obeys);
     const std::unique_ptr<Process> process(adopt(program.get(), nullptr, 60s));
-    program->disconnect(); // of all slots, also those of the adaptor
+    disconnectAll(*program);
     if (isDestroyed) {
         program->kill();
         QVERIFY(program->waitForFinished());

@@ -302,7 +302,7 @@ void tst_ThreadEnds::disconnectedThreadIsKnownToHaveFinished()
     known.moveToThread(&thread);
     thread.start();
     QVERIFY(!known.closeAndWait());
-    QVERIFY(thread.disconnect());
+    QVERIFY(disconnectAll(thread));
     Process process([&] { ++tornDown; });
     process.moveToThread(&thread);
     thread.quit();
@@ -321,7 +321,7 @@ void tst_ThreadEnds::disconnectedThreadIsNotTakenForAnotherAtItsAddress()
         thread->start();
         QVERIFY(!known.closeAndWait());
     }
-    QVERIFY(thread->disconnect());
+    QVERIFY(disconnectAll(*thread));
     thread->quit();
     QVERIFY(thread->wait(soon()));
     thread.emplace();
