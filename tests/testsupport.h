@@ -335,8 +335,8 @@ private:
 /// Disconnects all slots of \a object, those of the library too. Newer Qt warns of it.
 inline bool disconnectAll(QObject &object)
 {
-    const ExpectWarning warning(QStringLiteral("wildcard call disconnects from destroyed signal"), 0, 1,
-                                QByteArrayLiteral("default"));
+    const ExpectWarning warning(QStringLiteral("wildcard call disconnects from destroyed signal"),
+                                0, 1, QByteArrayLiteral("default"));
     return object.disconnect();
 }
 

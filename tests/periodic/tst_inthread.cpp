@@ -248,7 +248,7 @@ void InThread::destroyedContextClosesThoughItWasDisconnected()
     auto context = std::make_unique<Sender>();
     int runs = 0;
     const ProcessPtr process = tick(1ms, context.get(), [&] { ++runs; });
-    disconnectAll(*context);
+    TestSupport::disconnectAll(*context);
     context.reset();
     QTRY_VERIFY(process->isClosed()); // with the next beat
     QCOMPARE(runs, 0);
