@@ -93,7 +93,7 @@ void Deletions::r43_itStillComesWhereThereIsNoHome()
         CHECK(work.addChild(process));
         connect(
                 process, &Process::stateChanged, process,
-                [&log, process](Process::State now) {
+                [process](Process::State now) {
                     if (now == Process::State::Closed)
                         delete process;
                 },

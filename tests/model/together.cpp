@@ -718,7 +718,7 @@ void Together::nest()
         return;
     const Counting nested(depth.nestedLoops);
     QEventLoop loop;
-    QTimer::singleShot(1, &loop, &QEventLoop::quit);
+    QTimer::singleShot(std::chrono::milliseconds(1), &loop, &QEventLoop::quit);
     loop.exec();
 }
 
