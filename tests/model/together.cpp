@@ -869,7 +869,9 @@ void Together::destroy(const SubjectPtr &subject)
             return;
         }
         Process *const process = subject->process.release();
-        QObject::connect(process, &QObject::destroyed, [this] { --m_deletions; });
+        QObject::connect(
+                process, &QObject::destroyed, process, [this] { --m_deletions; },
+                Qt::DirectConnection);
         process->deleteLater();
     });
 }
