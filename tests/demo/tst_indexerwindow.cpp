@@ -142,7 +142,10 @@ void tst_IndexerWindow::type(const char *field, const QString &text) const
     const QQuickItem *target = item(field);
     const QPointF middle = target->mapToScene({ target->width() / 2, target->height() / 2 });
     QTest::mouseClick(m_window->window(), Qt::LeftButton, {}, middle.toPoint());
+    QTRY_VERIFY_WITH_TIMEOUT(target->hasActiveFocus(), milliseconds);
     QTest::keySequence(m_window->window(), QKeySequence::SelectAll);
+    QTRY_COMPARE_WITH_TIMEOUT(target->property("selectedText"), target->property("text"),
+                              milliseconds);
     for (const QChar c : text)
         QTest::keyClick(m_window->window(), c.toLatin1());
 }
