@@ -2,6 +2,7 @@
 // What is left of works that have closed, in allocations that were not freed. Alone in its program, as it
 // replaces what allocates.
 
+#include "countingallocator.h"
 #include "testsupport.h"
 
 #include <QObject>
@@ -10,9 +11,7 @@
 #include <QThread>
 
 #include <atomic>
-#include <cstdlib>
 #include <memory>
-#include <new>
 
 using GoProcess::Process;
 using GoProcess::ProcessPtr;
@@ -20,9 +19,6 @@ using GoProcess::ProcessPtr;
 using namespace TestSupport;
 
 namespace {
-
-// Relaxed: the numbers alone count.
-std::atomic<int> allocations = 0;
 
 constexpr int many = 6000;
 
@@ -40,14 +36,14 @@ void runWorks(Process &root)
 /// True of what is below an allocation for ten works: each that is kept has five or more.
 bool isFlatAfter(int before)
 {
-    return allocations.load(std::memory_order_relaxed) - before < many / 10;
+    return allocationsLeft.load(std::memory_order_relaxed) - before < many / 10;
 }
 
 /// The works of a thread that does not come by. The first of them may stay: some wait for it.
 void verifyWorksAreFlat(Process &root)
 {
     runWorks(root);
-    const int before = allocations.load(std::memory_order_relaxed);
+    const int before = allocationsLeft.load(std::memory_order_relaxed);
     runWorks(root);
     QTRY_VERIFY_WITH_TIMEOUT(isFlatAfter(before), 10000);
 }
@@ -84,28 +80,6 @@ private:
 };
 
 } // namespace
-
-// Libraries that the program is linked with use these, too.
-void *operator new(std::size_t size)
-{
-    void *const memory = std::malloc(size ? size : 1);
-    if (!memory)
-        throw std::bad_alloc();
-    allocations.fetch_add(1, std::memory_order_relaxed);
-    return memory;
-}
-
-void operator delete(void *memory) noexcept
-{
-    if (memory)
-        allocations.fetch_sub(1, std::memory_order_relaxed);
-    std::free(memory);
-}
-
-void operator delete(void *memory, std::size_t) noexcept
-{
-    operator delete(memory);
-}
 
 class Memory : public QObject
 {

@@ -2,6 +2,7 @@
 // What a blocking wait looks at, beside the steps that it runs. Alone in its program, as it replaces what
 // allocates: a look at everything that a wait waits for makes a list of that.
 
+#include "countingallocator.h"
 #include "testsupport.h"
 
 #include <QObject>
@@ -10,45 +11,13 @@
 #include <QThread>
 
 #include <atomic>
-#include <cstdlib>
 #include <functional>
 #include <memory>
-#include <new>
 #include <vector>
 
 using GoProcess::Process;
 
 using namespace TestSupport;
-
-namespace {
-
-/// What the watched thread has allocated. Relaxed: it only counts, and is read by those who have met that
-/// thread.
-std::atomic<std::size_t> allocated = 0;
-thread_local bool isWatched = false;
-
-} // namespace
-
-// Libraries that the program is linked with use these, too.
-void *operator new(std::size_t size)
-{
-    void *const memory = std::malloc(size ? size : 1);
-    if (!memory)
-        throw std::bad_alloc();
-    if (isWatched)
-        allocated.fetch_add(size, std::memory_order_relaxed);
-    return memory;
-}
-
-void operator delete(void *memory) noexcept
-{
-    std::free(memory);
-}
-
-void operator delete(void *memory, std::size_t) noexcept
-{
-    std::free(memory);
-}
 
 class WaitLooks : public QObject
 {
@@ -95,7 +64,7 @@ void WaitLooks::r37_threadsThatComeAndGoDoNotMakeAWaitLookAtAll()
             while (!visitors[std::size_t(i)]->isClosed())
                 std::this_thread::yield();
             if (i == 0)
-                looked = allocated.load(std::memory_order_relaxed);
+                looked = allocatedWatched.load(std::memory_order_relaxed);
             if (i == threads)
                 break;
             if (isStarted) {
@@ -110,7 +79,7 @@ void WaitLooks::r37_threadsThatComeAndGoDoNotMakeAWaitLookAtAll()
                 CHECK(!process.closeAndWait());
             }
         }
-        looked = allocated.load(std::memory_order_relaxed) - looked;
+        looked = allocatedWatched.load(std::memory_order_relaxed) - looked;
         root.close();
     });
     isWatched = true;

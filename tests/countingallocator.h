@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: MIT
+// An allocator that counts. It replaces that of the program: for the one source file of a test.
+
+#ifndef GOPROCESS_COUNTINGALLOCATOR_H
+#define GOPROCESS_COUNTINGALLOCATOR_H
+
+#include <atomic>
+#include <cstddef>
+#include <cstdlib>
+#include <new>
+
+namespace {
+
+/// Those that are not freed, of all threads. Relaxed, as all here: it only counts, and is read by those who
+/// have met the threads whose allocations they ask for.
+std::atomic<int> allocationsLeft = 0;
+/// The bytes that watched threads have allocated.
+std::atomic<std::size_t> allocatedWatched = 0;
+/// True while those of this thread count there.
+[[maybe_unused]] thread_local bool isWatched = false;
+
+void *allocate(std::size_t size) noexcept
+{
+    void *const memory = std::malloc(size ? size : 1);
+    if (!memory)
+        return nullptr;
+    allocationsLeft.fetch_add(1, std::memory_order_relaxed);
+    if (isWatched)
+        allocatedWatched.fetch_add(size, std::memory_order_relaxed);
+    return memory;
+}
+
+void release(void *memory) noexcept
+{
+    if (memory)
+        allocationsLeft.fetch_sub(1, std::memory_order_relaxed);
+    std::free(memory);
+}
+
+} // namespace
+
+// Libraries that the program is linked with use these, too. Sanitizers have an own one that does not throw.
+void *operator new(std::size_t size)
+{
+    if (void *const memory = allocate(size))
+        return memory;
+    throw std::bad_alloc();
+}
+
+void *operator new(std::size_t size, const std::nothrow_t & /*nothrow*/) noexcept
+{
+    return allocate(size);
+}
+
+void operator delete(void *memory) noexcept
+{
+    release(memory);
+}
+
+void operator delete(void *memory, std::size_t) noexcept
+{
+    release(memory);
+}
+
+void operator delete(void *memory, const std::nothrow_t & /*nothrow*/) noexcept
+{
+    release(memory);
+}
+
+#endif
