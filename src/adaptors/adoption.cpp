@@ -88,9 +88,9 @@ bool isHomelessHere()
 Process *refuseAdoption(const QString &why, const QObject *parent)
 {
     const auto *process = qobject_cast<const Process *>(parent);
-    warn((process ? QStringLiteral("adopt() with the parent \"%1\" refused: %2")
-                            .arg(process->path(), why)
-                  : QStringLiteral("adopt() refused: %1").arg(why)));
+    warn(process ? QStringLiteral("adopt() with the parent \"%1\" refused: %2")
+                           .arg(process->path(), why)
+                 : QStringLiteral("adopt() refused: %1").arg(why));
     return nullptr;
 }
 

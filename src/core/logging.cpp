@@ -11,16 +11,20 @@
 
 namespace GoProcess::Private {
 
-// In this file alone, so that all goes through it.
-static Q_LOGGING_CATEGORY(lcProcess, "goprocess")
-
 #ifndef QT_NO_DEBUG
-        int &Mutex::held() noexcept
+int &Mutex::held() noexcept
 {
     static thread_local int count = 0;
     return count;
 }
 #endif
+
+namespace {
+
+// In this file alone, so that all goes through it.
+Q_LOGGING_CATEGORY(lcProcess, "goprocess")
+
+} // namespace
 
 void warn(const QString &text)
 {

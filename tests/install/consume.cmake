@@ -31,7 +31,7 @@ function(configure source binary)
 endfunction()
 
 # Shared is what comes without asking. The library may be part of a project whose files are compiled several
-# at once, which takes a third of the time.
+# at once, which takes less than half of the time.
 set(library_options -D CMAKE_UNITY_BUILD=ON)
 if(KIND STREQUAL static)
     list(APPEND library_options -D BUILD_SHARED_LIBS=OFF)
