@@ -45,7 +45,7 @@ QFuture<T> readyFuture(const T &result)
 /// Makes \a token a part of the continuation of \a future. Qt moves out of the function that it runs,
 /// and this one can only be copied: the token stays with the continuation until that goes.
 template<class T>
-void keepWithContinuation(QFuture<T> &future, const std::shared_ptr<char> &token)
+void keepWithContinuation(QFuture<T> future, const std::shared_ptr<char> &token)
 {
     struct Keeper
     {
@@ -97,10 +97,42 @@ struct Continued : QFutureInterfaceBase
     using QFutureInterfaceBase::setContinuation;
 };
 
-template<class T>
-void keepWithContinuation(QFuture<T> &future, const std::shared_ptr<char> &token)
+/// A continuation that Qt keeps for the thread that calls or drops it, which is told to the thread sanitizer.
+template<class F>
+class HandedOver
 {
-    Continued<T>(future).setContinuation([token](const QFutureInterfaceBase &) {});
+public:
+    explicit HandedOver(F function) : m_function(std::move(function)) { }
+    HandedOver(const HandedOver &) = default;
+    HandedOver(HandedOver &&) = default;
+    HandedOver &operator=(const HandedOver &) = delete;
+    HandedOver &operator=(HandedOver &&) = delete;
+    ~HandedOver() { takeOver(this); }
+
+    void operator()(const QFutureInterfaceBase &finished)
+    {
+        takeOver(this);
+        m_function(finished);
+    }
+
+private:
+    F m_function;
+};
+
+template<class T, class F>
+void setContinuation(const QFuture<T> &future, F &&function)
+{
+    using Function = HandedOver<std::decay_t<F>>;
+    std::function<void(const QFutureInterfaceBase &)> continuation(
+            Function(std::forward<F>(function)));
+    handOver(continuation.template target<Function>()); // it stays where it is when this is moved
+    Continued<T>(future).setContinuation(std::move(continuation));
+}
+
+template<class T>
+void keepWithContinuation(const QFuture<T> &future, const std::shared_ptr<char> &token)
+{
+    setContinuation(future, [token](const QFutureInterfaceBase &) {});
 }
 
 /// Calls \a function with the future when that has finished, whether it was cancelled or not: in the
@@ -108,20 +140,10 @@ void keepWithContinuation(QFuture<T> &future, const std::shared_ptr<char> &token
 template<class T, class F>
 void whenFinished(const QFuture<T> &future, F &&function)
 {
-    struct Call
-    {
-        std::decay_t<F> function;
-        void operator()(const QFutureInterfaceBase &finished)
-        {
-            takeOver(this);
-            function(QFutureInterface<T>(finished).future());
-        }
-    };
-
-    std::function<void(const QFutureInterfaceBase &)> continuation(
-            Call { std::forward<F>(function) });
-    handOver(continuation.template target<Call>()); // it stays where it is when this is moved
-    Continued<T>(future).setContinuation(std::move(continuation));
+    setContinuation(future,
+                    [function = std::forward<F>(function)](const QFutureInterfaceBase &finished) {
+                        function(QFutureInterface<T>(finished).future());
+                    });
 }
 
 #endif

@@ -399,7 +399,7 @@ Node::Node(bool isBackground)
 Node::~Node()
 {
     // Whoever made it watched had a reference or the object, so that came before.
-    if (m_isWatched.load(std::memory_order_relaxed))
+    if (isWatched())
         Journal::forget(*this);
     // A parent whose own QObject is gone has let go of its parent, so this goes one level at most.
     if (Node *parent = m_firstParent.load(std::memory_order_relaxed))

@@ -197,7 +197,10 @@ public:
     /// True while a teardown that was set on a Closed process has not completed.
     bool hasLateTeardown() const noexcept { return m_late.load(std::memory_order_acquire); }
     /// Somebody has looked at it from its parent. Relaxed: whoever did has let go of it before it is asked.
-    bool isWatched() const noexcept { return m_isWatched.load(std::memory_order_relaxed); }
+    bool isWatched() const noexcept
+    {
+        return (m_foundBy.load(std::memory_order_relaxed) & Watcher) != 0;
+    }
     /// A number of its own, made when first asked for.
     std::uint64_t id() const noexcept;
 
@@ -224,10 +227,19 @@ protected:
     /// False if the caller's reference is the only one, and nobody can get another.
     bool isShared() const noexcept
     {
-        // Acquire: all that the others did came before. That includes that they watched it.
+        // Acquire: all that the others did came before. That includes that they watched or listed it.
         return m_refs.load(std::memory_order_acquire) != 1
-                || m_isWatched.load(std::memory_order_relaxed);
+                || m_foundBy.load(std::memory_order_relaxed) != Nobody;
     }
+
+    /// Who gets a reference by tryRef(), without having one.
+    enum Finder : std::uint8_t {
+        Nobody = 0,
+        Watcher = 1, ///< A reader of the journal, which has its changes while that has readers.
+        LeftOpenList = 2 ///< The end of the program, by its teardown.
+    };
+    /// Before \a finder finds it. The caller has a reference or the object.
+    void letFind(Finder finder) noexcept { m_foundBy.fetch_or(finder, std::memory_order_relaxed); }
 
 private:
     friend class Change;
@@ -282,9 +294,8 @@ private:
     /// Its steps have something to run, or somebody to tell. Never taken back. Written under the lock
     /// with release; whoever sees it set has seen what the lock guarded then.
     std::atomic<bool> m_hasAudience = false;
-    /// Its changes are noted in the journal while that has readers. Never taken back. See Journal for
-    /// who writes and reads it.
-    std::atomic<bool> m_isWatched = false;
+    /// Finders. None is ever taken back. See isShared() and Journal for who reads it.
+    std::atomic<std::uint8_t> m_foundBy = Nobody;
     // Written under the component's lock with release, read by anybody with acquire.
     std::atomic<NodeState> m_state = NodeState::Running;
     std::atomic<bool> m_finished = false;
@@ -518,7 +529,7 @@ public:
     /// Appends up to \a limit of those whose child \a node is. Takes the lock.
     static void parents(const Node &node, std::size_t limit, std::vector<NodeRef> &found);
     /// From here on its changes are noted.
-    static void watch(Node &node) { node.m_isWatched.store(true, std::memory_order_relaxed); }
+    static void watch(Node &node) { node.letFind(Node::Watcher); }
 
     static TreeErrors treeErrors(const Node &node);
     // The caller holds the lock:

@@ -59,11 +59,11 @@ void Journal::close(JournalReader &reader)
 
 void Journal::write(Node &node)
 {
-    if (!node.m_isWatched.load(std::memory_order_relaxed)) {
+    if (!node.isWatched()) {
         if (s_readersOfAll.load(std::memory_order_relaxed) == 0)
             return;
         // So that it is forgotten when it is destroyed.
-        node.m_isWatched.store(true, std::memory_order_relaxed);
+        node.letFind(Node::Watcher);
     }
     const std::lock_guard lock(readers().mutex);
     for (JournalReader *reader : readers().all) {

@@ -82,7 +82,8 @@ void LeftOpen::warn()
         const std::lock_guard lock(part.mutex);
         for (Teardown *teardown = part.first; teardown && open.size() < looked;
              teardown = teardown->m_next) {
-            // Its memory is there: one that is being destroyed waits for the lock in remove().
+            // Its memory is there: one that is being destroyed waits for the lock in remove(). As it is
+            // listed, its last reference has gone before, which tryRef() sees.
             if (NodeRef node = teardown->m_owner->tryRef())
                 open.push_back(std::move(node));
         }

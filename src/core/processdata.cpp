@@ -146,6 +146,7 @@ bool ProcessData::setTeardown(std::unique_ptr<Teardown> teardown)
             Graph::addAudienceLocked(*this);
             m_hasTeardown = true;
             m_teardown = std::move(teardown);
+            letFind(LeftOpenList);
             LeftOpen::add(*m_teardown, *this);
         }
     }

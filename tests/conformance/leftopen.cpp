@@ -7,12 +7,14 @@
 
 #include <QCoreApplication>
 
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <map>
 #include <memory>
 #include <string>
+#include <thread>
 
 #ifdef Q_OS_UNIX
 #  include <sys/wait.h>
@@ -84,6 +86,23 @@ void stuckClose()
     root->close();
 }
 
+/// Threads destroy Closed processes that had their teardown late while the end of the program looks at them.
+void destroyedMeanwhile()
+{
+    static std::atomic<int> count = 0;
+    for (int i = 0; i < 4; ++i) {
+        std::thread([] {
+            for (;; ++count) {
+                Process process;
+                process.closeAndWait();
+                process.setTeardown([] { });
+            }
+        }).detach();
+    }
+    while (count < 2000)
+        std::this_thread::yield();
+}
+
 #ifdef Q_OS_UNIX
 void forked()
 {
@@ -109,6 +128,7 @@ int main(int argc, char **argv)
         { "many", many },
         { "exitOverTheStack", exitOverTheStack },
         { "stuckClose", stuckClose },
+        { "destroyedMeanwhile", destroyedMeanwhile },
 #ifdef Q_OS_UNIX
         { "forked", forked },
 #endif

@@ -37,6 +37,7 @@ void tst_LeftOpen::endOfProgram_data()
                           << QString();
     QTest::newRow("exitOverTheStack") << begin + u"  /app: 1 teardown\\(s\\)\\n$"_s << QString();
     QTest::newRow("stuckClose") << begin + u"  /app: 1 teardown\\(s\\)\\n$"_s << QString();
+    QTest::newRow("destroyedMeanwhile") << u"^$"_s << QString();
 #ifdef Q_OS_UNIX
     QTest::newRow("forked") << u"^$"_s << u"flushed\n"_s;
 #endif

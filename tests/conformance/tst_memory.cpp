@@ -2,7 +2,7 @@
 // What is left of works that have closed, in allocations that were not freed. Alone in its program, as it
 // replaces what allocates.
 
-#include "countingallocator.h"
+#include "testallocator.h"
 #include "testsupport.h"
 
 #include <QObject>

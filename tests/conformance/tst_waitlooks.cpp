@@ -2,7 +2,7 @@
 // What a blocking wait looks at, beside the steps that it runs. Alone in its program, as it replaces what
 // allocates: a look at everything that a wait waits for makes a list of that.
 
-#include "countingallocator.h"
+#include "testallocator.h"
 #include "testsupport.h"
 
 #include <QObject>

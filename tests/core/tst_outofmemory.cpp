@@ -3,7 +3,7 @@
 // then refused and has changed nothing, or has finished all the same; the graph closes as ever.
 
 #include "driver.h"
-#include "failingallocator.h"
+#include "testallocator.h"
 #include "graph_p.h"
 #include "journal_p.h"
 
@@ -92,14 +92,14 @@ template<class Call>
 bool throwsAfter(int left, Call &&call)
 {
     hasFailed = false;
-    allocationsLeft = left;
+    allocationsAllowed = left;
     bool threw = false;
     try {
         call();
     } catch (const std::bad_alloc &) {
         threw = true;
     }
-    allocationsLeft = -1;
+    allocationsAllowed = -1;
     return threw;
 }
 
@@ -109,9 +109,9 @@ Operation addEdge(EdgeChange (*operation)(Node &, Node &), Owned Fixture::*upper
 {
     return [=](Fixture &fixture) {
         EdgeChange result = operation(*(fixture.*upper), *(fixture.*lower));
-        const int left = std::exchange(allocationsLeft, -1);
+        const int left = std::exchange(allocationsAllowed, -1);
         fixture.driver.take(std::move(result.change));
-        allocationsLeft = left;
+        allocationsAllowed = left;
     };
 }
 
@@ -119,9 +119,9 @@ Operation change(Change (*operation)(Node &), Owned Fixture::*node)
 {
     return [=](Fixture &fixture) {
         Change result = operation(*(fixture.*node));
-        const int left = std::exchange(allocationsLeft, -1);
+        const int left = std::exchange(allocationsAllowed, -1);
         fixture.driver.take(std::move(result));
-        allocationsLeft = left;
+        allocationsAllowed = left;
     };
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Processes without memory. Alone in its program, as it replaces what allocates.
 
-#include "failingallocator.h"
+#include "testallocator.h"
 #include "testsupport.h"
 
 #include <GoProcess/GoProcess>
@@ -49,9 +49,9 @@ void NoMemory::r15_anEdgeWithoutMemoryIsRefused()
             // So that the edge is not the first one of the lower process, which costs nothing.
             QVERIFY(other.addChild(&lower));
             const ExpectWarning refused(QStringLiteral("/upper.*no memory.*/other/lower"), 0, 1);
-            allocationsLeft = failed;
+            allocationsAllowed = failed;
             accepted = (upper.*add)(&lower);
-            allocationsLeft = -1;
+            allocationsAllowed = -1;
             QCOMPARE(refused.count(), accepted ? 0 : 1);
             QVERIFY(!upper.isClosing());
             QVERIFY(!lower.isClosing());

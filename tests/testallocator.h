@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
-// An allocator that counts. It replaces that of the program: for the one source file of a test.
+// An allocator that counts, and fails when it is told to. It replaces that of the program: for the one source
+// file of a test.
 
-#ifndef GOPROCESS_COUNTINGALLOCATOR_H
-#define GOPROCESS_COUNTINGALLOCATOR_H
+#ifndef GOPROCESS_TESTALLOCATOR_H
+#define GOPROCESS_TESTALLOCATOR_H
 
 #include <atomic>
 #include <cstddef>
@@ -13,14 +14,26 @@ namespace {
 
 /// Those that are not freed, of all threads. Relaxed, as all here: it only counts, and is read by those who
 /// have met the threads whose allocations they ask for.
-std::atomic<int> allocationsLeft = 0;
+[[maybe_unused]] std::atomic<int> allocationsLeft = 0;
 /// The bytes that watched threads have allocated.
-std::atomic<std::size_t> allocatedWatched = 0;
+[[maybe_unused]] std::atomic<std::size_t> allocatedWatched = 0;
 /// True while those of this thread count there.
 [[maybe_unused]] thread_local bool isWatched = false;
 
+/// How many allocations of this thread succeed before one fails; negative: all do.
+[[maybe_unused]] thread_local int allocationsAllowed = -1;
+/// One of this thread has failed; for the test to reset.
+[[maybe_unused]] thread_local bool hasFailed = false;
+
 void *allocate(std::size_t size) noexcept
 {
+    if (allocationsAllowed == 0) {
+        allocationsAllowed = -1;
+        hasFailed = true;
+        return nullptr;
+    }
+    if (allocationsAllowed > 0)
+        --allocationsAllowed;
     void *const memory = std::malloc(size ? size : 1);
     if (!memory)
         return nullptr;
