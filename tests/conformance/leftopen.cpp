@@ -95,7 +95,7 @@ void destroyedMeanwhile()
             for (;; ++count) {
                 Process process;
                 process.closeAndWait();
-                process.setTeardown([] { });
+                process.setTeardown([] {});
             }
         }).detach();
     }

@@ -3,9 +3,9 @@
 // then refused and has changed nothing, or has finished all the same; the graph closes as ever.
 
 #include "driver.h"
-#include "testallocator.h"
 #include "graph_p.h"
 #include "journal_p.h"
+#include "testallocator.h"
 
 #include <QTest>
 
