@@ -650,10 +650,12 @@ void Periodic::noWorkBeginsAfterTheClose()
     const auto work = [&] { runs.add(); };
     const ProcessPtr one = onSignal(&sender, &Sender::fired, work);
     const ProcessPtr other = onSignalGo(&sender, &Sender::fired, work);
-    const GoProcess::Hold hold = one->hold(); // its teardown has not begun
+    GoProcess::Hold hold = one->hold(); // its teardown has not begun
     one->close();
     other->close();
     Q_EMIT sender.fired(1);
+    hold.release();
+    QVERIFY(one->waitForClosed(soon()));
     QVERIFY(other->waitForClosed(soon()));
     QCOMPARE(runs.count(), 0);
 }
