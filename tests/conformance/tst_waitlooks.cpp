@@ -115,7 +115,7 @@ void WaitLooks::r23_aWaitThatHasToFinishDoesSoWhileOthersClose()
                 hasFinished = true;
                 promise.finish();
             }));
-    const Error error = process.closeAndWait();
+    const GoProcess::Error error = process.closeAndWait();
     // The last one may be due yet.
     for (const auto &other : others)
         QVERIFY(other->waitForClosed(soon()));
