@@ -7,8 +7,7 @@
 // Everything that crosses threads here goes through std::mutex and std::condition_variable, which
 // thread sanitizers can follow (they cannot follow QSemaphore, nor QSignalSpy across threads).
 //
-// Locals outlive the event loops here, and classes without signals need no moc:
-// clazy:excludeall=lambda-in-connect,missing-qobject-macro
+// Classes without signals need no moc: clazy:excludeall=missing-qobject-macro
 
 #ifndef GOPROCESS_TESTSUPPORT_H
 #define GOPROCESS_TESTSUPPORT_H
@@ -16,21 +15,16 @@
 #include <GoProcess/GoProcess>
 
 #include <QByteArray>
-#include <QCoreApplication>
 #include <QDeadlineTimer>
-#include <QEvent>
 #include <QObject>
 #include <QRegularExpression>
 #include <QString>
 #include <QStringList>
-#include <QTest>
 #include <QThread>
 
-#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstddef>
-#include <cstdio>
 #include <deque>
 #include <functional>
 #include <initializer_list>
@@ -41,10 +35,6 @@
 #include <type_traits>
 #include <utility>
 #include <vector>
-
-#ifdef __GLIBC__
-#  include <malloc.h>
-#endif
 
 namespace TestSupport {
 
@@ -59,10 +49,7 @@ inline QDeadlineTimer soon()
 
 /// The warning of a process that goes with an error that its program has not asked for: most tests that
 /// let something fail do not ask. They need not announce it; those do that prove what it says.
-inline bool isUnheardError(const QString &text)
-{
-    return text.contains(QLatin1String("goes, and nobody has asked what failed"));
-}
+bool isUnheardError(const QString &text);
 
 /// All messages of the test program, and which of them a test has announced.
 class Messages
@@ -77,97 +64,24 @@ public:
         QStringList seen;
     };
 
-    static Messages &instance()
-    {
-        // Never deleted: threads may still warn while the program ends.
-        static auto *const messages = new Messages;
-        return *messages;
-    }
+    static Messages &instance();
 
-    void install()
-    {
-        const std::lock_guard lock(m_mutex);
-        if (!m_installed)
-            m_previous = qInstallMessageHandler(&Messages::handle);
-        m_installed = true;
-    }
+    void install();
 
-    void expect(Expectation *expectation)
-    {
-        const std::lock_guard lock(m_mutex);
-        m_expectations.push_back(expectation);
-    }
+    void expect(Expectation *expectation);
 
-    void forget(Expectation *expectation)
-    {
-        const std::lock_guard lock(m_mutex);
-        for (auto it = m_expectations.begin(); it != m_expectations.end(); ++it) {
-            if (*it == expectation) {
-                m_expectations.erase(it);
-                break;
-            }
-        }
-        if (expectation->seen.size() < expectation->atLeast) {
-            m_failures << QStringLiteral("Expected %1 warning(s) that match '%2', saw %3")
-                                  .arg(expectation->atLeast)
-                                  .arg(expectation->pattern.pattern())
-                                  .arg(expectation->seen.size());
-        }
-    }
+    void forget(Expectation *expectation);
 
-    QStringList seen(const Expectation *expectation) const
-    {
-        const std::lock_guard lock(m_mutex);
-        return expectation->seen;
-    }
+    QStringList seen(const Expectation *expectation) const;
 
-    void fail(const QString &failure)
-    {
-        const std::lock_guard lock(m_mutex);
-        std::fprintf(stderr, "FAILURE: %s\n", qPrintable(failure));
-        m_failures << failure;
-    }
+    void fail(const QString &failure);
 
-    QStringList takeFailures()
-    {
-        const std::lock_guard lock(m_mutex);
-        return std::exchange(m_failures, {});
-    }
+    QStringList takeFailures();
 
 private:
-    static void handle(QtMsgType type, const QMessageLogContext &context, const QString &text)
-    {
-        Messages &self = instance();
-        if (type == QtFatalMsg) {
-            if (self.m_previous)
-                self.m_previous(type, context, text);
-            return;
-        }
-        const std::lock_guard lock(self.m_mutex);
-        if (type == QtWarningMsg || type == QtCriticalMsg) {
-            if (self.isExpected(context, text))
-                return;
-            if (isUnheardError(text))
-                return;
-            self.m_failures << QStringLiteral("Unexpected warning in category '%1': %2")
-                                       .arg(QString::fromUtf8(context.category), text);
-        }
-        std::fprintf(stderr, "%s\n", qPrintable(qFormatLogMessage(type, context, text)));
-    }
+    static void handle(QtMsgType type, const QMessageLogContext &context, const QString &text);
 
-    bool isExpected(const QMessageLogContext &context, const QString &text)
-    {
-        const auto match = std::find_if(m_expectations.begin(), m_expectations.end(),
-                                        [&](const Expectation *expectation) {
-                                            return expectation->seen.size() < expectation->atMost
-                                                    && expectation->category == context.category
-                                                    && expectation->pattern.match(text).hasMatch();
-                                        });
-        if (match == m_expectations.end())
-            return false;
-        (*match)->seen << text;
-        return true;
-    }
+    bool isExpected(const QMessageLogContext &context, const QString &text);
 
     mutable std::mutex m_mutex;
     bool m_installed = false;
@@ -182,108 +96,48 @@ class [[nodiscard]] ExpectWarning
 {
 public:
     explicit ExpectWarning(const QString &pattern, int count = 1,
-                           const QByteArray &category = QByteArrayLiteral("goprocess"))
-    {
-        m_expectation.pattern.setPattern(pattern);
-        m_expectation.pattern.setPatternOptions(QRegularExpression::DotMatchesEverythingOption
-                                                | QRegularExpression::CaseInsensitiveOption);
-        m_expectation.category = category;
-        m_expectation.atLeast = count;
-        m_expectation.atMost = count;
-        Messages::instance().expect(&m_expectation);
-    }
+                           const QByteArray &category = QByteArrayLiteral("goprocess"));
     /// Between \a atLeast and \a atMost of them, where that is up to how threads meet.
     ExpectWarning(const QString &pattern, int atLeast, int atMost,
-                  const QByteArray &category = QByteArrayLiteral("goprocess"))
-        : ExpectWarning(pattern, atMost, category)
-    {
-        m_expectation.atLeast = atLeast;
-    }
+                  const QByteArray &category = QByteArrayLiteral("goprocess"));
     Q_DISABLE_COPY_MOVE(ExpectWarning)
-    ~ExpectWarning() { Messages::instance().forget(&m_expectation); }
+    ~ExpectWarning();
 
     /// The warnings that came so far.
-    QStringList messages() const { return Messages::instance().seen(&m_expectation); }
-    int count() const { return int(messages().size()); }
+    QStringList messages() const;
+    int count() const;
 
 private:
     Messages::Expectation m_expectation;
 };
 
 /// A pattern for a message that names all of \a paths, in any order.
-inline QString naming(const QStringList &paths)
-{
-    QString pattern = QStringLiteral("^");
-    for (const QString &path : paths) {
-        pattern += QStringLiteral("(?=.*(?<![\\w/#])%1(?![\\w/#]))")
-                           .arg(QRegularExpression::escape(path));
-    }
-    return pattern;
-}
+QString naming(const QStringList &paths);
 
 /// A pattern for a message that names \a processes by their paths as they are now.
-inline QString naming(std::initializer_list<const GoProcess::Process *> processes)
-{
-    QStringList paths;
-    for (const GoProcess::Process *const process : processes)
-        paths << process->path();
-    return naming(paths);
-}
+QString naming(std::initializer_list<const GoProcess::Process *> processes);
 
 /// Records a failure from any thread; verify() reports it.
-inline void fail(const QString &failure)
-{
-    Messages::instance().fail(failure);
-}
+void fail(const QString &failure);
 
 /// Call in initTestCase(). Of a close that takes long the library warns when the tests themselves lose
 /// patience: a busy machine, or a sanitizer, is slow.
-inline void begin()
-{
-    Messages::instance().install();
-    GoProcess::setCloseWarning(patience);
-}
+void begin();
 
 /// Call in cleanup(): fails the test if there was a warning that it did not announce, or a failure
 /// in some thread.
-inline void verify()
-{
-    const QStringList failures = Messages::instance().takeFailures();
-    if (!failures.isEmpty())
-        QFAIL(qPrintable(failures.join(QLatin1Char('\n'))));
-}
+void verify();
 
-inline bool check(bool condition, const char *text, const char *file, int line)
-{
-    if (!condition) {
-        fail(QStringLiteral("%1:%2: '%3' is false")
-                     .arg(QString::fromUtf8(file))
-                     .arg(line)
-                     .arg(QString::fromUtf8(text)));
-    }
-    return condition;
-}
+bool check(bool condition, const char *text, const char *file, int line);
 
 /// QVERIFY for slots, works, teardowns and other threads: records the failure and goes on.
 #define CHECK(condition) TestSupport::check(bool(condition), #condition, __FILE__, __LINE__)
 
 /// Delivers what is queued for the main thread's event loop, without any wait of the library.
-inline void deliver()
-{
-    for (int i = 0; i < 3; ++i)
-        QCoreApplication::processEvents();
-}
+void deliver();
 
 /// Bytes that are allocated now, those of Qt included; 0 where that cannot be known.
-inline std::size_t allocatedBytes()
-{
-#if defined(__GLIBC__) && __GLIBC_PREREQ(2, 33)
-    const struct mallinfo2 info = mallinfo2();
-    return info.uordblks + info.hblkhd;
-#else
-    return 0;
-#endif
-}
+std::size_t allocatedBytes();
 
 /// Polls until \a condition holds, without events and without a wait of the library. Where events
 /// are wanted use QTRY_VERIFY.
@@ -305,26 +159,10 @@ bool pollUntil(Condition &&condition)
 class Counter
 {
 public:
-    void add(int count = 1)
-    {
-        const std::lock_guard lock(m_mutex);
-        m_count += count;
-        m_changed.notify_all();
-    }
-    int count() const
-    {
-        const std::lock_guard lock(m_mutex);
-        return m_count;
-    }
+    void add(int count = 1);
+    int count() const;
     /// Blocks until \a count is reached; false, and a failure, if that does not happen.
-    bool waitFor(int count)
-    {
-        std::unique_lock lock(m_mutex);
-        if (m_changed.wait_for(lock, patience, [&] { return m_count >= count; }))
-            return true;
-        fail(QStringLiteral("Waited for %1 events, saw %2").arg(count).arg(m_count));
-        return false;
-    }
+    bool waitFor(int count);
 
 private:
     mutable std::mutex m_mutex;
@@ -333,12 +171,7 @@ private:
 };
 
 /// Disconnects all slots of \a object, those of the library too. Newer Qt warns of it.
-inline bool disconnectAll(QObject &object)
-{
-    const ExpectWarning warning(QStringLiteral("wildcard call disconnects from destroyed signal"),
-                                0, 1, QByteArrayLiteral("default"));
-    return object.disconnect();
-}
+bool disconnectAll(QObject &object);
 
 /// Blocks whoever passes until it is opened.
 class Gate
@@ -347,39 +180,14 @@ public:
     Gate() = default;
     Q_DISABLE_COPY_MOVE(Gate)
     /// Nobody may be left at a gate that goes.
-    ~Gate() { open(); }
+    ~Gate();
 
-    void open()
-    {
-        const std::lock_guard lock(m_mutex);
-        m_open = true;
-        m_changed.notify_all();
-    }
-    bool isOpen() const
-    {
-        const std::lock_guard lock(m_mutex);
-        return m_open;
-    }
+    void open();
+    bool isOpen() const;
     /// Blocks the caller until the gate is open.
-    bool pass()
-    {
-        std::unique_lock lock(m_mutex);
-        ++m_arrivals;
-        m_changed.notify_all();
-        if (m_changed.wait_for(lock, 2 * patience, [&] { return m_open; }))
-            return true;
-        fail(QStringLiteral("A gate was never opened"));
-        return false;
-    }
+    bool pass();
     /// Blocks until \a count callers have come to the gate since it was made.
-    bool waitForArrivals(int count = 1)
-    {
-        std::unique_lock lock(m_mutex);
-        if (m_changed.wait_for(lock, patience, [&] { return m_arrivals >= count; }))
-            return true;
-        fail(QStringLiteral("Waited for %1 at a gate, saw %2").arg(count).arg(m_arrivals));
-        return false;
-    }
+    bool waitForArrivals(int count = 1);
 
 private:
     mutable std::mutex m_mutex;
@@ -395,115 +203,32 @@ public:
     EventLog() = default;
     Q_DISABLE_COPY_MOVE(EventLog)
 
-    void add(const QString &event)
-    {
-        const std::lock_guard lock(m_mutex);
-        m_events << event;
-        m_changed.notify_all();
-    }
-    QStringList events() const
-    {
-        const std::lock_guard lock(m_mutex);
-        return m_events;
-    }
-    QStringList take()
-    {
-        const std::lock_guard lock(m_mutex);
-        return std::exchange(m_events, {});
-    }
-    bool contains(const QString &event) const
-    {
-        const std::lock_guard lock(m_mutex);
-        return m_events.contains(event);
-    }
-    qsizetype count(const QString &event) const
-    {
-        const std::lock_guard lock(m_mutex);
-        return m_events.count(event);
-    }
+    void add(const QString &event);
+    QStringList events() const;
+    QStringList take();
+    bool contains(const QString &event) const;
+    qsizetype count(const QString &event) const;
     /// True if both happened and \a first came before \a second.
-    bool inOrder(const QString &first, const QString &second) const
-    {
-        const std::lock_guard lock(m_mutex);
-        const qsizetype before = m_events.indexOf(first);
-        return before >= 0 && before < m_events.indexOf(second);
-    }
+    bool inOrder(const QString &first, const QString &second) const;
     /// Blocks until \a event is there; false, and a failure, if it does not come.
-    bool waitFor(const QString &event)
-    {
-        std::unique_lock lock(m_mutex);
-        if (m_changed.wait_for(lock, patience, [&] { return m_events.contains(event); }))
-            return true;
-        fail(QStringLiteral("'%1' did not happen; what did: %2")
-                     .arg(event, m_events.join(QStringLiteral(", "))));
-        return false;
-    }
+    bool waitFor(const QString &event);
     /// Blocks until there are \a count events.
-    bool waitForCount(qsizetype count)
-    {
-        std::unique_lock lock(m_mutex);
-        if (m_changed.wait_for(lock, patience, [&] { return m_events.size() >= count; }))
-            return true;
-        fail(QStringLiteral("%1 of %2 events happened: %3")
-                     .arg(m_events.size())
-                     .arg(count)
-                     .arg(m_events.join(QStringLiteral(", "))));
-        return false;
-    }
+    bool waitForCount(qsizetype count);
     /// True if what happened is exactly \a expected, in that order. Prints both otherwise.
-    bool compare(const QStringList &expected) const
-    {
-        const QStringList actual = events();
-        if (actual == expected)
-            return true;
-        std::fprintf(stderr, "expected: %s\nactual:   %s\n",
-                     qPrintable(expected.join(QStringLiteral(", "))),
-                     qPrintable(actual.join(QStringLiteral(", "))));
-        return false;
-    }
+    bool compare(const QStringList &expected) const;
 
     /// Logs "closing NAME" and "closed NAME", in the thread that emits. The name is the process's
     /// own unless given.
-    void watch(GoProcess::Process &process, const QString &as = QString())
-    {
-        const QString name = as.isEmpty() ? process.name() : as;
-        QObject::connect(
-                &process, &GoProcess::Process::closing, &process,
-                [this, name] { add(QStringLiteral("closing ") + name); }, Qt::DirectConnection);
-        QObject::connect(
-                &process, &GoProcess::Process::closed, &process,
-                [this, name] { add(QStringLiteral("closed ") + name); }, Qt::DirectConnection);
-    }
+    void watch(GoProcess::Process &process, const QString &as = QString());
     /// The same, and "state Closing NAME" and "state Closed NAME" for stateChanged().
-    void watchAll(GoProcess::Process &process, const QString &as = QString())
-    {
-        const QString name = as.isEmpty() ? process.name() : as;
-        QObject::connect(
-                &process, &GoProcess::Process::stateChanged, &process,
-                [this, name](GoProcess::Process::State state) {
-                    add(QStringLiteral("state %1 %2").arg(stateName(state), name));
-                },
-                Qt::DirectConnection);
-        watch(process, name);
-    }
+    void watchAll(GoProcess::Process &process, const QString &as = QString());
     /// A teardown that logs "teardown NAME".
     auto teardown(const QString &name)
     {
         return [this, name] { add(QStringLiteral("teardown ") + name); };
     }
 
-    static QString stateName(GoProcess::Process::State state)
-    {
-        switch (state) {
-        case GoProcess::Process::State::Running:
-            return QStringLiteral("Running");
-        case GoProcess::Process::State::Closing:
-            return QStringLiteral("Closing");
-        case GoProcess::Process::State::Closed:
-            return QStringLiteral("Closed");
-        }
-        return QStringLiteral("?");
-    }
+    static QString stateName(GoProcess::Process::State state);
 
 private:
     mutable std::mutex m_mutex;
@@ -518,20 +243,9 @@ class Family
 public:
     Family() = default;
     Q_DISABLE_COPY_MOVE(Family)
-    ~Family()
-    {
-        for (const auto &process : m_processes)
-            process->close();
-        while (!m_processes.empty())
-            m_processes.pop_back();
-    }
+    ~Family();
 
-    GoProcess::Process &add(const QString &name)
-    {
-        m_processes.push_back(std::make_unique<GoProcess::Process>());
-        m_processes.back()->setName(name);
-        return *m_processes.back();
-    }
+    GoProcess::Process &add(const QString &name);
     template<class F>
     GoProcess::Process &add(const QString &name, F &&teardown)
     {
@@ -577,22 +291,12 @@ private:
 class EventLoopThread : public QThread
 {
 public:
-    EventLoopThread() : m_receiver(*this)
-    {
-        m_receiver.moveToThread(this);
-        start();
-    }
+    EventLoopThread();
     Q_DISABLE_COPY_MOVE(EventLoopThread)
-    ~EventLoopThread() override { stop(); }
+    ~EventLoopThread() override;
 
     /// Runs \a function in the event loop of the thread, later; the same one after another.
-    void post(std::function<void()> function)
-    {
-        // The event is posted under the mutex too, which orders all of it before its delivery.
-        const std::lock_guard lock(m_mutex);
-        m_functions.push_back(std::move(function));
-        QCoreApplication::postEvent(&m_receiver, new QEvent(QEvent::User));
-    }
+    void post(std::function<void()> function);
 
     /// Runs \a function in the event loop of the thread and returns what it returns.
     template<class F>
@@ -609,66 +313,26 @@ public:
     }
 
     /// Returns after everything that was posted to the thread's event loop before was delivered.
-    void flush()
-    {
-        run([] {});
-    }
+    void flush();
 
     /// Ends the event loop and waits for the thread.
-    void stop()
-    {
-        if (isFinished())
-            return;
-        // From inside, so that what was posted before is not lost.
-        post([this] { quit(); });
-        waitFor([this] { return m_hasEnded; }, "A thread did not end");
-        wait();
-    }
+    void stop();
 
 protected:
-    void run() override
-    {
-        {
-            const std::lock_guard lock(m_mutex);
-            m_hasEnded = false;
-        }
-        exec();
-        const std::lock_guard lock(m_mutex);
-        m_hasEnded = true;
-        m_changed.notify_all();
-    }
+    void run() override;
 
 private:
     class Receiver final : public QObject
     {
     public:
         explicit Receiver(EventLoopThread &thread) : m_thread(thread) { }
-        bool event(QEvent *event) override
-        {
-            if (event->type() != QEvent::User)
-                return QObject::event(event);
-            m_thread.drain();
-            return true;
-        }
+        bool event(QEvent *event) override;
 
     private:
         EventLoopThread &m_thread;
     };
 
-    void drain()
-    {
-        for (;;) {
-            std::function<void()> function;
-            {
-                const std::lock_guard lock(m_mutex);
-                if (m_functions.empty())
-                    return;
-                function = std::move(m_functions.front());
-                m_functions.pop_front();
-            }
-            function();
-        }
-    }
+    void drain();
 
     template<class F>
     void runAndWait(F &&function)

@@ -9,6 +9,8 @@
 
 #include <GoProcess/GoProcess>
 
+#include <QCoreApplication>
+#include <QEvent>
 #include <QFuture>
 #include <QPointer>
 #include <QPromise>

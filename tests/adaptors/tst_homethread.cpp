@@ -7,6 +7,7 @@
 
 #include <QPointer>
 #include <QPromise>
+#include <QTest>
 
 #include <atomic>
 #include <memory>

@@ -8,6 +8,9 @@
 #include <atomic>
 #include <optional>
 
+#include <QCoreApplication>
+#include <QTest>
+
 using GoProcess::Process;
 
 class tst_homethread_noapp : public QObject

@@ -3,6 +3,8 @@
 
 #include "testsupport.h"
 
+#include <QTest>
+
 using GoProcess::Error;
 using GoProcess::Process;
 

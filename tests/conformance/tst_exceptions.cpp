@@ -7,6 +7,8 @@
 #include <system_error>
 #include <thread>
 
+#include <QTest>
+
 using GoProcess::Error;
 using GoProcess::Process;
 

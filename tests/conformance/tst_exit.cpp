@@ -3,9 +3,12 @@
 
 #include "testsupport.h"
 
+#include <QCoreApplication>
 #include <QProcess>
+#include <QTest>
 #include <QThreadPool>
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 

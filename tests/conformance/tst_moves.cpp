@@ -9,6 +9,7 @@
 
 #include <GoProcess/GoProcess>
 
+#include <QEvent>
 #include <QEventLoop>
 #include <QPromise>
 #include <QTest>

@@ -7,6 +7,7 @@
 #include <GoProcess/GoProcess>
 
 #include <QCoreApplication>
+#include <QEvent>
 #include <QMetaMethod>
 #include <QTest>
 #include <QThread>

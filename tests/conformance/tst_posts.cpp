@@ -6,7 +6,9 @@
 #include <QEventLoop>
 #include <QPointer>
 #include <QPromise>
+#include <QTest>
 
+#include <algorithm>
 #include <atomic>
 #include <memory>
 #include <stdexcept>

@@ -10,6 +10,8 @@
 
 #include <GoProcess/GoProcess>
 
+#include <QCoreApplication>
+#include <QEvent>
 #include <QException>
 #include <QFuture>
 #include <QHash>

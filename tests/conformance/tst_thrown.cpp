@@ -11,6 +11,7 @@
 #include <GoProcess/RateLimiter>
 
 #include <QCoreApplication>
+#include <QEvent>
 #include <QFuture>
 #include <QTest>
 #include <QThread>

@@ -10,6 +10,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include <QTest>
+
 using GoProcess::Error;
 using GoProcess::Process;
 using TestSupport::EventLog;

@@ -8,6 +8,7 @@
 #include <QCoroTimer>
 
 #include <QPromise>
+#include <QTest>
 #include <QTimer>
 
 #include <memory>

@@ -14,6 +14,7 @@
 
 #include <QAction>
 #include <QApplication>
+#include <QCoreApplication>
 #include <QHash>
 #include <QObject>
 #include <QStringList>

@@ -8,6 +8,7 @@
 
 #include <GoProcess/GoProcess>
 
+#include <QCoreApplication>
 #include <QDeadlineTimer>
 #include <QElapsedTimer>
 #include <QFuture>

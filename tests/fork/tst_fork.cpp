@@ -6,6 +6,7 @@
 
 #include <QElapsedTimer>
 #include <QProcess>
+#include <QTest>
 
 class tst_fork : public QObject
 {

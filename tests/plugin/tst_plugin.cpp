@@ -7,6 +7,7 @@
 #include <QLibrary>
 #include <QPluginLoader>
 #include <QProcess>
+#include <QTest>
 
 using GoProcess::Process;
 

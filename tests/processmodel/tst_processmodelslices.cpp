@@ -9,6 +9,7 @@
 
 #include <GoProcess/GoProcess>
 
+#include <QCoreApplication>
 #include <QTest>
 #include <QThread>
 
