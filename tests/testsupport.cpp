@@ -397,6 +397,21 @@ GoProcess::Process &Family::add(const QString &name)
     return *m_processes.back();
 }
 
+Thread::Thread(std::function<void()> function) : m_thread(std::move(function)) { }
+
+Thread &Thread::operator=(Thread &&other) noexcept
+{
+    join();
+    m_thread = std::move(other.m_thread);
+    return *this;
+}
+
+void Thread::join()
+{
+    if (m_thread.joinable())
+        m_thread.join();
+}
+
 EventLoopThread::EventLoopThread() : m_receiver(*this)
 {
     m_receiver.moveToThread(this);
@@ -427,7 +442,7 @@ void EventLoopThread::stop()
         return;
     // From inside, so that what was posted before is not lost.
     post([this] { quit(); });
-    waitFor([this] { return m_hasEnded; }, "A thread did not end");
+    waitFor(m_hasEnded, "A thread did not end");
     wait();
 }
 
@@ -441,6 +456,25 @@ void EventLoopThread::run()
     const std::lock_guard lock(m_mutex);
     m_hasEnded = true;
     m_changed.notify_all();
+}
+
+void EventLoopThread::runAndWait(const std::function<void()> &function)
+{
+    bool done = false;
+    post([&] {
+        function();
+        const std::lock_guard lock(m_mutex);
+        done = true;
+        m_changed.notify_all();
+    });
+    waitFor(done, "A thread did not run the function that it was given");
+}
+
+void EventLoopThread::waitFor(const bool &condition, const char *failure)
+{
+    std::unique_lock lock(m_mutex);
+    if (!m_changed.wait_for(lock, 2 * patience, [&] { return condition; }))
+        qFatal("%s", failure);
 }
 
 void EventLoopThread::drain()

@@ -263,25 +263,13 @@ class Thread
 {
 public:
     Thread() = default;
-    template<class F, std::enable_if_t<std::is_invocable_v<std::decay_t<F> &>, int> = 0>
-    explicit Thread(F &&function) : m_thread(std::forward<F>(function))
-    {
-    }
+    explicit Thread(std::function<void()> function);
     Thread(Thread &&) = default;
-    Thread &operator=(Thread &&other) noexcept
-    {
-        join();
-        m_thread = std::move(other.m_thread);
-        return *this;
-    }
+    Thread &operator=(Thread &&other) noexcept;
     Q_DISABLE_COPY(Thread)
     ~Thread() { join(); }
 
-    void join()
-    {
-        if (m_thread.joinable())
-            m_thread.join();
-    }
+    void join();
 
 private:
     std::thread m_thread;
@@ -304,7 +292,7 @@ public:
     {
         using Result = std::invoke_result_t<F &>;
         if constexpr (std::is_void_v<Result>) {
-            runAndWait(function);
+            runAndWait(std::ref(function));
         } else {
             std::optional<Result> result;
             runAndWait([&] { result.emplace(function()); });
@@ -334,28 +322,11 @@ private:
 
     void drain();
 
-    template<class F>
-    void runAndWait(F &&function)
-    {
-        bool done = false;
-        post([&] {
-            function();
-            const std::lock_guard lock(m_mutex);
-            done = true;
-            m_changed.notify_all();
-        });
-        waitFor([&] { return done; }, "A thread did not run the function that it was given");
-    }
+    void runAndWait(const std::function<void()> &function);
 
     /// Ends the program if \a condition does not come true: the thread has references to what the
     /// caller would take away.
-    template<class Condition>
-    void waitFor(Condition &&condition, const char *failure)
-    {
-        std::unique_lock lock(m_mutex);
-        if (!m_changed.wait_for(lock, 2 * patience, condition))
-            qFatal("%s", failure);
-    }
+    void waitFor(const bool &condition, const char *failure);
 
     std::mutex m_mutex;
     std::condition_variable m_changed;

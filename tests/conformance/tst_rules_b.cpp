@@ -2423,7 +2423,8 @@ void RulesB::r46_aHoldIsReleasedOnceAndInAnyThread()
     QVERIFY(!hold.isValid());
     process.close();
     QVERIFY(!process.waitForClosed(QDeadlineTimer(10)));
-    const Thread releaser([last = std::move(remaining)]() mutable { last.release(); });
+    const Thread releaser(
+            [last = std::make_shared<GoProcess::Hold>(std::move(remaining))] { last->release(); });
     QVERIFY(process.waitForClosed(soon()));
 }
 

@@ -16,7 +16,7 @@ using namespace DemoSupport;
 
 namespace {
 
-constexpr int fileCount = 3000;
+constexpr int fileCount = 1000;
 constexpr int stopCount = TestSupport::underSanitizer ? 20 : 50;
 constexpr int killCount = TestSupport::underSanitizer ? 10 : 20;
 constexpr std::chrono::milliseconds closeTime { 20 }; // about as long as closing takes

@@ -20,9 +20,9 @@ function(run)
     execute_process(COMMAND ${ARGN} COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY)
 endfunction()
 
+# Without a build type, as somebody who asks for none.
 function(configure source binary)
     run(${CMAKE_COMMAND} -S ${source} -B ${binary} -G ${GENERATOR}
-        -D CMAKE_BUILD_TYPE=Debug
         -D CMAKE_CXX_COMPILER=${CXX_COMPILER}
         -D CMAKE_PREFIX_PATH=${PREFIX_PATH}
         -D CMAKE_EXPORT_COMPILE_COMMANDS=ON
@@ -32,7 +32,7 @@ endfunction()
 
 # Shared is what comes without asking. The library may be part of a project whose files are compiled several
 # at once, which takes less than half of the time.
-set(library_options -D CMAKE_UNITY_BUILD=ON)
+set(library_options -D CMAKE_UNITY_BUILD=ON -D CMAKE_UNITY_BUILD_BATCH_SIZE=20)
 if(KIND STREQUAL static)
     list(APPEND library_options -D BUILD_SHARED_LIBS=OFF)
 endif()
