@@ -55,9 +55,9 @@ endfunction()
 
 # Most of the time of a compilation goes into headers of Qt and of the standard library. The presets have
 # them compiled once for all targets. GCC and Clang take them for a target that has more definitions, as
-# long as those headers do not look at them, so that one set serves the library and the demo, and another
-# the tests. Nothing relies on it: builds without the presets, such as those of the package tests, each
-# public header alone, and the programs in the README are compiled without.
+# long as those headers do not look at them, so that one set serves the library and the demo, another the
+# tests, and a third those of QML. Nothing relies on it: builds without the presets, such as that of a project
+# which has the library as a part, each public header alone, and the programs in the README are compiled without.
 option(GOPROCESS_PRECOMPILE_HEADERS "Compile the headers of Qt once for all targets of GoProcess" OFF)
 mark_as_advanced(GOPROCESS_PRECOMPILE_HEADERS)
 

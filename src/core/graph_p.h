@@ -294,7 +294,8 @@ private:
     /// Its steps have something to run, or somebody to tell. Never taken back. Written under the lock
     /// with release; whoever sees it set has seen what the lock guarded then.
     std::atomic<bool> m_hasAudience = false;
-    /// Finders. None is ever taken back. See isShared() and Journal for who reads it.
+    /// Finders; none is ever taken back. Written by letFind(), which owners of a reference or of the object call,
+    /// and read by isShared(): the count of references orders the one before the other. See also Journal.
     std::atomic<std::uint8_t> m_foundBy = Nobody;
     // Written under the component's lock with release, read by anybody with acquire.
     std::atomic<NodeState> m_state = NodeState::Running;

@@ -183,6 +183,43 @@ double latenessOfAModel(int count)
     return metronome.worst();
 }
 
+/// How long a hold() of one process takes at most in another thread while the tree that it is part of is closed and
+/// destroyed, in milliseconds: it waits for the lock of that tree.
+double longestLock(int count)
+{
+    constexpr int groupSize = 1000; // wide, and not flat
+
+    Process root;
+    Process probe(&root);
+    std::vector<std::unique_ptr<Process>> all;
+    Process *group = nullptr;
+    for (int i = 0; i < count; ++i) {
+        Process *process = all.emplace_back(std::make_unique<Process>()).get();
+        if (i % groupSize == 0)
+            root.addChild(group = process);
+        else
+            group->addChild(process);
+    }
+    const GoProcess::Hold first =
+            probe.hold(); // with it, it takes more of them while it is Closing
+    std::atomic<bool> isOver = false;
+    double worst = 0;
+    std::thread prober([&] {
+        while (!isOver) {
+            const auto begin = Clock::now();
+            const GoProcess::Hold hold = probe.hold();
+            const std::chrono::duration<double, std::milli> took = Clock::now() - begin;
+            worst = std::max(worst, took.count());
+        }
+    });
+    root.close();
+    while (!all.empty())
+        all.pop_back();
+    isOver = true;
+    prober.join();
+    return worst;
+}
+
 double buildAndClose(int count)
 {
     return nanosecondsEach(count, [&] {
@@ -275,6 +312,14 @@ void addThreadRows(std::vector<Row> &rows, Scale scale)
                      { {}, [=] { return latenessOfAModel(count); } },
                      {},
                      { { {}, 16 } } });
+    rows.push_back({ QStringLiteral("longest-lock"),
+                     QStringLiteral("how long hold() takes at most while another thread closes and "
+                                    "destroys the tree of %1 around it")
+                             .arg(count),
+                     QStringLiteral("ms"),
+                     { {}, [=] { return longestLock(count); } },
+                     {},
+                     { { {}, 1 } } });
     rows.push_back(
             { QStringLiteral("two-threads"),
               QStringLiteral("a tree of %1 in each of two threads: build and close").arg(count),

@@ -42,7 +42,7 @@ if(WAY STREQUAL find_package)
         set(LIBRARY_BUILD ${work}/library)
         configure(${GOPROCESS_SOURCE_DIR} ${LIBRARY_BUILD}
             -D GOPROCESS_BUILD_TESTS=OFF -D GOPROCESS_BUILD_DEMO=OFF -D GOPROCESS_BUILD_QML=${QML} -D GOPROCESS_BUILD_CONTROLS=${CONTROLS}
-            ${library_options})
+            -D GOPROCESS_PRECOMPILE_HEADERS=ON ${library_options})
         run(${CMAKE_COMMAND} --build ${LIBRARY_BUILD} --parallel)
     endif()
     run(${CMAKE_COMMAND} --install ${LIBRARY_BUILD} --prefix ${work}/installed)
