@@ -103,16 +103,12 @@ void HomeThread::run()
     handOver(this);
 }
 
-/// An event loop delivers nothing once QCoreApplication is gone, and still wakes up for what is posted (R45).
 void HomeThread::runEventLoop()
 {
-    const DispatcherRef here = Dispatcher::current();
-    connect(eventDispatcher(), &QAbstractEventDispatcher::awake, eventDispatcher(), [this, here] {
-        if (QCoreApplication::instance())
-            return;
-        here->drain();
-        here->ringAgain(); // the call of before is lost
-        if (m_isEnding.load(std::memory_order_acquire))
+    Dispatcher::
+            current(); // hears what is posted also when QCoreApplication is gone (R45), before this does
+    connect(eventDispatcher(), &QAbstractEventDispatcher::awake, eventDispatcher(), [this] {
+        if (!QCoreApplication::instance() && m_isEnding.load(std::memory_order_acquire))
             quit();
     });
     exec();
@@ -236,6 +232,7 @@ Process *inThread(const QString &name, QObject *parent)
     Hold hold = end->hold(); // until it knows what it waits for, whoever closes it meanwhile
     if (!Private::ProcessData::of(end.get())->join(upper, "inThread()"))
         return nullptr;
+    Private::Dispatcher::of(thread); // hears it start
     thread->start();
     if (!thread->isRunning()) {
         end->close();

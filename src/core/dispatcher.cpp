@@ -15,6 +15,7 @@
 #include "tsan_p.h"
 #include "workpool_p.h"
 
+#include <QAbstractEventDispatcher>
 #include <QCoreApplication>
 #include <QMetaMethod>
 #include <QStringList>
@@ -447,6 +448,25 @@ void Dispatcher::enter()
     }
     ThreadsOwn::set(DispatcherRef(this));
     ThreadReport::current(); // whoever looks for a home that does not run steps finds its number
+    listen();
+}
+
+/// An event loop delivers nothing once QCoreApplication is gone, and still wakes up for what is posted (R45). That of
+/// the main thread goes with the application.
+void Dispatcher::listen()
+{
+    const QThread *const thread = m_thread.load(std::memory_order_relaxed);
+    QAbstractEventDispatcher *const loop = thread ? thread->eventDispatcher() : nullptr;
+    const QCoreApplication *const application = QCoreApplication::instance();
+    if (!loop || (application && application->thread() == thread))
+        return;
+    const DispatcherRef self(this);
+    QObject::connect(loop, &QAbstractEventDispatcher::awake, loop, [self] {
+        if (QCoreApplication::instance())
+            return;
+        self->drain();
+        self->ringAgain(); // the call of before is lost
+    });
 }
 
 /// The same, unless this was made in vain, or is about to be.
@@ -542,7 +562,8 @@ void Dispatcher::attach()
 
     const std::lock_guard lock(m_mutex);
     // Of the threads of a forked child only those are there that have been here themselves.
-    m_isGone = Forks::isChild() && thread != QThread::currentThread() && thread->isRunning();
+    m_isLate = thread->isRunning();
+    m_isGone = Forks::isChild() && thread != QThread::currentThread() && m_isLate;
     if (m_isGone)
         m_warned.store(true, std::memory_order_relaxed);
     // It may have ended between the connections, or be about to and past telling: whatever it has said
@@ -616,7 +637,14 @@ Dispatcher::Life Dispatcher::lifeLocked()
     const QThread *const thread = m_alive.data();
     if (m_life != Life::Live && thread && !m_isGone && thread->isRunning())
         setLifeLocked(Life::Live);
-    return m_life;
+    return isDeafLocked() ? Life::Fresh : m_life;
+}
+
+/// It was started before it was known here, has not been here since, and no call reaches it while there is no
+/// QCoreApplication: as if it were not started.
+bool Dispatcher::isDeafLocked() const
+{
+    return m_isLate && !m_owner && m_life == Life::Live && !QCoreApplication::instance();
 }
 
 void Dispatcher::forgetThread()
@@ -1008,7 +1036,7 @@ void Dispatcher::flush()
 void Dispatcher::ringLocked()
 {
     QThread *thread = m_thread.load(std::memory_order_relaxed);
-    if (m_rung || !thread || !m_bell || m_life == Life::Ended)
+    if (m_rung || !thread || !m_bell || m_life == Life::Ended || isDeafLocked())
         return;
     handOver(m_bell);
     // By its meta method: this posts one event that carries nothing.
@@ -1040,11 +1068,33 @@ void Dispatcher::ringAgain()
     flush();
 }
 
-/// ~QCoreApplication throws away what is queued in its thread. The next one finds it again.
+void Dispatcher::flushAll()
+{
+    std::vector<DispatcherRef> dispatchers;
+    {
+        Registry &all = registry();
+        const std::lock_guard lock(all.mutex);
+        for (const auto &[thread, dispatcher] : all.dispatchers)
+            dispatchers.push_back(dispatcher);
+    }
+    for (const DispatcherRef &dispatcher : dispatchers) {
+        {
+            const std::lock_guard lock(dispatcher->m_mutex);
+            if (!dispatcher->m_owner)
+                dispatcher->m_rung =
+                        false; // the call may be lost; one too many finds nothing to do
+        }
+        dispatcher->flush();
+    }
+}
+
+/// ~QCoreApplication throws away what is queued in its thread. The next one finds it again, and reaches the threads
+/// that were not called without it.
 static void applicationStarted()
 {
     if (Dispatcher *dispatcher = Dispatcher::currentIfAny())
         dispatcher->ringAgain();
+    Dispatcher::flushAll();
 }
 Q_COREAPP_STARTUP_FUNCTION(applicationStarted)
 

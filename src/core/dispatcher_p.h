@@ -258,6 +258,8 @@ public:
 
     /// A new QCoreApplication: the previous one took the queued call with it.
     void ringAgain();
+    /// The same: those that it can reach and that have steps are called.
+    static void flushAll();
 
     // From any thread:
     /// Sets \a flag under the lock of this dispatcher, and wakes its thread.
@@ -293,6 +295,7 @@ private:
     /// The calling thread runs as the QThread of this from here on.
     void enter();
     void enterIfKnown();
+    void listen();
     /// The calling thread runs nothing any more.
     void leave();
     bool isOwn() const;
@@ -307,6 +310,7 @@ private:
     /// True if the announcement of \a node is due and runs here.
     bool isToAnnounce(const Resident &node) const;
     Life lifeLocked();
+    bool isDeafLocked() const;
     void setLifeLocked(Life life);
     /// Only in its own thread: a step for it may go to the batch without the lock. Not while others
     /// have sent steps that the batch has not got: whoever made one due under the same lock of the
@@ -358,6 +362,7 @@ private:
     Life m_life = Life::Fresh;
     bool m_rung = false; ///< The queued call is on its way.
     bool m_isGone = false; ///< The thread was not copied by a fork.
+    bool m_isLate = false; ///< The thread ran when this was made, which has not heard it start.
     int m_sleepers = 0;
     Bell *m_bell = nullptr;
 

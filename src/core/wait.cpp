@@ -10,6 +10,7 @@
 #include "logging_p.h"
 #include "workpool_p.h"
 
+#include <QCoreApplication>
 #include <QThread>
 
 #include <algorithm>
@@ -54,7 +55,10 @@ void runInstead(Resident &node, Step step, Dispatcher &home, Dispatcher &here)
                      .arg(node.path(),
                           home.life() == Dispatcher::Life::Ended
                                   ? QStringLiteral(" any more (it has finished)")
-                                  : QStringLiteral(" (it was not started)")));
+                                  : QCoreApplication::instance()
+                                  ? QStringLiteral(" (it was not started)")
+                                  : QStringLiteral(
+                                          " (it was not started, or it needs a QCoreApplication)")));
     }
     here.runClaimed(node, step);
 }

@@ -46,6 +46,11 @@ void tst_homethread_noapp::closesWithoutAnApplication()
     Process root;
     Process *const process = GoProcess::inThread(QStringLiteral("worker"), &root);
     QThread *const thread = process->thread();
+    if (before) {
+        TestSupport::Counter running; // its event loop, which Qt wants to begin with an application
+        QVERIFY(process->post([&] { running.add(); }));
+        QVERIFY(running.waitFor(1));
+    }
     app.reset();
     if (after)
         app.emplace(argc, nullptr);
