@@ -39,6 +39,7 @@ private:
     int m_argc = 0;
     std::unique_ptr<QThread> m_thread;
     std::unique_ptr<Process> m_process;
+    std::atomic<bool> m_hasLoop = false;
     std::atomic<int> m_atHome = 0;
     std::atomic<int> m_elsewhere = 0;
 };
@@ -48,6 +49,7 @@ static const QString notRun = QStringLiteral("does not run its steps");
 
 void tst_NoApplication::init()
 {
+    m_hasLoop = false;
     m_atHome = 0;
     m_elsewhere = 0;
     m_thread = std::make_unique<QThread>();
@@ -99,10 +101,9 @@ void tst_NoApplication::goneBeforeTheFirstStep()
     QObject inThread;
     inThread.moveToThread(m_thread.get());
     m_thread->start();
-    Counter running;
     QMetaObject::invokeMethod(
-            &inThread, [&] { running.add(); }, Qt::QueuedConnection);
-    QVERIFY(running.waitFor(1));
+            &inThread, [this] { m_hasLoop = true; }, Qt::QueuedConnection);
+    QVERIFY(pollUntil([&] { return m_hasLoop.load(); }));
     m_process->moveToThread(m_thread.get());
     app.reset();
     closeAndCompare(1, 0);
