@@ -26,21 +26,57 @@ public:
 private:
     void stop() override;
     bool finish(QDeadlineTimer deadline) override;
+    void finished();
+    void waitForFinished();
 
     QFuture<void> m_future;
     const std::function<Error()> m_result;
+    Mutex m_mutex; // guards what follows
+    /// How many wait for the future, and so may use its pool. While there are some the process is not Closed, as the pool may
+    /// be destroyed when it is: the last of them ends it.
+    int m_waiting = 0;
+    bool m_isOver = false;
 };
 
 void FutureAdoption::endIfFinished()
 {
     if (m_future.isFinished())
-        end(m_result());
+        finished();
 }
 
 void FutureAdoption::watch()
 {
     const auto self = std::static_pointer_cast<FutureAdoption>(shared_from_this());
-    whenFutureFinished(m_future, [self] { self->end(self->m_result()); });
+    whenFutureFinished(m_future, [self] { self->finished(); });
+}
+
+void FutureAdoption::finished()
+{
+    {
+        const std::lock_guard lock(m_mutex);
+        if (m_waiting > 0)
+            return;
+        m_isOver = true;
+    }
+    end(m_result());
+}
+
+void FutureAdoption::waitForFinished()
+{
+    {
+        const std::lock_guard lock(m_mutex);
+        if (m_isOver)
+            return;
+        ++m_waiting;
+    }
+    const Error error = m_result();
+    {
+        const std::lock_guard lock(m_mutex);
+        if (--m_waiting > 0)
+            return;
+        m_isOver = true;
+    }
+    end(error);
 }
 
 void FutureAdoption::stop()
@@ -55,7 +91,7 @@ bool FutureAdoption::finish(QDeadlineTimer /*deadline*/)
 {
     if (poolOf(m_future)) {
         const auto self = std::static_pointer_cast<FutureAdoption>(shared_from_this());
-        runBlocking(QStringLiteral("wait for a future"), [self] { self->end(self->m_result()); });
+        runBlocking(QStringLiteral("wait for a future"), [self] { self->waitForFinished(); });
     }
     return true;
 }
