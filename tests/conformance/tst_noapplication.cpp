@@ -44,8 +44,8 @@ private:
     std::atomic<int> m_elsewhere = 0;
 };
 
-static const QString noLoop = QStringLiteral("Cannot be used without QApplication");
-static const QString notRun = QStringLiteral("does not run its steps");
+constexpr QLatin1String noLoop("Cannot be used without QApplication");
+constexpr QLatin1String notRun("does not run its steps");
 
 void tst_NoApplication::init()
 {
