@@ -7,6 +7,7 @@
 #include "core/logging_p.h"
 #include "core/mutex_p.h"
 #include "core/processdata_p.h"
+#include "core/tsan_p.h"
 
 #include <algorithm>
 #include <array>
@@ -604,9 +605,11 @@ QMetaObject::Connection Private::callOnSignals(const QObject *context,
     // Connected first, so that no signal is taken that nobody hears of. The connection owns the watch,
     // and goes with the context, or when it is disconnected.
     const auto watch = std::make_shared<FunctionWatch>(std::move(signals));
+    Private::handOver(watch.get());
     QMetaObject::Connection connection = QObject::connect(
             &watches.relay(), &SignalRelay::raised, context,
             [watch, call = std::move(function)](int signal) {
+                Private::takeOver(watch.get());
                 if (std::binary_search(watch->signals.begin(), watch->signals.end(), signal))
                     call(signal);
             },
