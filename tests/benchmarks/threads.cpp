@@ -146,27 +146,34 @@ double lateness(int count)
     return metronome.worst();
 }
 
+/// \a count processes below \a root, in groups, so that they are many and not flat.
+std::vector<std::unique_ptr<Process>> makeGroups(Process &root, int count)
+{
+    constexpr int groupSize = 1000; // so many children of a process
+
+    std::vector<std::unique_ptr<Process>> all;
+    Process *group = nullptr;
+    for (int i = 0; i < count; ++i) {
+        Process *process = all.emplace_back(std::make_unique<Process>()).get();
+        if (i % groupSize == 0)
+            root.addChild(group = process);
+        else
+            group->addChild(process);
+    }
+    return all;
+}
+
 /// The same of the thread of a model while another thread makes, closes and deletes processes that it
 /// shows.
 double latenessOfAModel(int count)
 {
-    constexpr int groupSize = 1000; // so many children of a process have rows
-
     Process root;
     GoProcess::ProcessModel model;
     model.setProcess(&root);
     QEventLoop loop;
     Metronome metronome;
     std::thread builder([&] {
-        std::vector<std::unique_ptr<Process>> all;
-        Process *group = nullptr;
-        for (int i = 0; i < count; ++i) {
-            Process *process = all.emplace_back(std::make_unique<Process>()).get();
-            if (i % groupSize == 0)
-                root.addChild(group = process);
-            else
-                group->addChild(process);
-        }
+        std::vector<std::unique_ptr<Process>> all = makeGroups(root, count);
         for (const auto &process : all)
             process->close();
         while (!all.empty())
@@ -187,19 +194,9 @@ double latenessOfAModel(int count)
 /// destroyed, in milliseconds: it waits for the lock of that tree.
 double longestLock(int count)
 {
-    constexpr int groupSize = 1000; // wide, and not flat
-
     Process root;
     Process probe(&root);
-    std::vector<std::unique_ptr<Process>> all;
-    Process *group = nullptr;
-    for (int i = 0; i < count; ++i) {
-        Process *process = all.emplace_back(std::make_unique<Process>()).get();
-        if (i % groupSize == 0)
-            root.addChild(group = process);
-        else
-            group->addChild(process);
-    }
+    std::vector<std::unique_ptr<Process>> all = makeGroups(root, count);
     const GoProcess::Hold first =
             probe.hold(); // with it, it takes more of them while it is Closing
     std::atomic<bool> isOver = false;
