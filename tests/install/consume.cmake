@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
-# Builds the program in consumer/ outside the tree with a GoProcess of its own, and runs it.
+# Builds the programs in consumer/ outside the tree with a GoProcess of its own, and runs them.
 #
-# cmake -D WAY=find_package|add_subdirectory -D KIND=shared|static -D GOPROCESS_SOURCE_DIR=...
+# cmake -D "WAYS=add_subdirectory;find_package" -D KIND=shared|static -D GOPROCESS_SOURCE_DIR=...
 #       -D GENERATOR=... -D CXX_COMPILER=... -D PREFIX_PATH=... [-D LIBRARY_BUILD=...]
 #       -D QML=<built> -D CONTROLS=<built> -D QML_DIR=<where it is installed> -P consume.cmake
-# LIBRARY_BUILD is a build of that kind that is installed; without it one is made.
+# One way or both. find_package alone needs LIBRARY_BUILD, a build of that kind, which it installs; after
+# add_subdirectory it is what was built by that.
 cmake_minimum_required(VERSION 3.21)
 
 set(temp $ENV{TMPDIR})
@@ -30,6 +31,54 @@ function(configure source binary)
     )
 endfunction()
 
+# How the program itself was compiled: the warnings and defines of the library must not show.
+function(look_at_commands build)
+    file(READ ${build}/compile_commands.json commands)
+    string(JSON count LENGTH ${commands})
+    math(EXPR last "${count} - 1")
+    set(seen FALSE)
+    foreach(index RANGE ${last})
+        string(JSON file GET ${commands} ${index} file)
+        if(file STREQUAL "${work}/consumer/main.cpp")
+            set(seen TRUE)
+            string(JSON command GET ${commands} ${index} command)
+            if(command MATCHES " (-W[^ ]*|-fvisibility[^ ]*|-fsanitize[^ ]*|-DQT_[A-Z]*NO_C[^ ]*|-DQT_NO_[KF][^ ]*|-DQT_DISABLE[^ ]*|-DGOPROCESS_BUILD[^ ]*)")
+                message(FATAL_ERROR "${CMAKE_MATCH_1} leaks to whoever links the library: ${command}")
+            endif()
+            if(command MATCHES "src/core|/src ")
+                message(FATAL_ERROR "The sources are on the include path: ${command}")
+            endif()
+        endif()
+    endforeach()
+    if(NOT seen)
+        message(FATAL_ERROR "The compilation of the program is not in compile_commands.json.")
+    endif()
+endfunction()
+
+# run_with(<import path> <what it has to print as an error> <program>)
+function(run_with import_path expected program)
+    execute_process(COMMAND ${CMAKE_COMMAND} -E env QT_QPA_PLATFORM=offscreen XDG_RUNTIME_DIR=${work}
+            QML_IMPORT_PATH=${import_path} ${program}
+        COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY ERROR_VARIABLE output)
+    if(NOT output MATCHES "${expected}")
+        message(FATAL_ERROR "${program} printed: ${output}")
+    endif()
+endfunction()
+
+# build_and_run(<build> <import path>): a shared QML module is found where it was installed, and finds its
+# libraries from there; a static one is part of the program.
+function(build_and_run build import_path)
+    run(${CMAKE_COMMAND} --build ${build} --parallel)
+    run(${build}/consumer ${KIND})
+    look_at_commands(${build})
+    if(with_qml AND QML)
+        run_with("${import_path}" "^qml: child\nqml: saved\n$" ${build}/qml_consumer)
+    endif()
+    if(with_qml AND CONTROLS)
+        run_with("${import_path}" shown ${build}/controls_consumer)
+    endif()
+endfunction()
+
 # Shared is what comes without asking. The library may be part of a project whose files are compiled several
 # at once, which takes less than half of the time.
 set(library_options -D CMAKE_UNITY_BUILD=ON -D CMAKE_UNITY_BUILD_BATCH_SIZE=20)
@@ -37,14 +86,21 @@ if(KIND STREQUAL static)
     list(APPEND library_options -D BUILD_SHARED_LIBS=OFF)
 endif()
 
-if(WAY STREQUAL find_package)
-    if(NOT LIBRARY_BUILD)
-        set(LIBRARY_BUILD ${work}/library)
-        configure(${GOPROCESS_SOURCE_DIR} ${LIBRARY_BUILD}
-            -D GOPROCESS_BUILD_TESTS=OFF -D GOPROCESS_BUILD_DEMO=OFF -D GOPROCESS_BUILD_QML=${QML} -D GOPROCESS_BUILD_CONTROLS=${CONTROLS}
-            -D GOPROCESS_PRECOMPILE_HEADERS=ON ${library_options})
-        run(${CMAKE_COMMAND} --build ${LIBRARY_BUILD} --parallel)
+if(add_subdirectory IN_LIST WAYS)
+    # A project that asks for nothing more gets one library; the QML modules are there to be installed.
+    set(qml_options)
+    set(with_qml OFF)
+    if(find_package IN_LIST WAYS)
+        set(qml_options -D GOPROCESS_BUILD_QML=${QML} -D GOPROCESS_BUILD_CONTROLS=${CONTROLS})
+        set(with_qml ON)
+        set(LIBRARY_BUILD ${work}/within)
     endif()
+    configure(${work}/consumer ${work}/within
+        -D GOPROCESS_SOURCE_DIR=${GOPROCESS_SOURCE_DIR} ${qml_options} ${library_options})
+    build_and_run(${work}/within "")
+endif()
+
+if(find_package IN_LIST WAYS)
     run(${CMAKE_COMMAND} --install ${LIBRARY_BUILD} --prefix ${work}/installed)
 
     file(GLOB_RECURSE private ${work}/installed/*_p.h ${work}/installed/*.cpp)
@@ -55,56 +111,8 @@ if(WAY STREQUAL find_package)
     # An installation that has been moved still works.
     file(RENAME ${work}/installed ${work}/moved)
     configure(${work}/consumer ${work}/build -D GoProcess_ROOT=${work}/moved)
-else()
-    configure(${work}/consumer ${work}/build
-        -D GOPROCESS_SOURCE_DIR=${GOPROCESS_SOURCE_DIR} ${library_options})
-endif()
-
-run(${CMAKE_COMMAND} --build ${work}/build --parallel)
-run(${work}/build/consumer ${KIND})
-
-# The QML module is found where it was installed, and finds its libraries from there; a static one is
-# part of the program.
-if(QML AND WAY STREQUAL find_package)
-    set(import_path)
-    if(KIND STREQUAL shared)
-        set(import_path QML_IMPORT_PATH=${work}/moved/${QML_DIR})
-    endif()
-    execute_process(COMMAND ${CMAKE_COMMAND} -E env ${import_path} ${work}/build/qml_consumer
-        COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY ERROR_VARIABLE output)
-    if(NOT output STREQUAL "qml: child\nqml: saved\n")
-        message(FATAL_ERROR "The program that imports the QML module printed: ${output}")
-    endif()
-    if(CONTROLS)
-        execute_process(COMMAND ${CMAKE_COMMAND} -E env QT_QPA_PLATFORM=offscreen
-                XDG_RUNTIME_DIR=${work} ${import_path} ${work}/build/controls_consumer
-            COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY ERROR_VARIABLE output)
-        if(NOT output MATCHES "shown")
-            message(FATAL_ERROR "The program that shows the controls printed: ${output}")
-        endif()
-    endif()
-endif()
-
-# How the program itself was compiled: the warnings and defines of the library must not show.
-file(READ ${work}/build/compile_commands.json commands)
-string(JSON count LENGTH ${commands})
-math(EXPR last "${count} - 1")
-set(seen FALSE)
-foreach(index RANGE ${last})
-    string(JSON file GET ${commands} ${index} file)
-    if(file STREQUAL "${work}/consumer/main.cpp")
-        set(seen TRUE)
-        string(JSON command GET ${commands} ${index} command)
-        if(command MATCHES " (-W[^ ]*|-fvisibility[^ ]*|-fsanitize[^ ]*|-DQT_[A-Z]*NO_C[^ ]*|-DQT_NO_[KF][^ ]*|-DQT_DISABLE[^ ]*|-DGOPROCESS_BUILD[^ ]*)")
-            message(FATAL_ERROR "${CMAKE_MATCH_1} leaks to whoever links the library: ${command}")
-        endif()
-        if(command MATCHES "src/core|/src ")
-            message(FATAL_ERROR "The sources are on the include path: ${command}")
-        endif()
-    endif()
-endforeach()
-if(NOT seen)
-    message(FATAL_ERROR "The compilation of the program is not in compile_commands.json.")
+    set(with_qml ON)
+    build_and_run(${work}/build ${work}/moved/${QML_DIR})
 endif()
 
 file(REMOVE_RECURSE ${work})
