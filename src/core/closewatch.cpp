@@ -192,14 +192,15 @@ void CloseWatch::run()
     lock.unlock();
 }
 
-/// Until the next close is due. Those that are due one shortly after another are looked at together.
+/// Until a little after the next close is due, so that those which are due one shortly after another are
+/// looked at together: what is part of another close is not told of twice.
 void CloseWatch::sleep(std::unique_lock<std::mutex> &lock)
 {
     const auto next = std::min_element(m_open.cbegin(), m_open.cend(),
                                        [](const Open &a, const Open &b) { return a.due < b.due; });
-    const auto together = std::min<std::chrono::milliseconds>(patience() / 10, 100ms);
     // A copy: the wait lets go of the lock, and others add to the list meanwhile.
-    const Clock::time_point until = std::max(next->due, Clock::now() + together);
+    const Clock::time_point until =
+            next->due + std::min<std::chrono::milliseconds>(patience() / 10, 100ms);
     m_wake.wait_until(lock, until);
 }
 
