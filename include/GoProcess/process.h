@@ -383,10 +383,13 @@ GOPROCESS_EXPORT std::chrono::milliseconds closeWarning();
 ///
 /// A close that began at a process (by close() and its like, by a binding, by its destructor, or since its work
 /// has returned) and that has not ended after \a patience is told of in one warning in the category `goprocess`,
-/// whoever waits for it, or nobody, and once more after six times \a patience. The warning names what it waits
-/// for in the end: works, teardowns and slots that run, with their threads, unfinished futures, holds, threads
-/// that do not run steps, and processes that nobody closes; 20 of them, and how many more there are. Closes
-/// that are under way count from when they began. The warning of a blocking wait (R37) comes all the same.
+/// whoever waits for it, or nobody, and once more after six times \a patience. The warning comes a tenth of \a patience
+/// later, at most 100 ms, so that a close is not told of twice if it is part of another one that is due by then.
+///
+/// It names what the close waits for in the end: works, teardowns and slots that run, with their threads, unfinished
+/// futures, holds, threads that do not run steps, and processes that nobody closes; 20 of them, and how many more
+/// there are. Closes that are under way count from when they began. The warning of a blocking wait (R37) comes all
+/// the same.
 GOPROCESS_EXPORT void setCloseWarning(std::chrono::milliseconds patience);
 
 } // namespace GoProcess
