@@ -44,7 +44,7 @@ private:
     std::atomic<int> m_elsewhere = 0;
 };
 
-constexpr QLatin1String noLoop("QEventLoop: Cannot be used without Q");
+constexpr QLatin1String noLoop("QEventLoop: Cannot be used without Q(Core)?Application");
 constexpr QLatin1String notRun("does not run its steps");
 
 void tst_NoApplication::init()

@@ -55,26 +55,30 @@ function(look_at_commands build)
     endif()
 endfunction()
 
-# run_with(<import path> <what it has to print as an error> <program>)
+# run_with(<"" or QML_IMPORT_PATH=...> <what it has to print as an error> <program>)
 function(run_with import_path expected program)
     execute_process(COMMAND ${CMAKE_COMMAND} -E env QT_QPA_PLATFORM=offscreen XDG_RUNTIME_DIR=${work}
-            QML_IMPORT_PATH=${import_path} ${program}
+            ${import_path} ${program}
         COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY ERROR_VARIABLE output)
     if(NOT output MATCHES "${expected}")
         message(FATAL_ERROR "${program} printed: ${output}")
     endif()
 endfunction()
 
-# build_and_run(<build> <import path>): a shared QML module is found where it was installed, and finds its
+# build_and_run(<build> [<where the QML modules were installed>]): a shared one is found there, and finds its
 # libraries from there; a static one is part of the program.
-function(build_and_run build import_path)
+function(build_and_run build)
+    set(import_path)
+    if(ARGN AND KIND STREQUAL shared)
+        set(import_path QML_IMPORT_PATH=${ARGN})
+    endif()
     run(${CMAKE_COMMAND} --build ${build} --parallel)
     run(${build}/consumer ${KIND})
     look_at_commands(${build})
-    if(with_qml AND QML)
+    if(QML)
         run_with("${import_path}" "^qml: child\nqml: saved\n$" ${build}/qml_consumer)
     endif()
-    if(with_qml AND CONTROLS)
+    if(CONTROLS)
         run_with("${import_path}" shown ${build}/controls_consumer)
     endif()
 endfunction()
@@ -86,18 +90,19 @@ if(KIND STREQUAL static)
     list(APPEND library_options -D BUILD_SHARED_LIBS=OFF)
 endif()
 
-if(add_subdirectory IN_LIST WAYS)
+set(qml_options -D GOPROCESS_BUILD_QML=${QML} -D GOPROCESS_BUILD_CONTROLS=${CONTROLS})
+if(NOT find_package IN_LIST WAYS)
     # A project that asks for nothing more gets one library; the QML modules are there to be installed.
     set(qml_options)
-    set(with_qml OFF)
-    if(find_package IN_LIST WAYS)
-        set(qml_options -D GOPROCESS_BUILD_QML=${QML} -D GOPROCESS_BUILD_CONTROLS=${CONTROLS})
-        set(with_qml ON)
-        set(LIBRARY_BUILD ${work}/within)
-    endif()
-    configure(${work}/consumer ${work}/within
+    set(QML OFF)
+    set(CONTROLS OFF)
+endif()
+
+if(add_subdirectory IN_LIST WAYS)
+    set(LIBRARY_BUILD ${work}/within)
+    configure(${work}/consumer ${LIBRARY_BUILD}
         -D GOPROCESS_SOURCE_DIR=${GOPROCESS_SOURCE_DIR} ${qml_options} ${library_options})
-    build_and_run(${work}/within "")
+    build_and_run(${LIBRARY_BUILD})
 endif()
 
 if(find_package IN_LIST WAYS)
@@ -111,7 +116,6 @@ if(find_package IN_LIST WAYS)
     # An installation that has been moved still works.
     file(RENAME ${work}/installed ${work}/moved)
     configure(${work}/consumer ${work}/build -D GoProcess_ROOT=${work}/moved)
-    set(with_qml ON)
     build_and_run(${work}/build ${work}/moved/${QML_DIR})
 endif()
 
