@@ -16,6 +16,7 @@
 #include <QTest>
 #include <QThread>
 
+#include <atomic>
 #include <memory>
 #include <stdexcept>
 #include <vector>
@@ -232,19 +233,20 @@ void tst_Thrown::atTheEndOfAThread()
 {
     const ExpectWarning warning(uncaught);
     EventLog log;
-    std::unique_ptr<Process> process;
-    QThread *const thread = QThread::create([&] {
-        process = std::make_unique<Process>([&] { log.add(u"teardown"_s); });
-        process->setName(u"p"_s);
-        log.watchAll(*process);
-        throwIn(*process, Signal::Closing);
-        process->close(); // the steps run when the thread finishes
-    });
+    std::atomic<Process *> made = nullptr;
+    const std::unique_ptr<QThread> thread(QThread::create([&] {
+        auto *const own = new Process([&] { log.add(u"teardown"_s); });
+        own->setName(u"p"_s);
+        log.watchAll(*own);
+        throwIn(*own, Signal::Closing);
+        own->close(); // the steps run when the thread finishes
+        made = own;
+    }));
     thread->start();
     QVERIFY(thread->wait());
+    const std::unique_ptr<Process> process(made.load());
     QVERIFY(process->isClosed());
     QVERIFY(log.compare(wholeLife));
-    delete thread;
 }
 
 void tst_Thrown::behindADeletedProcess_data()
