@@ -288,17 +288,19 @@ void Delivery::finish()
 
 static void deliver(Change &&change, Item *next, bool isTail)
 {
-    if (change.isEmpty()) {
+    do {
+        if (change.isEmpty()) {
+            change.unlock();
+            continue;
+        }
+        Delivery delivery(isTail);
+        while (!change.isEmpty()) {
+            const Change::Due due = change.take();
+            delivery.add(static_cast<Resident &>(*due.node), due.step, next);
+        }
         change.unlock();
-        return;
-    }
-    Delivery delivery(isTail);
-    while (!change.isEmpty()) {
-        const Change::Due due = change.take();
-        delivery.add(static_cast<Resident &>(*due.node), due.step, next);
-    }
-    change.unlock();
-    delivery.finish();
+        delivery.finish();
+    } while (change.more());
 }
 
 void deliver(Change &&change)

@@ -175,12 +175,7 @@ private:
 
 Component *rootOf(const std::atomic<Component *> &start)
 {
-    // Acquire pairs with the release of who merged: what lies beyond is complete. Forwards are never
-    // undone and every link holds a reference on the next, so the walk needs no lock.
-    Component *component = start.load(std::memory_order_acquire);
-    while (Component *next = component->forward.load(std::memory_order_acquire))
-        component = next;
-    return component;
+    return start.load(std::memory_order_acquire)->root(); // acquire: as in root()
 }
 
 bool lockBefore(const Component *a, const Component *b)
@@ -265,6 +260,18 @@ Nurseries::Nurseries()
     Forks::add(*part);
 }
 
+Component::Component(bool isNursery) : nursery(isNursery)
+{
+    if (!nursery)
+        enlist();
+}
+
+Component::~Component()
+{
+    if (!nursery)
+        delist();
+}
+
 void Component::enlist()
 {
     auto &list = immortal<ComponentList>();
@@ -301,7 +308,7 @@ NodeLock::NodeLock(const Node &node)
 {
     while (true) {
         Component *component = rootOf(node.m_component);
-        component->mutex.lock();
+        component->lock();
         if (rootOf(node.m_component) == component) {
             m_component = component;
             return;
@@ -331,9 +338,9 @@ NodeLock::NodeLock(Node &a, Node &b)
 
         if (first->nursery && second->nursery && !fresh)
             fresh = std::make_unique<Component>();
-        first->mutex.lock();
+        first->lock();
         if (second != first)
-            second->mutex.lock();
+            second->lock();
         Component *rootA = rootOf(a.m_component);
         Component *rootB = rootOf(b.m_component);
         if (std::minmax(rootA, rootB, lockBefore) != std::minmax(first, second, lockBefore)) {
@@ -360,6 +367,9 @@ NodeLock::NodeLock(Node &a, Node &b)
             if (m_component->rank == other->rank)
                 ++m_component->rank;
             m_component->visits = std::max(m_component->visits, other->visits);
+            m_component->markings.splice(m_component->markings.end(), other->markings);
+            if (other->isMarking.load(std::memory_order_relaxed))
+                m_component->isMarking.store(true, std::memory_order_release);
             m_component->ref();
             other->forward.store(m_component, std::memory_order_release);
         } else {
@@ -371,6 +381,19 @@ NodeLock::NodeLock(Node &a, Node &b)
         if (second != first && second != m_component)
             second->mutex.unlock();
         return;
+    }
+}
+
+NodeLock::NodeLock(Component &component)
+{
+    while (true) {
+        Component *root = component.root();
+        root->lock();
+        if (root->root() == root) {
+            m_component = root;
+            return;
+        }
+        root->mutex.unlock(); // it was merged meanwhile
     }
 }
 
@@ -555,6 +578,8 @@ void Graph::linkDown(Edge &edge)
 
 void Graph::unlinkDown(Edge &edge)
 {
+    if (edge.isNext)
+        passOver(edge);
     (edge.previousDown ? edge.previousDown->nextDown : edge.upper->m_firstDown) = edge.nextDown;
     (edge.nextDown ? edge.nextDown->previousDown : edge.upper->m_lastDown) = edge.previousDown;
 }
@@ -686,8 +711,9 @@ bool Graph::closesCycle(Node &upper, Node &lower, Component &component)
     return reach(upper, lower, component, few) != Reach::Yes && reaches(lower, upper, component);
 }
 
-/// The nodes of the cycle that an edge from \a upper to \a lower would close; empty if none.
-std::vector<NodeRef> Graph::cycle(Node &upper, Node &lower, Component &component)
+/// The nodes of the cycle that an edge from \a upper to \a lower would close; null if none.
+std::unique_ptr<const std::vector<NodeRef>> Graph::cycle(Node &upper, Node &lower,
+                                                         Component &component)
 {
     if (!closesCycle(upper, lower, component))
         return {};
@@ -702,11 +728,11 @@ std::vector<NodeRef> Graph::cycle(Node &upper, Node &lower, Component &component
         }
     }
 
-    std::vector<NodeRef> nodes;
+    auto nodes = std::make_unique<std::vector<NodeRef>>();
     for (Node *node = &upper; node; node = cameFrom[node])
-        nodes.emplace_back(node);
-    nodes.emplace_back(&upper);
-    std::reverse(nodes.begin(), nodes.end());
+        nodes->emplace_back(node);
+    nodes->emplace_back(&upper);
+    std::reverse(nodes->begin(), nodes->end());
     return nodes;
 }
 
@@ -726,7 +752,7 @@ EdgeChange Graph::addChild(Node &upper, Node &lower)
     }
     if (mayCloseCycle(upper, lower)) {
         result.cycle = cycle(upper, lower, result.change.m_lock.component());
-        if (!result.cycle.empty()) {
+        if (result.cycle) {
             result.refusal = Refusal::Cycle;
             return result;
         }
@@ -768,52 +794,14 @@ EdgeChange Graph::waitFor(Node &upper, Node &lower)
     }
     if (mayCloseCycle(upper, lower))
         result.cycle = cycle(upper, lower, result.change.m_lock.component());
-    if (result.cycle.empty())
-        attach(upper, lower, false, true);
-    else
+    if (result.cycle)
         result.refusal = Refusal::Cycle;
+    else
+        attach(upper, lower, false, true);
     return result;
 }
 
 // --- Closing -------------------------------------------------------------------------------------
-
-/// Running -> Closing for \a start and everything reachable over closing edges, parents before
-/// children. The steps found so far are the queue of the search. \a begins: no close above waits for it.
-void Graph::mark(Node &start, Change &change, bool begins)
-{
-    Node *last = &start; // of those with something below: behind it there is nothing to search
-    const auto close = [&](Node &node) {
-        // Release: who sees Closing without the lock sees what happened before the close.
-        node.m_state.store(NodeState::Closing, std::memory_order_release);
-        Journal::note(node);
-        wake(node, Waiter::Goal::Closing);
-        change.add(node);
-        if (node.m_firstDown)
-            last = &node;
-    };
-
-    if (start.state() != NodeState::Running)
-        return;
-    start.m_beginsClose = begins;
-    close(start);
-    for (Node *node = &start;; node = node->m_nextDue) {
-        Edge *edge = node->m_firstDown;
-        while (edge) {
-            Edge *following = edge->nextDown;
-            if (edge->closes) {
-                if (edge->lower->state() == NodeState::Running) {
-                    edge->lower->m_beginsClose = !edge->waits;
-                    close(*edge->lower);
-                }
-                if (!edge->waits)
-                    detach(edge); // it has done its duty
-            }
-            edge = following;
-        }
-        if (node == last)
-            return;
-    }
-}
 
 /// One reason less to wait; the last one out begins the teardown.
 void Graph::countDown(Node &node, Change &change)
@@ -832,9 +820,9 @@ void Graph::closeIfLeft(Node &node, Change &change)
 
 Change Graph::close(Node &node)
 {
-    if (node.state() == NodeState::Closed)
+    // Whatever its state is, another thread may still be marking what is below (R18).
+    if (node.state() == NodeState::Closed && !isMarking(node))
         return {};
-    // Locked even if it is Closing: whoever closed it may still be marking what is below (R18).
     Change change { NodeLock(node) };
     mark(node, change);
     return change;
@@ -1090,10 +1078,8 @@ bool Graph::hasWaiters(const Node &node)
     return waiter;
 }
 
-void Graph::wake(Node &node, Waiter::Goal goal)
+void Graph::wakeWaiters(Node &node, Waiter::Goal goal)
 {
-    if (!node.m_waiters)
-        return;
     forgetLostWaiters(node);
     for (Waiter *waiter = node.m_waiters; waiter; waiter = waiter->next) {
         if (waiter->goal == goal)

@@ -23,6 +23,8 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
+#include <list>
 #include <memory>
 #include <optional>
 #include <utility>
@@ -79,24 +81,50 @@ enum class Step : std::uint8_t {
     Rehome ///< bring a step to the thread that the process was moved to
 };
 
+struct Edge;
+
+/// The search of a close for what it reaches (R18), set aside so that other threads get the lock. Guarded by the
+/// component's lock.
+struct Marking
+{
+    /// Closing ones with edges down, parents before children. From the one at \a next on they are not searched
+    /// to their ends, and each has one reason more not to begin its teardown (m_pending).
+    std::deque<Ref<Node>> nodes;
+    std::size_t next = 0;
+    /// Of the node at \a next: where its search goes on, null at the end.
+    Edge *edge = nullptr;
+};
+
 /// Processes joined by edges, and the lock that they share.
 class Component
 {
 public:
-    explicit Component(bool isNursery = false) : nursery(isNursery)
-    {
-        if (!nursery)
-            enlist();
-    }
+    explicit Component(bool isNursery = false);
     Q_DISABLE_COPY_MOVE(Component)
-    ~Component()
-    {
-        if (!nursery)
-            delist();
-    }
+    ~Component();
 
     void ref() noexcept { m_refs.fetch_add(1, std::memory_order_relaxed); }
     void deref() noexcept;
+
+    /// This one, or what it was merged into.
+    Component *root() noexcept
+    {
+        // Acquire pairs with the release of who merged: what lies beyond is complete. Forwards are never
+        // undone and every link holds a reference on the next, so the walk needs no lock.
+        Component *component = this;
+        while (Component *next = component->forward.load(std::memory_order_acquire))
+            component = next;
+        return component;
+    }
+
+    void lock()
+    {
+        if (Q_UNLIKELY(!mutex.try_lock()))
+            waitForLock();
+    }
+    /// For who has just let go of the lock and takes it again soon: a mutex is not fair, and another thread
+    /// that waits for it would hardly ever get it.
+    void letOthersIn() const;
 
     Mutex mutex;
     /// The component that this one was merged into. Written once, under both locks, and published
@@ -104,6 +132,10 @@ public:
     std::atomic<Component *> forward = nullptr;
     std::uint64_t visits = 0; ///< The last number that a search marked nodes with.
     std::uint32_t rank = 0; ///< Bounds the length of the chain of forwards that ends here.
+    std::list<Marking> markings; ///< In the order in which they were set aside.
+    /// Whether there are any. Written under the lock with release: whoever sees Closed a process that one of
+    /// them has reached sees it set, until all that they reach is Closing.
+    std::atomic<bool> isMarking = false;
     const bool nursery;
 
     /// The next one in the list of all but the nurseries, whose lock the caller has.
@@ -112,8 +144,10 @@ public:
 private:
     void enlist();
     void delist();
+    void waitForLock();
 
     std::atomic<int> m_refs = 1;
+    std::atomic<int> m_waiting = 0; ///< How many threads wait for the lock.
     // In the list of all but the nurseries, guarded by its lock.
     Component *m_previous = nullptr;
     Component *m_next = nullptr;
@@ -131,6 +165,7 @@ struct Edge
     Node *lower = nullptr;
     bool closes = false; ///< When upper closes, lower is closed.
     bool waits = false; ///< Upper's teardown does not begin before lower is Closed.
+    bool isNext = false; ///< A Marking goes on here.
 };
 
 /// Somebody who is blocked until a process has come somewhere. Lives on the stack of the blocked
@@ -278,8 +313,8 @@ private:
         std::uint64_t m_visit = 0; ///< The search that came by last.
         Node *m_nextDue; ///< While a step of it stands in a Change, which holds the lock: the next one.
     };
-    /// What keeps teardown from beginning: unclosed processes that this waits for, work, holds, and
-    /// the announcement itself. Zero: teardown has begun; nothing increments it from there.
+    /// What keeps teardown from beginning: unclosed processes that this waits for, work, holds, the
+    /// announcement itself, and a Marking that has not searched it. Zero: teardown has begun; nothing increments it from there.
     std::uint32_t m_pending = 1;
     std::atomic<int> m_refs = 1;
     bool m_closeAfterChildren : 1;
@@ -317,6 +352,8 @@ public:
     explicit NodeLock(const Node &node);
     /// Locks two nodes at once and joins their components.
     NodeLock(Node &a, Node &b);
+    /// Locks \a component, or what it was merged into.
+    explicit NodeLock(Component &component);
     NodeLock(NodeLock &&other) noexcept : m_component(std::exchange(other.m_component, nullptr)) { }
     NodeLock &operator=(NodeLock &&other) noexcept
     {
@@ -339,6 +376,8 @@ private:
 ///
 /// The steps are a list through the nodes, so that nothing can fail for want of memory once an
 /// operation has begun to change the graph.
+///
+/// A large close makes them due in slices, between which it lets go of the lock: see more().
 class [[nodiscard]] Change
 {
 public:
@@ -353,7 +392,8 @@ public:
     Change(Change &&other) noexcept
         : m_lock(std::move(other.m_lock)),
           m_first(std::exchange(other.m_first, nullptr)),
-          m_last(std::exchange(other.m_last, nullptr))
+          m_last(std::exchange(other.m_last, nullptr)),
+          m_marking(std::move(other.m_marking))
     {
     }
     Change &operator=(Change &&other) noexcept
@@ -361,6 +401,7 @@ public:
         std::swap(m_lock, other.m_lock);
         std::swap(m_first, other.m_first);
         std::swap(m_last, other.m_last);
+        std::swap(m_marking, other.m_marking);
         return *this;
     }
     Change(const Change &) = delete;
@@ -371,6 +412,9 @@ public:
     /// Takes out the step that became due first; there has to be one.
     inline Due take() noexcept;
     void unlock() noexcept { m_lock.unlock(); }
+    /// After unlock(), until it is false: then all that the operation closes is Closing. While it is true there
+    /// is a slice more, locked, of steps to take.
+    inline bool more();
 
 private:
     friend class Graph;
@@ -379,6 +423,7 @@ private:
     NodeLock m_lock;
     Node *m_first = nullptr;
     Node *m_last = nullptr;
+    Ref<Component> m_marking; ///< Where markings are to be brought to their ends.
 };
 
 /// Why an edge was not added.
@@ -396,7 +441,7 @@ struct EdgeChange
 {
     Change change;
     Refusal refusal = Refusal::None;
-    std::vector<NodeRef> cycle; ///< From upper over lower back to upper.
+    std::unique_ptr<const std::vector<NodeRef>> cycle; ///< From upper over lower back to upper.
 };
 
 /// The operations. All are static and may be called from any thread; a Node that is passed must be
@@ -416,6 +461,11 @@ public:
 
     static Change close(Node &node);
     static Change closeAfterChildren(Node &node);
+    /// A close that reaches \a node may be searching still (R18): brings it to its end, which its own thread may
+    /// not do before this one has gone on.
+    static std::optional<Change> helpToMark(const Node &node);
+    /// Change::more().
+    static bool goOn(Change &change);
 
     /// Counts a work of a node that nobody else knows yet; workReturned() takes it back.
     static void addWork(Node &node)
@@ -477,7 +527,11 @@ public:
     /// True if a thread is blocked until \a node is Closed.
     static bool hasWaiters(const Node &node);
     /// Wakes those who wait for \a goal. The caller holds the lock.
-    static void wake(Node &node, Waiter::Goal goal);
+    static void wake(Node &node, Waiter::Goal goal)
+    {
+        if (node.m_waiters)
+            wakeWaiters(node, goal);
+    }
     /// A teardown that was set on a Closed process is pending, or has completed.
     static void setLateTeardown(Node &node, bool pending);
     /// A node that nobody else has seen will not be used.
@@ -553,11 +607,16 @@ public:
 private:
     enum class Reach : std::uint8_t { No, Yes, Unknown };
     class Side;
+    class Search;
 
     template<class Wanted>
     static bool children(Node &upper, Node *after, std::size_t limit, std::vector<NodeRef> &found,
                          Wanted &&isWanted);
     static void mark(Node &start, Change &change, bool begins = true);
+    static void wakeWaiters(Node &node, Waiter::Goal goal);
+    static void helpLocked(Change &change);
+    static bool isMarking(const Node &node);
+    static void passOver(Edge &edge);
     static void countDown(Node &node, Change &change);
     static void closeIfLeft(Node &node, Change &change);
     static void tellOfErrors(Node &node);
@@ -576,7 +635,8 @@ private:
     static Reach reachAsOfNow(Node &node, Node &other, std::size_t limit);
     static bool mayCloseCycle(const Node &upper, const Node &lower);
     static bool closesCycle(Node &upper, Node &lower, Component &component);
-    static std::vector<NodeRef> cycle(Node &upper, Node &lower, Component &component);
+    static std::unique_ptr<const std::vector<NodeRef>> cycle(Node &upper, Node &lower,
+                                                             Component &component);
 };
 
 /// One node has at most one step due: its announcement keeps its teardown from beginning.
@@ -595,6 +655,11 @@ Change::Due Change::take() noexcept
         m_last = nullptr;
     node->m_visit = 0; // no search has come by
     return { node, Graph::hasBegunTeardown(*node) ? Step::Teardown : Step::Announce };
+}
+
+bool Change::more()
+{
+    return m_marking && Graph::goOn(*this);
 }
 
 template<class Visit>

@@ -204,7 +204,7 @@ bool ProcessData::addEdge(EdgeChange (*add)(Node &, Node &), const char *what, P
         break;
     case Refusal::Cycle: {
         QStringList paths;
-        for (const NodeRef &node : result.cycle)
+        for (const NodeRef &node : *result.cycle)
             paths += node->path();
         why = QStringLiteral("it would wait for itself: %1").arg(paths.join(QLatin1String(" -> ")));
         break;

@@ -7,6 +7,8 @@
 #include <QThread>
 
 #include <limits>
+#include <optional>
+#include <utility>
 #include <vector>
 
 namespace GoProcess::Private {
@@ -58,6 +60,8 @@ void Forks::revive(Resident &node)
         Ref<ProcessData> node;
         Lost lost;
     };
+    if (std::optional<Change> help = Graph::helpToMark(node))
+        deliver(std::move(*help)); // the thread that was marking is gone
     std::vector<Found> all;
     Graph::visitOpen(node, std::numeric_limits<std::size_t>::max(), [&](Node &open) {
         auto &data = static_cast<ProcessData &>(open);

@@ -15,6 +15,8 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
+#include <utility>
 
 namespace GoProcess::Private {
 
@@ -312,6 +314,9 @@ bool waitUntil(Resident &node, Waiter::Goal goal, QDeadlineTimer deadline)
 {
     if (Forks::isChild())
         Forks::revive(node);
+    // The close may go on in this thread, which a message handler has called from there.
+    if (std::optional<Change> help = Graph::helpToMark(node))
+        deliver(std::move(*help));
     WakeUp wakeUp;
     const GoalWaiter waiter(node, goal, wakeUp);
     return waitUntil(wakeUp, node, goal != Waiter::Goal::Closing, deadline);

@@ -13,6 +13,8 @@
 #include <functional>
 #include <memory>
 #include <stdexcept>
+#include <utility>
+#include <vector>
 
 using GoProcess::Error;
 using GoProcess::Process;
@@ -90,6 +92,35 @@ private:
     static inline QtMessageHandler s_previous = nullptr;
 };
 
+/// Calls a function at the first warning.
+class CallingHandler
+{
+public:
+    explicit CallingHandler(std::function<void()> function) : m_function(std::move(function))
+    {
+        s_current = this;
+        s_previous = qInstallMessageHandler(&CallingHandler::handle);
+    }
+    Q_DISABLE_COPY_MOVE(CallingHandler)
+    ~CallingHandler()
+    {
+        qInstallMessageHandler(s_previous);
+        s_current = nullptr;
+    }
+
+private:
+    static void handle(QtMsgType type, const QMessageLogContext &context, const QString &text)
+    {
+        s_previous(type, context, text);
+        if (const auto function = std::exchange(s_current->m_function, {}))
+            function();
+    }
+
+    std::function<void()> m_function;
+    static inline CallingHandler *s_current = nullptr;
+    static inline QtMessageHandler s_previous = nullptr;
+};
+
 void fail(Process &process)
 {
     QVERIFY(process.setTeardown([] { return Error(QStringLiteral("failed")); }));
@@ -118,6 +149,7 @@ private Q_SLOTS:
     void r17_aHandlerUsesAProcessWhoseFutureIsOpen();
     void r17_aHandlerUsesWorksThatWaitForAPlace();
     void r17_aHandlerUsesTheProcessAboveOneThatGoes();
+    void r18_aHandlerWaitsInALargeClose();
 };
 
 void Warnings::r17_aHandlerUsesTheProcessOfARefusal_data()
@@ -316,6 +348,28 @@ void Warnings::r17_aHandlerUsesTheProcessAboveOneThatGoes()
     const UsingHandler handler({ &above });
     process.reset();
     QCOMPARE(handler.count(), 1);
+}
+
+/// The close has made a part of the tree Closing and goes on in the thread that now waits for it.
+void Warnings::r18_aHandlerWaitsInALargeClose()
+{
+    Process root;
+    std::vector<std::unique_ptr<Process>> children;
+    for (int i = 0; i < 10000; ++i) {
+        children.push_back(std::make_unique<Process>());
+        root.addChild(children.back().get());
+    }
+    children.front()->moveToThread(nullptr);
+    const ExpectWarning warning(QStringLiteral("it has none"));
+    bool isPartOnly = false;
+    bool isClosed = false;
+    const CallingHandler handler([&] {
+        isPartOnly = root.isClosing() && !children.back()->isClosing();
+        isClosed = root.waitForClosed(soon());
+    });
+    root.close();
+    QVERIFY(isPartOnly);
+    QVERIFY(isClosed);
 }
 
 QTEST_GUILESS_MAIN(Warnings)

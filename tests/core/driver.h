@@ -11,6 +11,7 @@
 
 #include <deque>
 #include <utility>
+#include <vector>
 
 namespace GoProcess::Private {
 
@@ -52,9 +53,20 @@ class Driver
 public:
     void take(Change &&change)
     {
+        do {
+            takeSlice(change);
+        } while (change.more());
+    }
+    void takeSlice(Change &change)
+    {
         while (!change.isEmpty())
             m_queue.push_back(change.take());
         change.unlock();
+    }
+
+    void add(const std::vector<Change::Due> &due)
+    {
+        m_queue.insert(m_queue.end(), due.cbegin(), due.cend());
     }
 
     bool runOne()

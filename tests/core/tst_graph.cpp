@@ -176,7 +176,7 @@ void tst_Graph::r14_cyclesAreRefused()
     EdgeChange result = Graph::addChild(*chain[6], *chain[3]);
     QCOMPARE(result.refusal, Refusal::Cycle);
     QStringList names;
-    for (const NodeRef &node : result.cycle)
+    for (const NodeRef &node : *result.cycle)
         names += node->name();
     QCOMPARE(names.join(QLatin1Char(' ')), QStringLiteral("6 3 4 5 6"));
 }

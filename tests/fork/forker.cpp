@@ -310,6 +310,42 @@ int forksWhileOthersHoldLocks()
     return status;
 }
 
+std::atomic<bool> isStopped = false;
+std::atomic<bool> goesOn = false;
+
+/// Forks while another thread, which a message handler has stopped, closes a large tree, and part of it is not even
+/// Closing.
+int forksInALargeClose()
+{
+    Process root([] { say("torn down"); });
+    std::vector<std::unique_ptr<Process>> children;
+    for (int i = 0; i < 10000; ++i) {
+        children.push_back(std::make_unique<Process>());
+        root.addChild(children.back().get());
+    }
+    children.front()->moveToThread(nullptr); // of which a warning tells
+    qInstallMessageHandler([](QtMsgType, const QMessageLogContext &, const QString &) {
+        isStopped = true;
+        while (!goesOn)
+            std::this_thread::sleep_for(1ms);
+    });
+    std::thread closer([&] { root.close(); });
+    while (!isStopped)
+        std::this_thread::yield();
+    const int status = inChild([&] {
+        bool ok = true;
+        goesOn = true;
+        EXPECT(root.isClosing());
+        EXPECT(!children.back()->isClosing());
+        EXPECT(!root.closeAndWait());
+        EXPECT(children.front()->isClosed() && children.back()->isClosed());
+        return ok ? 0 : 1;
+    });
+    goesOn = true;
+    closer.join();
+    return root.closeAndWait() ? 1 : status;
+}
+
 } // namespace
 
 int main(int argc, char **argv)
@@ -330,6 +366,7 @@ int main(int argc, char **argv)
         Named { "destroys", &destroysWhatTheParentHad },
         Named { "inwork", &forksInAWork },
         Named { "locks", &forksWhileOthersHoldLocks },
+        Named { "largeclose", &forksInALargeClose },
     };
     for (const Named &named : all) {
         if (argc == 2 && std::strcmp(argv[1], named.name) == 0)

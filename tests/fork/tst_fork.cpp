@@ -51,6 +51,7 @@ void tst_fork::child_data()
                                                QStringLiteral("/root/#1: .*") + forked };
     QTest::newRow("inwork") << QString() << QStringList { forked };
     QTest::newRow("locks") << QString() << QStringList();
+    QTest::newRow("largeclose") << QStringLiteral("torn down\ntorn down\n") << QStringList();
 }
 
 void tst_fork::child()

@@ -1,0 +1,562 @@
+// SPDX-License-Identifier: MIT
+// Closes that are made in slices of a few edges (R18, R19), and what changes the graph between them.
+//
+// This is compiled with slices of GOPROCESS_EDGES_PER_SLICE edges.
+
+#include "driver.h"
+#include "graph_p.h"
+#include "testallocator.h"
+
+#include <QTest>
+
+#include <algorithm>
+#include <atomic>
+#include <mutex>
+#include <optional>
+#include <random>
+#include <set>
+#include <thread>
+#include <utility>
+#include <vector>
+
+using namespace GoProcess;
+using namespace GoProcess::Private;
+
+namespace {
+
+std::vector<Owned> makeNodes(int count)
+{
+    std::vector<Owned> nodes;
+    nodes.reserve(std::size_t(count));
+    for (int i = 0; i < count; ++i)
+        nodes.emplace_back(QString::number(i));
+    return nodes;
+}
+
+/// A call that changes the graph, of a thread that has come somewhere between two slices.
+class Call
+{
+public:
+    Call(Driver &driver, Change &&change) : m_driver(&driver), m_change(std::move(change))
+    {
+        m_driver->takeSlice(m_change);
+    }
+
+    /// False at the end of the call.
+    bool goOn()
+    {
+        if (!m_change.more())
+            return false;
+        m_driver->takeSlice(m_change);
+        return true;
+    }
+    void end()
+    {
+        while (goOn()) { }
+    }
+
+private:
+    Driver *m_driver;
+    Change m_change;
+};
+
+bool areClosing(const std::vector<Owned> &nodes)
+{
+    return std::none_of(nodes.cbegin(), nodes.cend(),
+                        [](const Owned &node) { return node->state() == NodeState::Running; });
+}
+
+bool areFinished(const std::vector<Owned> &nodes)
+{
+    return std::all_of(nodes.cbegin(), nodes.cend(),
+                       [](const Owned &node) { return node->isFinished(); });
+}
+
+/// Random operations in a graph, as of several threads that come and go between the slices of each other's closes.
+/// Keeps what the rules promise in books of its own.
+class Program
+{
+public:
+    explicit Program(unsigned seed) : m_random(seed), m_nodes(makeNodes(4 + int(pick(20)))) { }
+
+    void run()
+    {
+        for (int i = 0; i < 300 && m_failure.isEmpty(); ++i)
+            step();
+        for (std::size_t i = 0; i < m_nodes.size(); ++i)
+            close(i);
+        while (!m_calls.empty())
+            goOn(pick(m_calls.size()));
+        for (const std::size_t held : m_held)
+            take(Graph::release(*m_nodes[held]));
+        m_driver.run();
+        for (const Owned &node : m_nodes) {
+            check(node->isFinished(), node->name() + u" is open"_qs);
+            for (const auto *what : { " closing", " teardown" })
+                check(m_driver.log.count(node->name() + QLatin1String(what)) == 1,
+                      node->name() + QLatin1String(what) + u" not once"_qs);
+        }
+        checkOrder();
+    }
+
+    QString failure() const { return m_failure; }
+
+private:
+    using Pair = std::pair<std::size_t, std::size_t>;
+    struct Running
+    {
+        Call call;
+        std::vector<std::size_t> closes; ///< What it could reach when it began.
+    };
+
+    std::size_t pick(std::size_t count)
+    {
+        return std::uniform_int_distribution<std::size_t>(0, count - 1)(m_random);
+    }
+    void check(bool isTrue, const QString &failure)
+    {
+        if (!isTrue && m_failure.isEmpty())
+            m_failure = failure;
+    }
+    void take(Change &&change) { m_calls.push_back({ Call(m_driver, std::move(change)), {} }); }
+
+    void close(std::size_t index)
+    {
+        std::vector<std::size_t> below = reachable(index);
+        m_calls.push_back({ Call(m_driver, Graph::close(*m_nodes[index])), std::move(below) });
+        m_closed.insert(index);
+    }
+
+    void goOn(std::size_t index)
+    {
+        if (m_calls[index].call.goOn())
+            return;
+        for (const std::size_t closed : m_calls[index].closes) { // R18
+            check(m_nodes[closed]->state() != NodeState::Running,
+                  QStringLiteral("%1 is running").arg(closed));
+        }
+        m_calls.erase(m_calls.begin() + std::ptrdiff_t(index));
+    }
+
+    std::vector<std::size_t> reachable(std::size_t start) const
+    {
+        std::vector<std::size_t> found { start };
+        for (std::size_t i = 0; i < found.size(); ++i) {
+            for (const auto &[upper, lower] : m_closing) {
+                if (upper == found[i] && std::count(found.cbegin(), found.cend(), lower) == 0)
+                    found.push_back(lower);
+            }
+        }
+        return found;
+    }
+
+    void addEdge(EdgeChange (*operation)(Node &, Node &), bool closes, bool waits)
+    {
+        const Pair pair { pick(m_nodes.size()), pick(m_nodes.size()) };
+        const Owned &upper = m_nodes[pair.first];
+        const Owned &lower = m_nodes[pair.second];
+        const bool isOpen = lower->state() != NodeState::Closed;
+        EdgeChange result = operation(*upper, *lower);
+        const bool isAdded = isOpen && result.refusal == Refusal::None;
+        if (result.refusal == Refusal::None && !isOpen && !closes)
+            m_closed.insert(pair.first); // R10
+        if (isAdded && closes)
+            m_closing.insert(pair);
+        if (isAdded && waits)
+            m_waiting.insert(pair);
+        take(std::move(result.change));
+    }
+
+    void step()
+    {
+        switch (pick(12)) {
+        case 0:
+            if (pick(4) == 0)
+                close(pick(m_nodes.size()));
+            break;
+        case 1:
+        case 2:
+            addEdge(&Graph::addChild, true, true);
+            break;
+        case 3:
+            addEdge(&Graph::addChildNoWait, true, false);
+            break;
+        case 4:
+            addEdge(&Graph::waitFor, false, true);
+            break;
+        case 5: {
+            const std::size_t index = pick(m_nodes.size());
+            if (Graph::hold(*m_nodes[index]))
+                m_held.push_back(index);
+            break;
+        }
+        case 6:
+            if (!m_held.empty()) {
+                take(Graph::release(*m_nodes[m_held.back()]));
+                m_held.pop_back();
+            }
+            break;
+        case 7:
+            if (pick(8) == 0) {
+                const std::size_t index = pick(m_nodes.size());
+                take(Graph::closeAfterChildren(*m_nodes[index]));
+                m_closed.insert(index);
+            }
+            break;
+        case 8:
+        case 9:
+            m_driver.runOne();
+            break;
+        default:
+            if (!m_calls.empty())
+                goOn(pick(m_calls.size()));
+        }
+    }
+
+    void checkOrder()
+    {
+        const auto at = [&](std::size_t index, const char *what) {
+            return m_driver.log.indexOf(m_nodes[index]->name() + QLatin1String(what));
+        };
+        for (const auto &[upper, lower] : m_waiting) {
+            check(at(lower, " teardown") < at(upper, " teardown"),
+                  QStringLiteral("%1 is torn down before %2").arg(upper).arg(lower));
+        }
+        for (std::size_t i = 0; i < m_nodes.size(); ++i) {
+            const bool isReached =
+                    std::any_of(m_closing.cbegin(), m_closing.cend(), [&, i = i](const Pair &pair) {
+                        return pair.second == i && at(pair.first, " closing") < at(i, " closing");
+                    });
+            check(isReached || m_closed.count(i) > 0,
+                  QStringLiteral("%1 announces before all its parents").arg(i));
+        }
+    }
+
+    std::mt19937 m_random;
+    Driver m_driver;
+    std::vector<Owned> m_nodes;
+    std::vector<Running> m_calls;
+    std::vector<std::size_t> m_held;
+    std::set<Pair> m_closing; ///< Edges, as numbers of nodes.
+    std::set<Pair> m_waiting;
+    std::set<std::size_t> m_closed; ///< Those that are closed for themselves.
+    QString m_failure;
+};
+
+} // namespace
+
+class tst_Marking : public QObject
+{
+    Q_OBJECT
+
+private Q_SLOTS:
+    void r17_othersGetTheLockBetweenSlices();
+    void r18_allIsClosingAtTheEnd();
+    void r18_aCloseMeetsAnother();
+    void r18_aCloseOfAClosedProcess();
+    void r18_helpForWhoWaits();
+    void r19_parentsAnnounceFirst();
+    void r13_teardownWaitsForTheSearch();
+    void theNextEdgeLeaves();
+    void theNextEdgeMovesToTheChildren();
+    void componentsAreJoinedUnderWay();
+    void withoutMemory();
+    void randomPrograms();
+    void r18_threads();
+};
+
+void tst_Marking::r17_othersGetTheLockBetweenSlices()
+{
+    Driver driver;
+    const auto nodes = makeNodes(100);
+    for (std::size_t i = 1; i < nodes.size(); ++i)
+        add(&Graph::addChild, nodes[0], nodes[i], driver);
+    Call call(driver, Graph::close(*nodes[0]));
+    int slices = 1;
+    do {
+        QVERIFY(Graph::hold(*nodes[0])); // which needs the lock
+        Call(driver, Graph::release(*nodes[0]));
+        ++slices;
+    } while (call.goOn());
+    QVERIFY(slices >= 99 / GOPROCESS_EDGES_PER_SLICE);
+    driver.run();
+    QVERIFY(areFinished(nodes));
+}
+
+void tst_Marking::r18_allIsClosingAtTheEnd()
+{
+    // A wide one, a deep one, and one that is both.
+    for (const std::size_t fanOut : { std::size_t(1), std::size_t(3), std::size_t(1000) }) {
+        Driver driver;
+        const auto nodes = makeNodes(500);
+        for (std::size_t i = 1; i < nodes.size(); ++i)
+            add(&Graph::addChild, nodes[(i - 1) / fanOut], nodes[i], driver);
+        Call call(driver, Graph::close(*nodes[0]));
+        QVERIFY(!areClosing(nodes));
+        call.end();
+        QVERIFY(areClosing(nodes));
+        driver.run();
+        QVERIFY(areFinished(nodes));
+    }
+}
+
+void tst_Marking::r18_aCloseMeetsAnother()
+{
+    Driver driver;
+    const auto nodes = makeNodes(50);
+    for (std::size_t i = 1; i < nodes.size(); ++i)
+        add(&Graph::addChild, nodes[(i - 1) / 2], nodes[i], driver);
+    Call first(driver, Graph::close(*nodes[0]));
+    QVERIFY(!areClosing(nodes));
+    Call(driver, Graph::close(*nodes[0])).end();
+    QVERIFY(areClosing(nodes));
+    QVERIFY(!first.goOn());
+    driver.run();
+    QVERIFY(areFinished(nodes));
+}
+
+void tst_Marking::r18_aCloseOfAClosedProcess()
+{
+    // It is Closed while what it only closes is still searched; a late close brings that to its end.
+    Driver driver;
+    const Owned top;
+    const auto nodes = makeNodes(50);
+    add(&Graph::addChildNoWait, top, nodes[0], driver);
+    for (std::size_t i = 1; i < nodes.size(); ++i)
+        add(&Graph::addChild, nodes[0], nodes[i], driver);
+    Call first(driver, Graph::close(*top));
+    while (!top->isFinished() && first.goOn())
+        driver.run();
+    QVERIFY(top->isFinished());
+    QVERIFY(!areClosing(nodes));
+    Call(driver, Graph::close(*top)).end();
+    QVERIFY(areClosing(nodes));
+    first.end();
+    driver.run();
+    QVERIFY(areFinished(nodes));
+}
+
+void tst_Marking::r18_helpForWhoWaits()
+{
+    Driver driver;
+    const auto nodes = makeNodes(50);
+    for (std::size_t i = 1; i < nodes.size(); ++i)
+        add(&Graph::addChild, nodes[0], nodes[i], driver);
+    QVERIFY(!Graph::helpToMark(*nodes[0]));
+    Call first(driver, Graph::close(*nodes[0]));
+    std::optional<Change> help = Graph::helpToMark(*nodes[1]);
+    QVERIFY(help);
+    Call(driver, std::move(*help)).end();
+    QVERIFY(areClosing(nodes));
+    first.end();
+    QVERIFY(!Graph::helpToMark(*nodes[0]));
+    driver.run();
+}
+
+void tst_Marking::r19_parentsAnnounceFirst()
+{
+    // Breadth first, as without slices: 1 to 20 below 0, and 21 below 20, which is below 1 as well.
+    Driver driver;
+    const auto nodes = makeNodes(22);
+    for (std::size_t i = 1; i <= 20; ++i)
+        add(&Graph::addChild, nodes[0], nodes[i], driver);
+    add(&Graph::addChild, nodes[1], nodes[21], driver);
+    add(&Graph::addChild, nodes[20], nodes[21], driver);
+    driver.take(Graph::close(*nodes[0]));
+    driver.run();
+    for (int i = 0; i < 22; ++i)
+        QCOMPARE(driver.log.at(i), QString::number(i) + QStringLiteral(" closing"));
+    QVERIFY(areFinished(nodes));
+}
+
+void tst_Marking::r13_teardownWaitsForTheSearch()
+{
+    // It waits for none of its children, and has announced; yet it takes children until all are searched.
+    Driver driver;
+    const auto nodes = makeNodes(20);
+    for (std::size_t i = 1; i < nodes.size(); ++i)
+        add(&Graph::addChildNoWait, nodes[0], nodes[i], driver);
+    Call call(driver, Graph::close(*nodes[0]));
+    driver.run();
+    QCOMPARE(nodes[0]->state(), NodeState::Closing);
+    const Owned late(QStringLiteral("late"));
+    QCOMPARE(add(&Graph::addChild, nodes[0], late, driver), Refusal::None);
+    QCOMPARE(late->state(), NodeState::Closing);
+    call.end();
+    driver.run();
+    QVERIFY(areFinished(nodes));
+    QVERIFY(driver.log.indexOf(QStringLiteral("late teardown"))
+            < driver.log.indexOf(QStringLiteral("0 teardown")));
+}
+
+void tst_Marking::theNextEdgeLeaves()
+{
+    // Each child in turn closes by itself and leaves the books between two slices, the next one among them,
+    // from either end, also until none is left.
+    for (const bool fromTheEnd : { false, true }) {
+        for (std::size_t leaving = 0; leaving < 20; ++leaving) {
+            Driver driver;
+            const auto nodes = makeNodes(20);
+            for (std::size_t i = 1; i < nodes.size(); ++i)
+                add(&Graph::addChild, nodes[0], nodes[i], driver);
+            Call call(driver, Graph::close(*nodes[0]));
+            for (std::size_t i = 0; i < leaving; ++i) {
+                const std::size_t index = fromTheEnd ? nodes.size() - 1 - i : 1 + i;
+                Driver own;
+                Call closing(own, Graph::close(*nodes[index]));
+                driver.run();
+                own.run();
+            }
+            call.end();
+            QVERIFY(areClosing(nodes));
+            driver.run();
+            QVERIFY(areFinished(nodes));
+        }
+    }
+}
+
+void tst_Marking::theNextEdgeMovesToTheChildren()
+{
+    // What it only waits for comes first in its books; as a child it moves to their end.
+    Driver driver;
+    const auto nodes = makeNodes(20);
+    for (std::size_t i = 1; i < nodes.size(); ++i)
+        add(&Graph::waitFor, nodes[0], nodes[i], driver);
+    Call call(driver, Graph::close(*nodes[0]));
+    for (std::size_t i = 1; i < nodes.size(); ++i) {
+        QCOMPARE(nodes[i]->state(), NodeState::Running);
+        QCOMPARE(add(&Graph::addChild, nodes[0], nodes[i], driver), Refusal::None);
+        QCOMPARE(nodes[i]->state(), NodeState::Closing);
+    }
+    call.end();
+    driver.run();
+    QVERIFY(areFinished(nodes));
+}
+
+void tst_Marking::componentsAreJoinedUnderWay()
+{
+    // Two closes that are under way in two trees, which become one; each brings both to their ends.
+    for (const bool firstGoesOn : { false, true }) {
+        Driver driver;
+        const auto first = makeNodes(30);
+        const auto second = makeNodes(60);
+        for (std::size_t i = 1; i < first.size(); ++i)
+            add(&Graph::addChild, first[(i - 1) / 2], first[i], driver);
+        for (std::size_t i = 1; i < second.size(); ++i)
+            add(&Graph::addChild, second[0], second[i], driver);
+        Call closesFirst(driver, Graph::close(*first[0]));
+        Call closesSecond(driver, Graph::close(*second[0]));
+        EdgeChange joined = Graph::addChild(*first[0], *second[0]);
+        QCOMPARE(joined.refusal, Refusal::None);
+        Call joins(driver, std::move(joined.change));
+        QVERIFY(!areClosing(first) && !areClosing(second));
+        (firstGoesOn ? closesFirst : joins).end();
+        QVERIFY(areClosing(first) && areClosing(second));
+        closesFirst.end();
+        closesSecond.end();
+        joins.end();
+        driver.run();
+        QVERIFY(areFinished(first) && areFinished(second));
+    }
+}
+
+void tst_Marking::withoutMemory()
+{
+    // Each allocation of the close fails in turn, and all that follow: it goes on in one piece.
+    bool failed = true;
+    for (int allowed = 0; failed; ++allowed) {
+        Driver driver;
+        const auto nodes = makeNodes(100);
+        for (std::size_t i = 1; i < nodes.size(); ++i)
+            add(&Graph::addChild, nodes[(i - 1) / 2], nodes[i], driver);
+        std::vector<Change::Due> all(nodes.size());
+        hasFailed = false;
+        allocationsAllowed = allowed;
+        Change change = Graph::close(*nodes[0]);
+        int due = 0;
+        do {
+            for (; !change.isEmpty(); ++due)
+                all.at(std::size_t(due)) = change.take();
+            change.unlock();
+            if (hasFailed)
+                allocationsAllowed = 0;
+        } while (change.more());
+        failed = hasFailed;
+        allocationsAllowed = -1;
+        QCOMPARE(due, int(nodes.size()));
+        QVERIFY(areClosing(nodes));
+        for (const Change::Due &announce : all)
+            driver.take(std::move(*Graph::announced(*announce.node)));
+        driver.run();
+        QVERIFY(areFinished(nodes));
+        QVERIFY(allowed < 1000);
+    }
+}
+
+void tst_Marking::randomPrograms()
+{
+    for (unsigned seed = 1; seed <= 3000; ++seed) {
+        Program program(seed);
+        program.run();
+        QVERIFY2(program.failure().isEmpty(),
+                 qPrintable(QStringLiteral("Program %1: %2").arg(seed).arg(program.failure())));
+    }
+}
+
+void tst_Marking::r18_threads()
+{
+    // Two threads close, one the whole and one a part, while a third takes and releases holds and a fourth runs
+    // the steps, by which processes leave the books.
+    for (unsigned round = 0; round < 100; ++round) {
+        std::mt19937 random(round);
+        const auto nodes = makeNodes(300);
+        std::mutex mutex;
+        std::vector<Change::Due> due;
+        const auto take = [&](Change &&change) {
+            do {
+                const std::lock_guard lock(mutex);
+                while (!change.isEmpty())
+                    due.push_back(change.take());
+                change.unlock();
+            } while (change.more());
+        };
+        for (std::size_t i = 1; i < nodes.size(); ++i) {
+            take(std::move(Graph::addChild(*nodes[random() % i], *nodes[i]).change));
+            take(std::move(Graph::addChildNoWait(*nodes[random() % i], *nodes[i]).change));
+        }
+        std::atomic<bool> allClosing = true;
+        std::atomic<bool> isOver = false;
+        std::thread closer([&] {
+            take(Graph::close(*nodes[0]));
+            if (!areClosing(nodes))
+                allClosing = false;
+        });
+        std::thread other([&, at = random() % nodes.size()] {
+            take(Graph::close(*nodes[at]));
+            if (nodes[at]->state() == NodeState::Running)
+                allClosing = false;
+        });
+        std::thread holder([&] {
+            for (std::size_t i = 0; !isOver; i = (i + 1) % nodes.size()) {
+                if (Graph::hold(*nodes[i]))
+                    take(Graph::release(*nodes[i]));
+            }
+        });
+        Driver driver;
+        while (!areFinished(nodes)) {
+            {
+                const std::lock_guard lock(mutex);
+                driver.add(std::exchange(due, {}));
+            }
+            driver.run();
+        }
+        isOver = true;
+        closer.join();
+        other.join();
+        holder.join();
+        QVERIFY(allClosing);
+    }
+}
+
+QTEST_GUILESS_MAIN(tst_Marking)
+#include "tst_marking.moc"
