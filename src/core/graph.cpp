@@ -368,8 +368,9 @@ NodeLock::NodeLock(Node &a, Node &b)
                 ++m_component->rank;
             m_component->visits = std::max(m_component->visits, other->visits);
             m_component->markings.splice(m_component->markings.end(), other->markings);
-            if (other->isMarking.load(std::memory_order_relaxed))
-                m_component->isMarking.store(true, std::memory_order_release);
+            m_component->leaving.splice(m_component->leaving.end(), other->leaving);
+            if (other->isUnderWay.load(std::memory_order_relaxed))
+                m_component->isUnderWay.store(true, std::memory_order_release);
             m_component->ref();
             other->forward.store(m_component, std::memory_order_release);
         } else {
@@ -821,7 +822,7 @@ void Graph::closeIfLeft(Node &node, Change &change)
 Change Graph::close(Node &node)
 {
     // Whatever its state is, another thread may still be marking what is below (R18).
-    if (node.state() == NodeState::Closed && !isMarking(node))
+    if (node.state() == NodeState::Closed && !isUnderWay(node))
         return {};
     Change change { NodeLock(node) };
     mark(node, change);
@@ -992,7 +993,18 @@ void Graph::leaveBooks(Node &node, Change &change)
     node.m_finished.store(true, std::memory_order_release);
     Journal::note(node);
     wake(node, Waiter::Goal::Closed);
+    leave(node, change);
+}
+
+/// Out of the books above, or as many of them as the slice allows.
+void Graph::leave(Node &node, Change &change)
+{
+    constexpr std::size_t cost = 4; // of an edge, as it may be that of a close
+
     while (Edge *edge = node.m_firstUp) {
+        if (change.m_left == 0 && leavesLater(node, change))
+            return;
+        change.m_left -= std::min(change.m_left, cost);
         Node &upper = *edge->upper;
         const bool waited = edge->waits;
         detach(edge);

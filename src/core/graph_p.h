@@ -30,6 +30,10 @@
 #include <utility>
 #include <vector>
 
+#ifndef GOPROCESS_EDGES_PER_SLICE // tests of the core have graphs of a few edges
+#  define GOPROCESS_EDGES_PER_SLICE 2000
+#endif
+
 namespace GoProcess::Private {
 
 class Node;
@@ -133,9 +137,10 @@ public:
     std::uint64_t visits = 0; ///< The last number that a search marked nodes with.
     std::uint32_t rank = 0; ///< Bounds the length of the chain of forwards that ends here.
     std::list<Marking> markings; ///< In the order in which they were set aside.
-    /// Whether there are any. Written under the lock with release: whoever sees Closed a process that one of
-    /// them has reached sees it set, until all that they reach is Closing.
-    std::atomic<bool> isMarking = false;
+    std::list<Ref<Node>> leaving; ///< Finished, and still in books of those above them.
+    /// Whether there are any of both. Written under the lock with release: whoever sees Closed a process that a
+    /// marking has reached sees it set, until all that the marking reaches is Closing.
+    std::atomic<bool> isUnderWay = false;
     const bool nursery;
 
     /// The next one in the list of all but the nurseries, whose lock the caller has.
@@ -377,7 +382,7 @@ private:
 /// The steps are a list through the nodes, so that nothing can fail for want of memory once an
 /// operation has begun to change the graph.
 ///
-/// A large close makes them due in slices, between which it lets go of the lock: see more().
+/// A large operation makes them due in slices, between which it lets go of the lock: see more().
 class [[nodiscard]] Change
 {
 public:
@@ -393,7 +398,7 @@ public:
         : m_lock(std::move(other.m_lock)),
           m_first(std::exchange(other.m_first, nullptr)),
           m_last(std::exchange(other.m_last, nullptr)),
-          m_marking(std::move(other.m_marking))
+          m_rest(std::move(other.m_rest))
     {
     }
     Change &operator=(Change &&other) noexcept
@@ -401,7 +406,7 @@ public:
         std::swap(m_lock, other.m_lock);
         std::swap(m_first, other.m_first);
         std::swap(m_last, other.m_last);
-        std::swap(m_marking, other.m_marking);
+        std::swap(m_rest, other.m_rest);
         return *this;
     }
     Change(const Change &) = delete;
@@ -412,8 +417,8 @@ public:
     /// Takes out the step that became due first; there has to be one.
     inline Due take() noexcept;
     void unlock() noexcept { m_lock.unlock(); }
-    /// After unlock(), until it is false: then all that the operation closes is Closing. While it is true there
-    /// is a slice more, locked, of steps to take.
+    /// After unlock(), until it is false: then the operation is over, and all that it closes is Closing (R18).
+    /// While it is true there is a slice more, locked, of steps to take.
     inline bool more();
 
 private:
@@ -423,7 +428,10 @@ private:
     NodeLock m_lock;
     Node *m_first = nullptr;
     Node *m_last = nullptr;
-    Ref<Component> m_marking; ///< Where markings are to be brought to their ends.
+    Ref<Component> m_rest; ///< Where something is under way, which is to be brought to its end.
+    /// How many edges the operation looks at before it lets go of the lock. It does not move with the rest, as
+    /// that makes no slice much longer.
+    std::size_t m_left = GOPROCESS_EDGES_PER_SLICE;
 };
 
 /// Why an edge was not added.
@@ -461,9 +469,9 @@ public:
 
     static Change close(Node &node);
     static Change closeAfterChildren(Node &node);
-    /// A close that reaches \a node may be searching still (R18): brings it to its end, which its own thread may
-    /// not do before this one has gone on.
-    static std::optional<Change> helpToMark(const Node &node);
+    /// What is under way in the component of \a node, for who waits: its own thread may not bring it to its end
+    /// before this one has gone on.
+    static std::optional<Change> help(const Node &node);
     /// Change::more().
     static bool goOn(Change &change);
 
@@ -615,7 +623,7 @@ private:
     static void mark(Node &start, Change &change, bool begins = true);
     static void wakeWaiters(Node &node, Waiter::Goal goal);
     static void helpLocked(Change &change);
-    static bool isMarking(const Node &node);
+    static bool isUnderWay(const Node &node);
     static void passOver(Edge &edge);
     static void countDown(Node &node, Change &change);
     static void closeIfLeft(Node &node, Change &change);
@@ -624,6 +632,8 @@ private:
     static void announceLocked(Node &node, Change &change);
     static bool tryClose(Node &node, Change &change);
     static void leaveBooks(Node &node, Change &change);
+    static void leave(Node &node, Change &change);
+    static bool leavesLater(Node &node, Change &change);
     static void attach(Node &upper, Node &lower, bool closes, bool waits);
     static void detach(Edge *edge);
     static void becomeChild(Node &upper, Node &lower);
@@ -659,7 +669,7 @@ Change::Due Change::take() noexcept
 
 bool Change::more()
 {
-    return m_marking && Graph::goOn(*this);
+    return m_rest && Graph::goOn(*this);
 }
 
 template<class Visit>

@@ -60,7 +60,7 @@ void Forks::revive(Resident &node)
         Ref<ProcessData> node;
         Lost lost;
     };
-    if (std::optional<Change> help = Graph::helpToMark(node))
+    if (std::optional<Change> help = Graph::help(node))
         deliver(std::move(*help)); // the thread that was marking is gone
     std::vector<Found> all;
     Graph::visitOpen(node, std::numeric_limits<std::size_t>::max(), [&](Node &open) {

@@ -315,7 +315,7 @@ bool waitUntil(Resident &node, Waiter::Goal goal, QDeadlineTimer deadline)
     if (Forks::isChild())
         Forks::revive(node);
     // The close may go on in this thread, which a message handler has called from there.
-    if (std::optional<Change> help = Graph::helpToMark(node))
+    if (std::optional<Change> help = Graph::help(node))
         deliver(std::move(*help));
     WakeUp wakeUp;
     const GoalWaiter waiter(node, goal, wakeUp);

@@ -190,15 +190,11 @@ double latenessOfAModel(int count)
     return metronome.worst();
 }
 
-/// How long a hold() of one process takes at most in another thread while the tree that it is part of is closed and
-/// destroyed, in milliseconds: it waits for the lock of that tree.
-double longestLock(int count)
+/// How long a hold() of \a probe takes at most in another thread while \a function uses the graph that it is part
+/// of, in milliseconds: it waits for the lock of that graph.
+template<class F>
+double longestHold(Process &probe, F &&function)
 {
-    Process root;
-    Process probe(&root);
-    std::vector<std::unique_ptr<Process>> all = makeGroups(root, count);
-    const GoProcess::Hold first =
-            probe.hold(); // with it, it takes more of them while it is Closing
     std::atomic<bool> isOver = false;
     double worst = 0;
     std::thread prober([&] {
@@ -209,12 +205,39 @@ double longestLock(int count)
             worst = std::max(worst, took.count());
         }
     });
-    root.close();
-    while (!all.empty())
-        all.pop_back();
+    function();
     isOver = true;
     prober.join();
     return worst;
+}
+
+/// While the tree of the probe is closed and destroyed.
+double longestLock(int count)
+{
+    Process root;
+    Process probe(&root);
+    std::vector<std::unique_ptr<Process>> all = makeGroups(root, count);
+    const GoProcess::Hold first =
+            probe.hold(); // with it, it takes more of them while it is Closing
+    return longestHold(probe, [&] {
+        root.close();
+        while (!all.empty())
+            all.pop_back();
+    });
+}
+
+/// While one closes that many wait for, the probe among them, and they with it.
+double longestLockAbove(int count)
+{
+    Process last;
+    std::vector<std::unique_ptr<Process>> all;
+    for (int i = 0; i < count; ++i) {
+        all.push_back(std::make_unique<Process>());
+        all.back()->addChild(&last);
+        all.back()->closeAfterChildren();
+    }
+    const GoProcess::Hold first = all.front()->hold();
+    return longestHold(*all.front(), [&] { last.closeAndWait(); });
 }
 
 double buildAndClose(int count)
@@ -317,6 +340,15 @@ void addThreadRows(std::vector<Row> &rows, Scale scale)
                      { {}, [=] { return longestLock(count); } },
                      {},
                      { { {}, 1 } } });
+    rows.push_back(
+            { QStringLiteral("longest-lock-above"),
+              QStringLiteral("the same while the process closes that %1 wait for, and with it "
+                             "those")
+                      .arg(count),
+              QStringLiteral("ms"),
+              { {}, [=] { return longestLockAbove(count); } },
+              {},
+              { { {}, 1 } } });
     rows.push_back(
             { QStringLiteral("two-threads"),
               QStringLiteral("a tree of %1 in each of two threads: build and close").arg(count),

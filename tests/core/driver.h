@@ -51,7 +51,11 @@ private:
 class Driver
 {
 public:
-    void take(Change &&change)
+    Driver() = default;
+    Q_DISABLE_COPY_MOVE(Driver)
+    virtual ~Driver() = default;
+
+    virtual void take(Change &&change)
     {
         do {
             takeSlice(change);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Closes that are made in slices of a few edges (R18, R19), and what changes the graph between them.
+// Closes and ends that are made in slices of a few edges (R16, R18, R19), and what changes the graph between them.
 //
 // This is compiled with slices of GOPROCESS_EDGES_PER_SLICE edges.
 
@@ -74,7 +74,7 @@ bool areFinished(const std::vector<Owned> &nodes)
 
 /// Random operations in a graph, as of several threads that come and go between the slices of each other's closes.
 /// Keeps what the rules promise in books of its own.
-class Program
+class Program : private Driver
 {
 public:
     explicit Program(unsigned seed) : m_random(seed), m_nodes(makeNodes(4 + int(pick(20)))) { }
@@ -85,15 +85,17 @@ public:
             step();
         for (std::size_t i = 0; i < m_nodes.size(); ++i)
             close(i);
-        while (!m_calls.empty())
-            goOn(pick(m_calls.size()));
         for (const std::size_t held : m_held)
             take(Graph::release(*m_nodes[held]));
-        m_driver.run();
+        do {
+            while (!m_calls.empty())
+                goOn(pick(m_calls.size()));
+        } while (runOne());
         for (const Owned &node : m_nodes) {
             check(node->isFinished(), node->name() + u" is open"_qs);
+            check(!node->isFinished() || Graph::waits(*node) == 0, node->name() + u" waits"_qs);
             for (const auto *what : { " closing", " teardown" })
-                check(m_driver.log.count(node->name() + QLatin1String(what)) == 1,
+                check(log.count(node->name() + QLatin1String(what)) == 1,
                       node->name() + QLatin1String(what) + u" not once"_qs);
         }
         checkOrder();
@@ -118,12 +120,16 @@ private:
         if (!isTrue && m_failure.isEmpty())
             m_failure = failure;
     }
-    void take(Change &&change) { m_calls.push_back({ Call(m_driver, std::move(change)), {} }); }
+    /// The rest of the call comes later.
+    void take(Change &&change) override
+    {
+        m_calls.push_back({ Call(*this, std::move(change)), {} });
+    }
 
     void close(std::size_t index)
     {
         std::vector<std::size_t> below = reachable(index);
-        m_calls.push_back({ Call(m_driver, Graph::close(*m_nodes[index])), std::move(below) });
+        m_calls.push_back({ Call(*this, Graph::close(*m_nodes[index])), std::move(below) });
         m_closed.insert(index);
     }
 
@@ -205,7 +211,7 @@ private:
             break;
         case 8:
         case 9:
-            m_driver.runOne();
+            runOne();
             break;
         default:
             if (!m_calls.empty())
@@ -216,7 +222,7 @@ private:
     void checkOrder()
     {
         const auto at = [&](std::size_t index, const char *what) {
-            return m_driver.log.indexOf(m_nodes[index]->name() + QLatin1String(what));
+            return log.indexOf(m_nodes[index]->name() + QLatin1String(what));
         };
         for (const auto &[upper, lower] : m_waiting) {
             check(at(lower, " teardown") < at(upper, " teardown"),
@@ -233,7 +239,6 @@ private:
     }
 
     std::mt19937 m_random;
-    Driver m_driver;
     std::vector<Owned> m_nodes;
     std::vector<Running> m_calls;
     std::vector<std::size_t> m_held;
@@ -245,7 +250,7 @@ private:
 
 } // namespace
 
-class tst_Marking : public QObject
+class tst_Slices : public QObject
 {
     Q_OBJECT
 
@@ -260,12 +265,15 @@ private Q_SLOTS:
     void theNextEdgeLeaves();
     void theNextEdgeMovesToTheChildren();
     void componentsAreJoinedUnderWay();
+    void r16_oneBelowManyLeaves();
+    void r20_oneBelowManyClosesThem();
     void withoutMemory();
+    void leavingWithoutMemory();
     void randomPrograms();
     void r18_threads();
 };
 
-void tst_Marking::r17_othersGetTheLockBetweenSlices()
+void tst_Slices::r17_othersGetTheLockBetweenSlices()
 {
     Driver driver;
     const auto nodes = makeNodes(100);
@@ -283,7 +291,7 @@ void tst_Marking::r17_othersGetTheLockBetweenSlices()
     QVERIFY(areFinished(nodes));
 }
 
-void tst_Marking::r18_allIsClosingAtTheEnd()
+void tst_Slices::r18_allIsClosingAtTheEnd()
 {
     // A wide one, a deep one, and one that is both.
     for (const std::size_t fanOut : { std::size_t(1), std::size_t(3), std::size_t(1000) }) {
@@ -300,7 +308,7 @@ void tst_Marking::r18_allIsClosingAtTheEnd()
     }
 }
 
-void tst_Marking::r18_aCloseMeetsAnother()
+void tst_Slices::r18_aCloseMeetsAnother()
 {
     Driver driver;
     const auto nodes = makeNodes(50);
@@ -315,7 +323,7 @@ void tst_Marking::r18_aCloseMeetsAnother()
     QVERIFY(areFinished(nodes));
 }
 
-void tst_Marking::r18_aCloseOfAClosedProcess()
+void tst_Slices::r18_aCloseOfAClosedProcess()
 {
     // It is Closed while what it only closes is still searched; a late close brings that to its end.
     Driver driver;
@@ -336,24 +344,24 @@ void tst_Marking::r18_aCloseOfAClosedProcess()
     QVERIFY(areFinished(nodes));
 }
 
-void tst_Marking::r18_helpForWhoWaits()
+void tst_Slices::r18_helpForWhoWaits()
 {
     Driver driver;
     const auto nodes = makeNodes(50);
     for (std::size_t i = 1; i < nodes.size(); ++i)
         add(&Graph::addChild, nodes[0], nodes[i], driver);
-    QVERIFY(!Graph::helpToMark(*nodes[0]));
+    QVERIFY(!Graph::help(*nodes[0]));
     Call first(driver, Graph::close(*nodes[0]));
-    std::optional<Change> help = Graph::helpToMark(*nodes[1]);
+    std::optional<Change> help = Graph::help(*nodes[1]);
     QVERIFY(help);
     Call(driver, std::move(*help)).end();
     QVERIFY(areClosing(nodes));
     first.end();
-    QVERIFY(!Graph::helpToMark(*nodes[0]));
+    QVERIFY(!Graph::help(*nodes[0]));
     driver.run();
 }
 
-void tst_Marking::r19_parentsAnnounceFirst()
+void tst_Slices::r19_parentsAnnounceFirst()
 {
     // Breadth first, as without slices: 1 to 20 below 0, and 21 below 20, which is below 1 as well.
     Driver driver;
@@ -369,7 +377,7 @@ void tst_Marking::r19_parentsAnnounceFirst()
     QVERIFY(areFinished(nodes));
 }
 
-void tst_Marking::r13_teardownWaitsForTheSearch()
+void tst_Slices::r13_teardownWaitsForTheSearch()
 {
     // It waits for none of its children, and has announced; yet it takes children until all are searched.
     Driver driver;
@@ -389,7 +397,7 @@ void tst_Marking::r13_teardownWaitsForTheSearch()
             < driver.log.indexOf(QStringLiteral("0 teardown")));
 }
 
-void tst_Marking::theNextEdgeLeaves()
+void tst_Slices::theNextEdgeLeaves()
 {
     // Each child in turn closes by itself and leaves the books between two slices, the next one among them,
     // from either end, also until none is left.
@@ -415,7 +423,7 @@ void tst_Marking::theNextEdgeLeaves()
     }
 }
 
-void tst_Marking::theNextEdgeMovesToTheChildren()
+void tst_Slices::theNextEdgeMovesToTheChildren()
 {
     // What it only waits for comes first in its books; as a child it moves to their end.
     Driver driver;
@@ -433,7 +441,7 @@ void tst_Marking::theNextEdgeMovesToTheChildren()
     QVERIFY(areFinished(nodes));
 }
 
-void tst_Marking::componentsAreJoinedUnderWay()
+void tst_Slices::componentsAreJoinedUnderWay()
 {
     // Two closes that are under way in two trees, which become one; each brings both to their ends.
     for (const bool firstGoesOn : { false, true }) {
@@ -460,7 +468,7 @@ void tst_Marking::componentsAreJoinedUnderWay()
     }
 }
 
-void tst_Marking::withoutMemory()
+void tst_Slices::withoutMemory()
 {
     // Each allocation of the close fails in turn, and all that follow: it goes on in one piece.
     bool failed = true;
@@ -493,7 +501,72 @@ void tst_Marking::withoutMemory()
     }
 }
 
-void tst_Marking::randomPrograms()
+void tst_Slices::r16_oneBelowManyLeaves()
+{
+    Driver driver;
+    const Owned leaf(QStringLiteral("leaf"));
+    const auto above = makeNodes(50);
+    for (const Owned &node : above)
+        add(&Graph::addChild, node, leaf, driver);
+    driver.take(Graph::close(*leaf));
+    Graph::setClosed(*leaf); // as its teardown has ended; nothing has run its step
+    Call call(driver, std::move(*Graph::finish(*leaf)));
+    QVERIFY(leaf->isFinished());
+    const auto waits = [&] {
+        return std::count_if(above.cbegin(), above.cend(),
+                             [](const Owned &node) { return Graph::waits(*node) > 0; });
+    };
+    for (auto before = waits(); before > 0; before = waits()) {
+        QVERIFY(Graph::hold(*above.back())); // which needs the lock
+        Call(driver, Graph::release(*above.back()));
+        QVERIFY(Graph::help(*above.back())); // for who waits for one of them
+        QVERIFY(call.goOn());
+        QVERIFY(waits() < before);
+        QVERIFY(waits() >= before - GOPROCESS_EDGES_PER_SLICE);
+    }
+    QVERIFY(!call.goOn());
+    QVERIFY(!Graph::help(*above.back()));
+}
+
+void tst_Slices::r20_oneBelowManyClosesThem()
+{
+    // Those above close when it leaves their books, each with what is below it.
+    Driver driver;
+    const Owned leaf(QStringLiteral("leaf"));
+    const auto above = makeNodes(50);
+    const auto below = makeNodes(500);
+    for (std::size_t i = 0; i < above.size(); ++i) {
+        add(&Graph::addChild, above[i], leaf, driver);
+        for (std::size_t j = 0; j < 10; ++j)
+            add(&Graph::addChildNoWait, above[i], below[10 * i + j], driver);
+        driver.take(Graph::closeAfterChildren(*above[i]));
+    }
+    driver.take(Graph::close(*leaf));
+    driver.run();
+    QVERIFY(areFinished(above) && areFinished(below));
+}
+
+void tst_Slices::leavingWithoutMemory()
+{
+    Driver driver;
+    const Owned leaf(QStringLiteral("leaf"));
+    const auto above = makeNodes(50);
+    for (const Owned &node : above)
+        add(&Graph::addChild, node, leaf, driver);
+    driver.take(Graph::close(*leaf));
+    Graph::setClosed(*leaf);
+    hasFailed = false;
+    allocationsAllowed = 0;
+    Change change = std::move(*Graph::finish(*leaf));
+    allocationsAllowed = -1;
+    QVERIFY(hasFailed);
+    change.unlock();
+    QVERIFY(!change.more());
+    for (const Owned &node : above)
+        QCOMPARE(Graph::waits(*node), 0U);
+}
+
+void tst_Slices::randomPrograms()
 {
     for (unsigned seed = 1; seed <= 3000; ++seed) {
         Program program(seed);
@@ -503,7 +576,7 @@ void tst_Marking::randomPrograms()
     }
 }
 
-void tst_Marking::r18_threads()
+void tst_Slices::r18_threads()
 {
     // Two threads close, one the whole and one a part, while a third takes and releases holds and a fourth runs
     // the steps, by which processes leave the books.
@@ -558,5 +631,5 @@ void tst_Marking::r18_threads()
     }
 }
 
-QTEST_GUILESS_MAIN(tst_Marking)
-#include "tst_marking.moc"
+QTEST_GUILESS_MAIN(tst_Slices)
+#include "tst_slices.moc"

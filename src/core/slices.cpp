@@ -1,15 +1,19 @@
 // SPDX-License-Identifier: MIT
-// Running -> Closing, for all that a close reaches (R18).
+// Large operations in slices: closes, and what becomes due when a process leaves the books of many others.
 //
-// The search goes over closing edges, breadth first, so that parents become due before their children. It lets
-// go of the lock after some edges, what it has made due is brought on its way, and other threads get the lock.
-// Meanwhile the graph may change. What keeps the search right:
+// An operation lets go of the lock after some edges. What it has made due is brought on its way, and other threads
+// get the lock; the rest stands in the component. Who called it goes on until nothing is left there, and so do
+// those who close or wait in that component meanwhile, whatever of it is theirs (R18).
+//
+// A close goes over closing edges, breadth first, so that parents become due before their children. Between its
+// slices the graph may change. What keeps its search right:
 // - Each process that it has not searched is Closing, and kept from its teardown by a count in m_pending, so that
 //   it keeps its books. Whatever becomes a child of it from here on is closed by who adds it.
 // - The edge where the search goes on is marked, and whoever takes it out of the books moves the search on.
-// - When components are joined, so are their lists of markings.
-// - Other closes of the component bring it to its end with the thread that began it: a close returns when no
-//   marking is left in its component, which is more than what it reaches, and needs no search for that.
+// - When components are joined, so are their lists.
+//
+// A finished process leaves the books above it from the first to the last, and no edges are added to it any more.
+// Those that it has not left wait for it still, and so do not go.
 
 #include "graph_p.h"
 
@@ -22,10 +26,6 @@
 
 namespace GoProcess::Private {
 
-#ifndef GOPROCESS_EDGES_PER_SLICE // tests of the core have graphs of a few edges
-#  define GOPROCESS_EDGES_PER_SLICE 2000
-#endif
-
 /// One slice of a search.
 class Graph::Search
 {
@@ -37,13 +37,14 @@ public:
 
 private:
     void close(Node &node, bool begins);
+    void searchLater(Node &node);
     Edge *lookBelow(Edge *edge);
     void searchDue();
     bool setAside(Node &node, Edge &edge);
-    bool isOver() const { return m_left == 0; }
+    bool isOver() const { return m_change.m_left == 0; }
+    void goOnToTheEnd() { m_change.m_left = std::numeric_limits<std::size_t>::max(); }
 
     Change &m_change;
-    std::size_t m_left = GOPROCESS_EDGES_PER_SLICE; ///< How many edges it looks at.
     Marking *m_marking = nullptr; ///< Where those go that are to be searched; null: see below.
     /// Those that are to be searched are due in m_change, from the one on to the other.
     Node *m_first = nullptr;
@@ -68,7 +69,7 @@ void Graph::Search::goOn(Marking &marking)
         if (edge || isOver())
             break;
         Node &searched = *marking.nodes[marking.next++];
-        --m_left;
+        --m_change.m_left;
         countDown(searched, m_change);
         if (marking.next == marking.nodes.size())
             break;
@@ -88,8 +89,12 @@ void Graph::Search::close(Node &node, bool begins)
     Journal::note(node);
     wake(node, Waiter::Goal::Closing);
     m_change.add(node);
-    if (!node.m_firstDown)
-        return;
+    if (node.m_firstDown)
+        searchLater(node);
+}
+
+void Graph::Search::searchLater(Node &node)
+{
     if (m_marking) {
         try {
             m_marking->nodes.emplace_back(&node);
@@ -98,7 +103,7 @@ void Graph::Search::close(Node &node, bool begins)
         } catch (const std::bad_alloc &) {
             // This slice is the last one, as it needs no memory: all that is left, and then what is due.
             m_marking = nullptr;
-            m_left = std::numeric_limits<std::size_t>::max();
+            goOnToTheEnd();
         }
     }
     if (!m_first)
@@ -111,7 +116,7 @@ void Graph::Search::close(Node &node, bool begins)
 Edge *Graph::Search::lookBelow(Edge *edge)
 {
     while (edge && !isOver()) {
-        --m_left;
+        --m_change.m_left;
         Edge *const following = edge->nextDown;
         if (edge->closes) {
             if (edge->lower->state() == NodeState::Running)
@@ -136,7 +141,7 @@ void Graph::Search::searchDue()
         if (edge) {
             if (setAside(*node, *edge))
                 return;
-            m_left = std::numeric_limits<std::size_t>::max();
+            goOnToTheEnd();
         } else if (node == m_last) {
             return; // what is due behind it has nothing below
         } else {
@@ -168,7 +173,7 @@ bool Graph::Search::setAside(Node &node, Edge &edge)
     marking.edge = &edge;
     edge.isNext = true;
     component.markings.splice(component.markings.end(), fresh);
-    component.isMarking.store(true, std::memory_order_release);
+    component.isUnderWay.store(true, std::memory_order_release);
     return true;
 }
 
@@ -181,17 +186,35 @@ void Graph::mark(Node &start, Change &change, bool begins)
     helpLocked(change);
 }
 
-/// Has \a change bring all markings of its component to their ends.
+/// The slice is over: the rest of \a node stands in the component from here on. False if there is no memory for
+/// that, and all comes now.
+bool Graph::leavesLater(Node &node, Change &change)
+{
+    Component &component = change.m_lock.component();
+    if (!component.leaving.empty() && component.leaving.front().get() == &node)
+        return true; // since an earlier slice
+    try {
+        component.leaving.emplace_back(&node);
+    } catch (const std::bad_alloc &) {
+        change.m_left = std::numeric_limits<std::size_t>::max();
+        return false;
+    }
+    component.isUnderWay.store(true, std::memory_order_release);
+    helpLocked(change);
+    return true;
+}
+
+/// Has \a change bring to its end what is under way in its component.
 void Graph::helpLocked(Change &change)
 {
     Component &component = change.m_lock.component();
-    if (component.isMarking.load(std::memory_order_relaxed))
-        change.m_marking = Ref<Component>(&component);
+    if (component.isUnderWay.load(std::memory_order_relaxed))
+        change.m_rest = Ref<Component>(&component);
 }
 
-std::optional<Change> Graph::helpToMark(const Node &node)
+std::optional<Change> Graph::help(const Node &node)
 {
-    if (!isMarking(node))
+    if (!isUnderWay(node))
         return std::nullopt;
     Change change { NodeLock(node) };
     helpLocked(change);
@@ -199,12 +222,12 @@ std::optional<Change> Graph::helpToMark(const Node &node)
 }
 
 /// Without the lock.
-bool Graph::isMarking(const Node &node)
+bool Graph::isUnderWay(const Node &node)
 {
-    // Acquire: as in Component::root(); and see the declaration of isMarking.
+    // Acquire: as in Component::root(); and see the declaration of isUnderWay.
     return node.m_component.load(std::memory_order_acquire)
             ->root()
-            ->isMarking.load(std::memory_order_acquire);
+            ->isUnderWay.load(std::memory_order_acquire);
 }
 
 /// The search moves on from \a edge, which leaves the books of its upper end.
@@ -223,24 +246,34 @@ void Graph::passOver(Edge &edge)
 bool Graph::goOn(Change &change)
 {
     while (true) {
-        change.m_marking->root()->letOthersIn();
-        // The processes that it has kept may go with it, and not under the lock.
-        std::list<Marking> ended;
-        change.m_lock = NodeLock(*change.m_marking);
+        change.m_rest->root()->letOthersIn();
+        // The processes that they have kept may go with them, and not under the lock.
+        std::list<Marking> marked;
+        std::list<NodeRef> left;
+        change.m_lock = NodeLock(*change.m_rest);
+        change.m_left = GOPROCESS_EDGES_PER_SLICE;
         Component &component = change.m_lock.component();
-        std::list<Marking> &markings = component.markings;
-        if (!markings.empty() && markings.front().next < markings.front().nodes.size()) {
-            Search(change).goOn(markings.front());
-            return true;
+        if (!component.markings.empty()) {
+            Marking &marking = component.markings.front();
+            if (marking.next < marking.nodes.size()) {
+                Search(change).goOn(marking);
+                return true;
+            }
+            marked.splice(marked.begin(), component.markings, component.markings.begin());
+        } else if (!component.leaving.empty()) {
+            Node &node = *component.leaving.front();
+            if (node.m_firstUp) {
+                leave(node, change);
+                return true;
+            }
+            left.splice(left.begin(), component.leaving, component.leaving.begin());
         }
-        if (!markings.empty())
-            ended.splice(ended.begin(), markings, markings.begin());
-        const bool isLast = markings.empty();
-        if (isLast)
-            component.isMarking.store(false, std::memory_order_release);
+        const bool isOver = component.markings.empty() && component.leaving.empty();
+        if (isOver)
+            component.isUnderWay.store(false, std::memory_order_release);
         change.m_lock.unlock();
-        if (isLast) {
-            change.m_marking = {};
+        if (isOver) {
+            change.m_rest = {};
             return false;
         }
     }
