@@ -21,6 +21,7 @@
 
 using namespace GoProcess;
 using namespace GoProcess::Private;
+using namespace Qt::StringLiterals;
 
 namespace {
 
@@ -92,11 +93,11 @@ public:
                 goOn(pick(m_calls.size()));
         } while (runOne());
         for (const Owned &node : m_nodes) {
-            check(node->isFinished(), node->name() + u" is open"_qs);
-            check(!node->isFinished() || Graph::waits(*node) == 0, node->name() + u" waits"_qs);
+            check(node->isFinished(), node->name() + u" is open"_s);
+            check(!node->isFinished() || Graph::waits(*node) == 0, node->name() + u" waits"_s);
             for (const auto *what : { " closing", " teardown" })
                 check(log.count(node->name() + QLatin1String(what)) == 1,
-                      node->name() + QLatin1String(what) + u" not once"_qs);
+                      node->name() + QLatin1String(what) + u" not once"_s);
         }
         checkOrder();
     }
