@@ -453,22 +453,46 @@ void Dispatcher::enter()
     listen();
 }
 
-/// An event loop delivers nothing once QCoreApplication is gone, and still wakes up for what is posted (R45). That of
-/// the main thread goes with the application.
+/// Hears of each turn of the event loop of this thread.
 void Dispatcher::listen()
 {
     const QThread *const thread = m_thread.load(std::memory_order_relaxed);
     QAbstractEventDispatcher *const loop = thread ? thread->eventDispatcher() : nullptr;
-    const QCoreApplication *const application = QCoreApplication::instance();
-    if (!loop || (application && application->thread() == thread))
+    if (!loop)
         return;
+    const QCoreApplication *const application = QCoreApplication::instance();
+    const bool goesWithApplication = application && application->thread() == thread;
     const DispatcherRef self(this);
-    QObject::connect(loop, &QAbstractEventDispatcher::awake, loop, [self] {
+    const auto turn = [self, loop, goesWithApplication] {
         if (QCoreApplication::instance())
+            self->seeToTheBell(*loop);
+        else if (!goesWithApplication)
+            self->runWithoutApplication();
+    };
+    QObject::connect(loop, &QAbstractEventDispatcher::awake, loop, turn);
+    QObject::connect(loop, &QAbstractEventDispatcher::aboutToBlock, loop, turn);
+}
+
+/// An event loop delivers nothing once QCoreApplication is gone, and still wakes up for what is posted (R45).
+void Dispatcher::runWithoutApplication()
+{
+    drain();
+    ringAgain(); // the call of before is lost
+}
+
+/// An event loop inside of an event, with GLib, does not look at what was posted before it began and stands behind
+/// that event, and goes to sleep with it (R40). If the call is there it looks, as if something new was posted. The
+/// limit is for a call that an event filter has eaten.
+void Dispatcher::seeToTheBell(QAbstractEventDispatcher &loop)
+{
+    constexpr int most = 16;
+    {
+        const std::lock_guard lock(m_mutex);
+        if (!m_rung || m_looks == most)
             return;
-        self->drain();
-        self->ringAgain(); // the call of before is lost
-    });
+        ++m_looks;
+    }
+    loop.wakeUp();
 }
 
 /// The same, unless this was made in vain, or is about to be.
@@ -1045,6 +1069,7 @@ void Dispatcher::ringLocked()
     static const QMetaMethod ring =
             Bell::staticMetaObject.method(Bell::staticMetaObject.indexOfMethod("ring()"));
     m_rung = ring.invoke(m_bell, Qt::QueuedConnection);
+    m_looks = 0;
 }
 
 /// Not under a lock: the move sends an event, which passes QCoreApplication::notify().
@@ -1094,8 +1119,10 @@ void Dispatcher::flushAll()
 /// that were not called without it.
 static void applicationStarted()
 {
-    if (Dispatcher *dispatcher = Dispatcher::currentIfAny())
+    if (Dispatcher *dispatcher = Dispatcher::currentIfAny()) {
+        dispatcher->listen();
         dispatcher->ringAgain();
+    }
     Dispatcher::flushAll();
 }
 Q_COREAPP_STARTUP_FUNCTION(applicationStarted)

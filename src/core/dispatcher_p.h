@@ -22,6 +22,7 @@
 #include <vector>
 
 QT_BEGIN_NAMESPACE
+class QAbstractEventDispatcher;
 class QThreadPool;
 QT_END_NAMESPACE
 
@@ -256,7 +257,9 @@ public:
     /// Grows with each of them that comes; 0 if none ever came.
     std::uint64_t futuresSeen() const { return m_futuresSeen.load(std::memory_order_relaxed); }
 
-    /// A new QCoreApplication: the previous one took the queued call with it.
+    /// A new QCoreApplication has a new event loop for its thread, the caller's.
+    void listen();
+    /// And the previous one took the queued call with it.
     void ringAgain();
     /// The same: those that it can reach and that have steps are called.
     static void flushAll();
@@ -295,7 +298,8 @@ private:
     /// The calling thread runs as the QThread of this from here on.
     void enter();
     void enterIfKnown();
-    void listen();
+    void runWithoutApplication();
+    void seeToTheBell(QAbstractEventDispatcher &loop);
     /// The calling thread runs nothing any more.
     void leave();
     bool isOwn() const;
@@ -361,6 +365,7 @@ private:
     const void *m_owner = nullptr;
     Life m_life = Life::Fresh;
     bool m_rung = false; ///< The queued call is on its way.
+    int m_looks = 0; ///< How often the event loop was told to look for it.
     bool m_isGone = false; ///< The thread was not copied by a fork.
     bool m_isLate = false; ///< The thread ran when this was made, which has not heard it start.
     int m_sleepers = 0;

@@ -48,6 +48,8 @@ private Q_SLOTS:
     void waitInsideOfTheMove();
     void futureFinishesWhileTheOldHomeWaits();
     void nestedEventLoopInAWaitGoesOn();
+    void nestedEventLoopBehindAnEventGoesOn();
+    void eventsInTurnsBehindAnEventGoOn();
     void messageHandlerClosesWhatAWaitIsStuckFor();
 };
 
@@ -205,6 +207,56 @@ void tst_Moves::nestedEventLoopInAWaitGoesOn()
     Thread closer([&] { root.close(); });
     QVERIFY(root.waitForClosed(soon()));
     QVERIFY(isTold);
+}
+
+// An event loop inside of an event does not deliver by itself what stands behind that event (Qt with GLib), as the
+// call does here that is to run the steps of this thread (R40).
+void tst_Moves::nestedEventLoopBehindAnEventGoesOn()
+{
+    Process process;
+    bool goesOn = false;
+    connect(&process, &Process::closing, &process, [&] {
+        Process other([] {});
+        QEventLoop loop;
+        connect(&other, &Process::closed, &loop, &QEventLoop::quit);
+        QTimer::singleShot(patience, &loop, &QEventLoop::quit);
+        other.close();
+        loop.exec();
+        goesOn = other.isClosed();
+    });
+    bool isClosed = false;
+    QMetaObject::invokeMethod(
+            &process, [&] { isClosed = process.waitForClosed(soon()); }, Qt::QueuedConnection);
+    process.close();
+    QVERIFY(pollUntil([&] {
+        QCoreApplication::processEvents();
+        return isClosed;
+    }));
+    QVERIFY(goesOn);
+}
+
+// The same of one that is looked after in turns, which is never about to block.
+void tst_Moves::eventsInTurnsBehindAnEventGoOn()
+{
+    Process process;
+    bool goesOn = false;
+    connect(&process, &Process::closing, &process, [&] {
+        Process other([] {});
+        other.close();
+        const QDeadlineTimer end(patience);
+        while (!other.isClosed() && !end.hasExpired())
+            QCoreApplication::processEvents();
+        goesOn = other.isClosed();
+    });
+    bool isClosed = false;
+    QMetaObject::invokeMethod(
+            &process, [&] { isClosed = process.waitForClosed(soon()); }, Qt::QueuedConnection);
+    process.close();
+    QVERIFY(pollUntil([&] {
+        QCoreApplication::processEvents();
+        return isClosed;
+    }));
+    QVERIFY(goesOn);
 }
 
 // The warning comes after 5 s; what its handler makes due in the waiting thread is run by the wait (R37).
