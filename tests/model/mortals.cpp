@@ -232,7 +232,8 @@ void Mortals::reap(const std::atomic<bool> &isOver)
     while (!isOver && !m_verdict.hasFailed()) {
         for (int place = 0; place < places; ++place)
             reapOne(place);
-        std::this_thread::sleep_for(std::chrono::microseconds(200));
+        // What was at home in a thread that is gone, and had not run there, goes on here in waits (R38).
+        Process::background()->waitForClosed(QDeadlineTimer(std::chrono::microseconds(200)));
     }
 }
 

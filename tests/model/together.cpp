@@ -608,11 +608,12 @@ Error Together::work(Process &self, const Operation &operation)
         break;
     }
     case 3: { // a thread that the library knows nothing about waits for a step
-        TestSupport::Gate gate;
+        const auto gate =
+                std::make_shared<TestSupport::Gate>(); // closing() may come after the work
         QObject::connect(
-                &self, &Process::closing, &self, [&gate] { gate.open(); }, Qt::DirectConnection);
+                &self, &Process::closing, &self, [gate] { gate->open(); }, Qt::DirectConnection);
         if (!self.isClosing())
-            gate.pass();
+            gate->pass();
         break;
     }
     case 4:
@@ -710,7 +711,7 @@ void Together::help()
     check(isClosed && isTornDown, "A process that waits for nothing", -1);
 }
 
-/// R40: a step may run an event loop.
+/// R40: a step may run an event loop, in which the closes of its thread go on.
 void Together::nest()
 {
     constexpr int deepest = 2;
@@ -718,8 +719,12 @@ void Together::nest()
         return;
     const Counting nested(depth.nestedLoops);
     QEventLoop loop;
-    QTimer::singleShot(std::chrono::milliseconds(1), &loop, &QEventLoop::quit);
+    Process process([] {});
+    QObject::connect(&process, &Process::closed, &loop, &QEventLoop::quit);
+    process.close();
+    QTimer::singleShot(patience.load(), &loop, &QEventLoop::quit);
     loop.exec();
+    check(process.isClosed(), "A close in a nested event loop", -1);
 }
 
 /// R36: whoever closes it meanwhile, its new home runs its steps, without any help of the old one.

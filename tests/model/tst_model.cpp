@@ -228,8 +228,11 @@ rc::Gen<Kind> anyKind()
 
 rc::Gen<Operation> anyOperation()
 {
-    using rc::gen::inRange;
     using rc::gen::set;
+    // The lengths of programs grow from none, and numbers would with them.
+    const auto inRange = [](int from, int to) {
+        return rc::gen::resize(rc::kNominalSize, rc::gen::inRange(from, to));
+    };
     using rc::gen::weightedElement;
     return rc::gen::build<Operation>(
             set(&Operation::kind, anyKind()), set(&Operation::a, inRange(0, 8)),
