@@ -99,8 +99,8 @@ public:
     /// for more by itself.
     explicit Delivery(bool isTail = false) : m_isTail(isTail) { }
 
+    /// Of a change, under the lock: a close may begin with it.
     void add(Resident &node, Step step, Item *next);
-    /// The same of a step that was added to another one before.
     void send(Resident &node, Step step, Item *next);
     void finish();
 
@@ -321,13 +321,6 @@ void deliver(Resident &node, Step step, Item *next)
         WorkPool::instance().submit(std::move(item));
         return;
     }
-    Delivery delivery;
-    delivery.add(node, step, next);
-    delivery.finish();
-}
-
-void deliverAgain(Resident &node, Step step, Item *next)
-{
     Delivery delivery;
     delivery.send(node, step, next);
     delivery.finish();

@@ -162,11 +162,9 @@ void deliver(Change &&change);
 /// The same as the last thing that a step does. A step without a home that can run right behind the
 /// caller goes to \a next, if it is not null and still empty.
 void deliverAtEndOfStep(Change &&change, Item *next);
-/// Brings a single step of a process on its way whose next step is in the caller's hands; to \a next
-/// as above.
+/// Brings a single step of a process on its way whose next step is in the caller's hands, maybe because it was on its
+/// way before; to \a next as above.
 void deliver(Resident &node, Step step, Item *next = nullptr);
-/// The same of a step that was on its way before.
-void deliverAgain(Resident &node, Step step, Item *next = nullptr);
 /// Brings the step of a process that is due on its way once more, when moveToThread() is over.
 void deliverAfterMove(Resident &node);
 /// Runs an item of no home, and what can run right behind it.

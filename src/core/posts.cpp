@@ -138,7 +138,7 @@ bool ProcessData::runPostsBeforeAnnouncement()
         // What is claimed keeps the object alive.
         if (hasHome != !isHomeless() || thread() != home) {
             if (claim(Step::Post))
-                deliverAgain(*this, Step::Post);
+                deliver(*this, Step::Post);
             return false;
         }
     }
@@ -276,7 +276,7 @@ void ProcessData::postReturned(bool isOpen, const Error &error, Item *next, Afte
     else if (isNextDue)
         setDueElsewhere(Step::Post); // while a claimed announcement keeps the object alive
     if (announces)
-        deliverAgain(*this, Step::Announce, next);
+        deliver(*this, Step::Announce, next);
     if (!isOpen)
         deliverAtEndOfStep(Graph::release(*this), next);
 }

@@ -903,9 +903,9 @@ void ProcessData::rehome()
         return;
     }
     if (hasPost && claim(Step::Post))
-        deliverAgain(*this, Step::Post);
+        deliver(*this, Step::Post);
     if (step != Step::None && claim(step))
-        deliverAgain(*this, step);
+        deliver(*this, step);
 }
 
 void ProcessData::closeInDestructor()

@@ -34,6 +34,7 @@ using GoProcess::Process;
 using GoProcess::ProcessPtr;
 
 using TestSupport::EventLoopThread;
+using TestSupport::Gate;
 using TestSupport::Thread;
 
 namespace Model {
@@ -170,7 +171,7 @@ private:
     bool mayReach(int process, int other);
     void close(const Subject &subject);
     void go(const Subject &subject, const Operation &operation);
-    Error work(Process &self, const Operation &operation);
+    Error work(Process &self, const Operation &operation, const std::shared_ptr<Gate> &gate);
     void workThatMoves();
     void hold(const Subject &subject);
     void release(int number);
@@ -576,11 +577,13 @@ void Together::go(const Subject &subject, const Operation &operation)
     Work work;
     work.outcome = operation.outcome;
     work.parent = subject.number;
+    // Made here, as no sanitizer sees how a connection is handed to another thread.
+    const auto gate = std::make_shared<Gate>();
     work.process = subject.process->go(
             QStringLiteral("w"),
-            [this, runs = work.runs, operation, token = m_token](Process &self) {
+            [this, runs = work.runs, operation, gate, token = m_token](Process &self) {
                 ++*runs;
-                return this->work(self, operation);
+                return this->work(self, operation, gate);
             });
     if (!work.process) {
         refused();
@@ -592,7 +595,7 @@ void Together::go(const Subject &subject, const Operation &operation)
     m_works.push_back(std::move(work));
 }
 
-Error Together::work(Process &self, const Operation &operation)
+Error Together::work(Process &self, const Operation &operation, const std::shared_ptr<Gate> &gate)
 {
     if (operation.outcome == Outcome::Future)
         self.waitForClosing();
@@ -607,15 +610,12 @@ Error Together::work(Process &self, const Operation &operation)
         check(!upper.closeAndWait() && *runs == 1, "A wait in a work", -1);
         break;
     }
-    case 3: { // a thread that the library knows nothing about waits for a step
-        const auto gate =
-                std::make_shared<TestSupport::Gate>(); // closing() may come after the work
+    case 3: // a thread that the library knows nothing about waits for a step, which may come after the work
         QObject::connect(
                 &self, &Process::closing, &self, [gate] { gate->open(); }, Qt::DirectConnection);
         if (!self.isClosing())
             gate->pass();
         break;
-    }
     case 4:
         workThatMoves();
         break;
