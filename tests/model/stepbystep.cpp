@@ -118,6 +118,7 @@ private:
     std::vector<Step *> m_stack; ///< The slots and teardowns of this thread that run.
     int m_expectedWarnings = 0;
     int m_intrusion = -1;
+    bool m_isGoing = false; ///< A go() is under way.
     int m_helpers = 0; ///< Waits in steps for what needs no other step.
     std::shared_ptr<int> m_token = std::make_shared<int>(); ///< In all that users give away.
 };
@@ -360,6 +361,7 @@ void StepByStep::go(int parent, Outcome outcome)
             m_rules.workReturned(number, fails(outcome));
     }
     ProcessPtr work;
+    m_isGoing = true;
     expect(number >= 0, "go()", parent, [&] {
         work = of(parent).process->go(QString::number(number),
                                       [gate, outcome, token = m_token](Process &) {
@@ -368,6 +370,7 @@ void StepByStep::go(int parent, Outcome outcome)
                                       });
         return work != nullptr;
     });
+    m_isGoing = false;
     if (number < 0 || !work) {
         gate->open();
         return;
@@ -546,7 +549,8 @@ void StepByStep::intrude()
         return;
     static_cast<void>(process->path());
     static_cast<void>(process->waitForClosing(QDeadlineTimer(0)));
-    if (m_intrusion % 2 == 1) {
+    // What is closed inside of go() may have begun its teardown elsewhere before that has added the work.
+    if (m_intrusion % 2 == 1 && !m_isGoing) {
         m_rules.close(number);
         process->close();
     }

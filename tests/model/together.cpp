@@ -179,6 +179,7 @@ private:
     bool moveHere(Subject &subject, const Operation &operation);
     void help();
     void nest();
+    void nestInWait();
     void relocate(const Operation &operation);
     void beClosed();
     void makeThread(const Operation &operation);
@@ -725,6 +726,42 @@ void Together::nest()
     QTimer::singleShot(patience.load(), &loop, &QEventLoop::quit);
     loop.exec();
     check(process.isClosed(), "A close in a nested event loop", -1);
+    nestInWait();
+}
+
+/// R40: the same in a step that a wait runs, of what another thread has closed while this one slept.
+void Together::nestInWait()
+{
+    std::array<Process, 2> lower;
+    Process upper;
+    bool isFirst = true;
+    for (std::size_t i = 0; i < lower.size(); ++i) {
+        upper.addChild(&lower[i]);
+        QObject::connect(
+                &lower[i], &Process::closing, &lower[i],
+                [this, &isFirst, other = &lower[1 - i]] {
+                    if (!std::exchange(isFirst, false))
+                        return;
+                    bool isTold = false;
+                    QEventLoop loop;
+                    QObject::connect(
+                            other, &Process::closing, &loop,
+                            [&] {
+                                isTold = true;
+                                loop.quit();
+                            },
+                            Qt::DirectConnection);
+                    QTimer::singleShot(patience.load(), &loop, &QEventLoop::quit);
+                    loop.exec();
+                    check(isTold, "closing() in a nested event loop in a wait", -1);
+                },
+                Qt::DirectConnection);
+    }
+    Thread closer([&upper] {
+        std::this_thread::sleep_for(std::chrono::microseconds(100)); // until the other one sleeps
+        upper.close();
+    });
+    upper.waitForClosed();
 }
 
 /// R36: whoever closes it meanwhile, its new home runs its steps, without any help of the old one.
@@ -752,20 +789,43 @@ void Together::relocate(const Operation &operation)
         Verdict &m_verdict;
     };
 
-    Process process([] {});
-    if (operation.b % 2 == 0) {
-        new Child(process, m_verdict);
-        process.close();
-        process.moveToThread(&threads->helper);
-    } else {
-        std::atomic<bool> begins = false;
-        Thread closer([&] {
+    OpenFuture future;
+    Process process;
+    if (operation.b % 3 == 2)
+        process.setTeardown([&future] { return future.future(); },
+                            [&future] { future.finish(Outcome::Succeeds); });
+    else
+        process.setTeardown([] {});
+
+    std::atomic<bool> begins = false;
+    Thread other;
+    const auto moveWhile = [&](std::function<void()> function) {
+        other = Thread([&begins, function = std::move(function)] {
             begins = true;
-            process.close();
+            function();
         });
         while (!begins) { }
         for (int i = 0; i < 40 * operation.a && !process.isClosing(); ++i) { }
         process.moveToThread(&threads->helper);
+    };
+    switch (operation.b % 3) {
+    case 0:
+        new Child(process, m_verdict);
+        process.close();
+        process.moveToThread(&threads->helper);
+        break;
+    case 1:
+        moveWhile([&] { process.close(); });
+        break;
+    default:
+        process.close();
+        help(); // runs what is due here: from here on the teardown waits for its future
+        moveWhile([&] {
+            for (int i = 0; i < 100 * operation.at; ++i)
+                std::atomic_signal_fence(std::memory_order_seq_cst);
+            future.finish(Outcome::Succeeds);
+        });
+        process.waitForClosed(QDeadlineTimer(1)); // its new home ends it, whoever else could
     }
     const QDeadlineTimer end(patience.load());
     while (!process.isClosed() && !end.hasExpired())
