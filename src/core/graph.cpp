@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <functional>
 #include <limits>
 #include <new>
@@ -366,7 +367,7 @@ NodeLock::NodeLock(Node &a, Node &b)
             Component *other = m_component == rootA ? rootB : rootA;
             if (m_component->rank == other->rank)
                 ++m_component->rank;
-            m_component->visits = std::max(m_component->visits, other->visits);
+            m_component->visits = std::max(m_component->visits, other->visits) + 1;
             m_component->markings.splice(m_component->markings.end(), other->markings);
             m_component->leaving.splice(m_component->leaving.end(), other->leaving);
             if (other->isUnderWay.load(std::memory_order_relaxed))
@@ -527,8 +528,9 @@ QString Node::path() const
 
 // --- Edges ---------------------------------------------------------------------------------------
 
-void Graph::attach(Node &upper, Node &lower, bool closes, bool waits)
+void Graph::attach(Component &component, Node &upper, Node &lower, bool closes, bool waits)
 {
+    ++component.visits;
     Edge *edge = lower.m_firstUp ? find(upper, lower) : nullptr;
     if (!edge) {
         edge = lower.m_ownEdge.upper ? immortal<FurtherEdges>().make(upper, lower)
@@ -543,7 +545,7 @@ void Graph::attach(Node &upper, Node &lower, bool closes, bool waits)
         if (closes)
             becomeChild(upper, lower);
     } else if (closes && !edge->closes) {
-        unlinkDown(*edge);
+        unlinkDown(component, *edge);
         edge->closes = true;
         linkDown(*edge); // to the children
         becomeChild(upper, lower);
@@ -577,21 +579,22 @@ void Graph::linkDown(Edge &edge)
     (edge.nextDown ? edge.nextDown->previousDown : upper.m_lastDown) = &edge;
 }
 
-void Graph::unlinkDown(Edge &edge)
+void Graph::unlinkDown(Component &component, Edge &edge)
 {
     if (edge.isNext)
-        passOver(edge);
+        passOver(component, edge);
     (edge.previousDown ? edge.previousDown->nextDown : edge.upper->m_firstDown) = edge.nextDown;
     (edge.nextDown ? edge.nextDown->previousDown : edge.upper->m_lastDown) = edge.previousDown;
 }
 
-void Graph::detach(Edge *edge)
+void Graph::detach(Component &component, Edge *edge)
 {
+    ++component.visits;
     Journal::note(*edge->upper);
     Journal::note(*edge->lower);
     if (edge->closes)
         --edge->upper->m_children;
-    unlinkDown(*edge);
+    unlinkDown(component, *edge);
     (edge->previousUp ? edge->previousUp->nextUp : edge->lower->m_firstUp) = edge->nextUp;
     if (edge->nextUp)
         edge->nextUp->previousUp = edge->previousUp;
@@ -649,7 +652,9 @@ public:
         Node &node = m_way == Way::Down ? *edge.lower : *edge.upper;
         if (!edge.waits || node.m_visit == m_mark)
             return Reach::Unknown;
-        if (node.m_visit == other.m_mark)
+        // Between two slices a node may lose its mark, as a step of it becomes due: then it is found once more.
+        // Those where the sides began are known without.
+        if (node.m_visit == other.m_mark || &node == other.m_found.front())
             return Reach::Yes;
         add(node);
         return Reach::Unknown;
@@ -664,31 +669,61 @@ private:
 
     const Way m_way;
     const std::uint64_t m_mark;
-    std::vector<Node *> m_found;
+    std::deque<Node *> m_found;
     std::size_t m_next = 0;
     const Edge *m_edge = nullptr;
 };
 
-/// Whether \a from waits, directly or not, for \a target, which is another one; both are in \a component,
-/// which is locked. Gives up when it has looked at \a limit edges from each end.
+/// Whether one node waits, directly or not, for another one, in slices between which others get the lock. It goes on
+/// as long as nothing has happened in the component that it is to know of; what it has found is there then.
+class Graph::WaySearch
+{
+public:
+    WaySearch(Node &from, Node &target) : m_from(from), m_target(target) { }
+
+    /// Looks at up to \a limit edges from each end. Unknown: there are more.
+    Reach goOn(Component &component, std::size_t limit)
+    {
+        if (!m_down || component.visits != m_visits) {
+            m_down.emplace(m_from, Side::Way::Down, component);
+            m_up.emplace(m_target, Side::Way::Up, component);
+            ++m_beginnings;
+        }
+        // From both ends in turn, an edge each: the smaller of the two sides bounds the search, however many
+        // edges a single node has.
+        Reach reached = Reach::Unknown;
+        for (std::size_t looked = 0; looked < limit && reached == Reach::Unknown; ++looked) {
+            reached = m_up->step(*m_down);
+            if (reached == Reach::Unknown)
+                reached = m_down->step(*m_up);
+        }
+        m_visits = component.visits;
+        return reached;
+    }
+    /// The same by as many as a slice has; all that there are, where something happens again and again.
+    Reach goOn(Component &component)
+    {
+        constexpr int mostBeginnings = 8;
+        constexpr std::size_t edges =
+                (GOPROCESS_EDGES_PER_SLICE + 3) / 4; // of each end, all over the memory
+        return goOn(component,
+                    m_beginnings < mostBeginnings ? edges
+                                                  : std::numeric_limits<std::size_t>::max());
+    }
+
+private:
+    Node &m_from;
+    Node &m_target;
+    std::optional<Side> m_down;
+    std::optional<Side> m_up;
+    std::uint64_t m_visits = 0; ///< Those of the component, at the end of the last slice.
+    int m_beginnings = 0;
+};
+
+/// The same at once; both are in \a component, which is locked.
 Graph::Reach Graph::reach(Node &from, Node &target, Component &component, std::size_t limit)
 {
-    // From both ends in turn, an edge each: the smaller of the two sides bounds the search, however many
-    // edges a single node has.
-    Side down(from, Side::Way::Down, component);
-    Side up(target, Side::Way::Up, component);
-    for (std::size_t looked = 0; looked < limit; ++looked) {
-        if (const Reach reached = up.step(down); reached != Reach::Unknown)
-            return reached;
-        if (const Reach reached = down.step(up); reached != Reach::Unknown)
-            return reached;
-    }
-    return Reach::Unknown;
-}
-
-bool Graph::reaches(Node &from, Node &target, Component &component)
-{
-    return reach(from, target, component, std::numeric_limits<std::size_t>::max()) == Reach::Yes;
+    return WaySearch(from, target).goOn(component, limit);
 }
 
 /// False in the usual case, which costs nothing: \a lower waits for nothing, or nothing is above \a upper.
@@ -697,29 +732,41 @@ bool Graph::mayCloseCycle(const Node &upper, const Node &lower)
     return (lower.m_waits > 0 && upper.m_firstUp) || &upper == &lower;
 }
 
-/// True if an edge from \a upper to \a lower closes a cycle.
-bool Graph::closesCycle(Node &upper, Node &lower, Component &component)
+/// Whether an edge from \a upper to \a lower closes a cycle: then \a result refuses it. Unknown: others have had the
+/// lock meanwhile, so the caller looks again at all that it has looked at. \a search keeps what is known.
+Graph::Reach Graph::lookForCycle(Node &upper, Node &lower, EdgeChange &result,
+                                 std::unique_ptr<WaySearch> &search)
 {
-    constexpr std::size_t few = 64;
+    constexpr std::size_t few = std::min(64, GOPROCESS_EDGES_PER_SLICE);
 
-    if (&upper == &lower)
-        return true;
-    const Reach reached = reach(lower, upper, component, few);
-    if (reached != Reach::Unknown)
-        return reached == Reach::Yes;
-    // If upper waits for lower already, if only in the end, another edge changes nothing. Such a shortcut
-    // is often one of few edges in a graph where the way around is long.
-    return reach(upper, lower, component, few) != Reach::Yes && reaches(lower, upper, component);
+    Component &component = result.change.m_lock.component();
+    Reach reached = &upper == &lower ? Reach::Yes : Reach::Unknown;
+    if (reached == Reach::Unknown && !search) {
+        reached = reach(lower, upper, component, few);
+        // If upper waits for lower already, if only in the end, another edge changes nothing. Such a shortcut
+        // is often one of few edges in a graph where the way around is long.
+        if (reached == Reach::Unknown && reach(upper, lower, component, few) == Reach::Yes)
+            reached = Reach::No;
+        if (reached == Reach::Unknown)
+            search = std::make_unique<WaySearch>(lower, upper);
+    }
+    if (reached == Reach::Unknown)
+        reached = search->goOn(component);
+    if (reached == Reach::Unknown) {
+        result.change.unlock();
+        component.letOthersIn(); // it stays, as it is that of both nodes
+        result.change = Change(NodeLock(upper, lower));
+    } else if (reached == Reach::Yes) {
+        result.refusal = Refusal::Cycle;
+        result.cycle = cycle(upper, lower);
+    }
+    return reached;
 }
 
-/// The nodes of the cycle that an edge from \a upper to \a lower would close; null if none.
-std::unique_ptr<const std::vector<NodeRef>> Graph::cycle(Node &upper, Node &lower,
-                                                         Component &component)
+/// The nodes of the cycle that an edge from \a upper to \a lower would close.
+std::unique_ptr<const std::vector<NodeRef>> Graph::cycle(Node &upper, Node &lower)
 {
-    if (!closesCycle(upper, lower, component))
-        return {};
-
-    // Found: search once more for the way, for the message.
+    // It was found: search once more for the way, for the message.
     std::unordered_map<Node *, Node *> cameFrom { { &lower, nullptr } };
     std::vector<Node *> found { &lower };
     for (std::size_t i = 0; i < found.size() && found[i] != &upper; ++i) {
@@ -745,23 +792,26 @@ EdgeChange Graph::addChild(Node &upper, Node &lower)
         return {};
 
     EdgeChange result { Change(NodeLock(upper, lower)), Refusal::None, {} };
-    if (lower.state() == NodeState::Closed)
-        return result;
-    if (hasBegunTeardown(upper)) {
-        result.refusal = Refusal::TeardownBegun;
-        return result;
-    }
-    if (mayCloseCycle(upper, lower)) {
-        result.cycle = cycle(upper, lower, result.change.m_lock.component());
-        if (result.cycle) {
-            result.refusal = Refusal::Cycle;
+    std::unique_ptr<WaySearch> search;
+    while (true) {
+        if (lower.state() == NodeState::Closed)
+            return result;
+        if (hasBegunTeardown(upper)) {
+            result.refusal = Refusal::TeardownBegun;
             return result;
         }
+        if (mayCloseCycle(upper, lower)) {
+            const Reach reached = lookForCycle(upper, lower, result, search);
+            if (reached == Reach::Unknown)
+                continue;
+            if (reached == Reach::Yes)
+                return result;
+        }
+        attach(result.change.m_lock.component(), upper, lower, true, true);
+        if (upper.state() == NodeState::Closing)
+            mark(lower, result.change, false);
+        return result;
     }
-    attach(upper, lower, true, true);
-    if (upper.state() == NodeState::Closing)
-        mark(lower, result.change, false);
-    return result;
 }
 
 EdgeChange Graph::addChildNoWait(Node &upper, Node &lower)
@@ -775,7 +825,7 @@ EdgeChange Graph::addChildNoWait(Node &upper, Node &lower)
     if (upper.state() != NodeState::Running)
         mark(lower, result.change);
     else if (lower.state() != NodeState::Closed)
-        attach(upper, lower, true, false);
+        attach(result.change.m_lock.component(), upper, lower, true, false);
     return result;
 }
 
@@ -785,21 +835,26 @@ EdgeChange Graph::waitFor(Node &upper, Node &lower)
         return { {}, Refusal::Background, {} };
 
     EdgeChange result { Change(NodeLock(upper, lower)), Refusal::None, {} };
-    if (upper.state() != NodeState::Running) {
-        result.refusal = Refusal::NotRunning;
+    std::unique_ptr<WaySearch> search;
+    while (true) {
+        if (upper.state() != NodeState::Running) {
+            result.refusal = Refusal::NotRunning;
+            return result;
+        }
+        if (lower.state() == NodeState::Closed) {
+            mark(upper, result.change);
+            return result;
+        }
+        if (mayCloseCycle(upper, lower)) {
+            const Reach reached = lookForCycle(upper, lower, result, search);
+            if (reached == Reach::Unknown)
+                continue;
+            if (reached == Reach::Yes)
+                return result;
+        }
+        attach(result.change.m_lock.component(), upper, lower, false, true);
         return result;
     }
-    if (lower.state() == NodeState::Closed) {
-        mark(upper, result.change);
-        return result;
-    }
-    if (mayCloseCycle(upper, lower))
-        result.cycle = cycle(upper, lower, result.change.m_lock.component());
-    if (result.cycle)
-        result.refusal = Refusal::Cycle;
-    else
-        attach(upper, lower, false, true);
-    return result;
 }
 
 // --- Closing -------------------------------------------------------------------------------------
@@ -1007,7 +1062,7 @@ void Graph::leave(Node &node, Change &change)
         change.m_left -= std::min(change.m_left, cost);
         Node &upper = *edge->upper;
         const bool waited = edge->waits;
-        detach(edge);
+        detach(change.m_lock.component(), edge);
         if (waited) {
             --upper.m_waits;
             closeIfLeft(upper, change);
@@ -1116,26 +1171,38 @@ void Graph::abandon(Node &node)
 
 bool Graph::waitsFor(Node &node, Node &other)
 {
-    return reachAsOfNow(node, other, std::numeric_limits<std::size_t>::max()) == Reach::Yes;
+    if (&node == &other)
+        return true;
+    WaySearch search(node, other);
+    while (NodeLock lock = lockIfJoined(node, other)) {
+        Component &component = lock.component();
+        if (const Reach reached = search.goOn(component); reached != Reach::Unknown)
+            return reached == Reach::Yes;
+        lock.unlock();
+        component.letOthersIn(); // it stays, as it is that of both nodes
+    }
+    return false;
 }
 
 bool Graph::mayWaitFor(Node &node, Node &other)
 {
     constexpr std::size_t few = 64;
-    return reachAsOfNow(node, other, few) != Reach::No;
+    if (&node == &other)
+        return true;
+    const NodeLock lock = lockIfJoined(node, other);
+    return lock && reach(node, other, lock.component(), few) != Reach::No;
 }
 
-Graph::Reach Graph::reachAsOfNow(Node &node, Node &other, std::size_t limit)
+/// Nothing if neither waits for the other, as they are in separate graphs; if these are being joined just now, the
+/// answer is as old as the question.
+NodeLock Graph::lockIfJoined(Node &node, const Node &other)
 {
-    if (&node == &other)
-        return Reach::Yes;
     if (rootOf(node.m_component) != rootOf(other.m_component))
-        return Reach::
-                No; // and if they are being joined just now, the answer is as old as the question
-    const NodeLock lock(node);
+        return {};
+    NodeLock lock(node);
     if (rootOf(other.m_component) != &lock.component() || lock.component().nursery)
-        return Reach::No;
-    return reach(node, other, lock.component(), limit);
+        return {};
+    return lock;
 }
 
 namespace {

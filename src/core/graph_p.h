@@ -134,7 +134,9 @@ public:
     /// The component that this one was merged into. Written once, under both locks, and published
     /// with release; once set it never changes, so whoever reads it needs no lock.
     std::atomic<Component *> forward = nullptr;
-    std::uint64_t visits = 0; ///< The last number that a search marked nodes with.
+    /// The last number that a search marked nodes with. What changes edges moves it on as well: a search in slices
+    /// sees by it that something has happened meanwhile.
+    std::uint64_t visits = 0;
     std::uint32_t rank = 0; ///< Bounds the length of the chain of forwards that ends here.
     std::list<Marking> markings; ///< In the order in which they were set aside.
     std::list<Ref<Node>> leaving; ///< Finished, and still in books of those above them.
@@ -369,6 +371,8 @@ public:
     NodeLock &operator=(const NodeLock &) = delete;
     ~NodeLock() { unlock(); }
 
+    explicit operator bool() const noexcept { return m_component != nullptr; }
+
     void unlock() noexcept;
     Component &component() const noexcept { return *m_component; }
 
@@ -464,7 +468,7 @@ public:
     static void waitForNew(Node &upper, Node &lower)
     {
         const NodeLock lock(upper, lower);
-        attach(upper, lower, false, true);
+        attach(lock.component(), upper, lower, false, true);
     }
 
     static Change close(Node &node);
@@ -615,6 +619,7 @@ public:
 private:
     enum class Reach : std::uint8_t { No, Yes, Unknown };
     class Side;
+    class WaySearch;
     class Search;
 
     template<class Wanted>
@@ -624,7 +629,7 @@ private:
     static void wakeWaiters(Node &node, Waiter::Goal goal);
     static void helpLocked(Change &change);
     static bool isUnderWay(const Node &node);
-    static void passOver(Edge &edge);
+    static void passOver(Component &component, Edge &edge);
     static void countDown(Node &node, Change &change);
     static void closeIfLeft(Node &node, Change &change);
     static void tellOfErrors(Node &node);
@@ -634,19 +639,18 @@ private:
     static void leaveBooks(Node &node, Change &change);
     static void leave(Node &node, Change &change);
     static bool leavesLater(Node &node, Change &change);
-    static void attach(Node &upper, Node &lower, bool closes, bool waits);
-    static void detach(Edge *edge);
+    static void attach(Component &component, Node &upper, Node &lower, bool closes, bool waits);
+    static void detach(Component &component, Edge *edge);
     static void becomeChild(Node &upper, Node &lower);
     static void linkDown(Edge &edge);
-    static void unlinkDown(Edge &edge);
+    static void unlinkDown(Component &component, Edge &edge);
     static Edge *find(const Node &upper, const Node &lower);
     static Reach reach(Node &from, Node &target, Component &component, std::size_t limit);
-    static bool reaches(Node &from, Node &target, Component &component);
-    static Reach reachAsOfNow(Node &node, Node &other, std::size_t limit);
+    static NodeLock lockIfJoined(Node &node, const Node &other);
     static bool mayCloseCycle(const Node &upper, const Node &lower);
-    static bool closesCycle(Node &upper, Node &lower, Component &component);
-    static std::unique_ptr<const std::vector<NodeRef>> cycle(Node &upper, Node &lower,
-                                                             Component &component);
+    static Reach lookForCycle(Node &upper, Node &lower, EdgeChange &result,
+                              std::unique_ptr<WaySearch> &search);
+    static std::unique_ptr<const std::vector<NodeRef>> cycle(Node &upper, Node &lower);
 };
 
 /// One node has at most one step due: its announcement keeps its teardown from beginning.

@@ -122,7 +122,7 @@ Edge *Graph::Search::lookBelow(Edge *edge)
             if (edge->lower->state() == NodeState::Running)
                 close(*edge->lower, !edge->waits);
             if (!edge->waits)
-                detach(edge); // it has done its duty
+                detach(m_change.m_lock.component(), edge); // it has done its duty
         }
         edge = following;
     }
@@ -231,10 +231,9 @@ bool Graph::isUnderWay(const Node &node)
 }
 
 /// The search moves on from \a edge, which leaves the books of its upper end.
-void Graph::passOver(Edge &edge)
+void Graph::passOver(Component &component, Edge &edge)
 {
-    for (Marking &marking :
-         edge.upper->m_component.load(std::memory_order_relaxed)->root()->markings) {
+    for (Marking &marking : component.markings) {
         if (marking.edge == &edge)
             marking.edge = edge.nextDown;
     }

@@ -240,6 +240,27 @@ double longestLockAbove(int count)
     return longestHold(*all.front(), [&] { last.closeAndWait(); });
 }
 
+/// While edges are added below which, and above which, there is much: the search for a cycle goes over it.
+double longestLockOfASearch(int count)
+{
+    Process top;
+    std::vector<std::unique_ptr<Process>> chains[2];
+    for (auto &chain : chains) {
+        Process *above = &top;
+        for (int i = 0; i < count / 2; ++i) {
+            chain.push_back(std::make_unique<Process>());
+            above->addChild(chain.back().get());
+            above = chain.back().get();
+        }
+    }
+    const double longest = longestHold(top, [&] {
+        for (int i = 1; i <= 10; ++i)
+            chains[0][std::size_t(count / 4 + i)]->addChild(chains[1][std::size_t(i)].get());
+    });
+    top.closeAndWait();
+    return longest;
+}
+
 double buildAndClose(int count)
 {
     return nanosecondsEach(count, [&] {
@@ -347,6 +368,15 @@ void addThreadRows(std::vector<Row> &rows, Scale scale)
                       .arg(count),
               QStringLiteral("ms"),
               { {}, [=] { return longestLockAbove(count); } },
+              {},
+              { { {}, 1 } } });
+    rows.push_back(
+            { QStringLiteral("longest-lock-search"),
+              QStringLiteral("the same while edges across two chains of %1 together are added, "
+                             "which may not close a cycle")
+                      .arg(count),
+              QStringLiteral("ms"),
+              { {}, [=] { return longestLockOfASearch(count); } },
               {},
               { { {}, 1 } } });
     rows.push_back(

@@ -266,6 +266,8 @@ private Q_SLOTS:
     void theNextEdgeLeaves();
     void theNextEdgeMovesToTheChildren();
     void componentsAreJoinedUnderWay();
+    void r14_longWays();
+    void r14_edgesOfThreads();
     void r16_oneBelowManyLeaves();
     void r20_oneBelowManyClosesThem();
     void withoutMemory();
@@ -499,6 +501,104 @@ void tst_Slices::withoutMemory()
         driver.run();
         QVERIFY(areFinished(nodes));
         QVERIFY(allowed < 1000);
+    }
+}
+
+void tst_Slices::r14_longWays()
+{
+    // Two long chains below one node: an edge back is a cycle, however far; one across is none.
+    Driver driver;
+    const Owned top(QStringLiteral("top"));
+    const auto first = makeNodes(200);
+    const auto second = makeNodes(200);
+    for (const auto *chain : { &first, &second }) {
+        add(&Graph::addChild, top, chain->front(), driver);
+        for (std::size_t i = 1; i < chain->size(); ++i)
+            add(&Graph::waitFor, (*chain)[i - 1], (*chain)[i], driver);
+    }
+    const auto refusal = [&](auto *operation, const Owned &upper, const Owned &lower) {
+        return add(operation, upper, lower, driver);
+    };
+    for (auto *const operation : { &Graph::addChild, &Graph::waitFor }) {
+        QCOMPARE(refusal(operation, first[199], first[0]), Refusal::Cycle);
+        QCOMPARE(refusal(operation, first[150], first[50]), Refusal::Cycle);
+        QCOMPARE(refusal(operation, first[50], first[150]), Refusal::None);
+    }
+    QCOMPARE(refusal(&Graph::addChild, first[100], second[100]), Refusal::None);
+    QCOMPARE(refusal(&Graph::addChild, second[199], first[0]), Refusal::Cycle);
+    QVERIFY(Graph::waitsFor(*first[0], *second[199]));
+    QVERIFY(!Graph::waitsFor(*second[0], *first[199]));
+    EdgeChange refused = Graph::addChild(*second[150], *first[90]);
+    refused.change.unlock();
+    QCOMPARE(refused.refusal, Refusal::Cycle);
+    QCOMPARE(int(refused.cycle->size()), 1 + 11 + 51); // 90 to 100, 100 to 150, and back
+    driver.take(Graph::close(*top));
+    driver.run();
+    for (const auto *chain : { &first, &second }) {
+        for (const Owned &node : *chain)
+            driver.take(Graph::close(*node));
+    }
+    driver.run();
+    QVERIFY(top->isFinished());
+}
+
+void tst_Slices::r14_edgesOfThreads()
+{
+    // Threads add edges at random, each in the middle of the searches of the others, while processes close: what
+    // was accepted has no cycle, so all that was closed closes.
+    for (unsigned round = 0; round < 200; ++round) {
+        const auto nodes = makeNodes(60);
+        std::mutex mutex;
+        std::vector<Change::Due> due;
+        std::vector<std::pair<std::size_t, std::size_t>> accepted;
+        const auto take = [&](Change &&change) {
+            do {
+                const std::lock_guard lock(mutex);
+                while (!change.isEmpty())
+                    due.push_back(change.take());
+                change.unlock();
+            } while (change.more());
+        };
+        std::vector<std::thread> threads;
+        for (unsigned part = 0; part < 3; ++part) {
+            threads.emplace_back([&, part] {
+                std::mt19937 random(3 * round + part);
+                for (int i = 0; i < 100; ++i) {
+                    const std::size_t upper = random() % nodes.size();
+                    const std::size_t lower = random() % nodes.size();
+                    EdgeChange result = Graph::addChild(*nodes[upper], *nodes[lower]);
+                    const bool isAdded = result.refusal == Refusal::None;
+                    take(std::move(result.change));
+                    if (isAdded && nodes[lower]->state() == NodeState::Running) {
+                        const std::lock_guard lock(mutex);
+                        accepted.emplace_back(upper, lower);
+                    }
+                    if (i == 90 && part == 0)
+                        take(Graph::close(*nodes[random() % nodes.size()]));
+                }
+            });
+        }
+        for (std::thread &thread : threads)
+            thread.join();
+        // Without those that have no edge down, until none is left.
+        for (std::size_t before = accepted.size() + 1; accepted.size() < before;) {
+            before = accepted.size();
+            std::set<std::size_t> uppers;
+            for (const auto &edge : accepted)
+                uppers.insert(edge.first);
+            accepted.erase(std::remove_if(accepted.begin(), accepted.end(),
+                                          [&](const auto &edge) {
+                                              return uppers.count(edge.second) == 0;
+                                          }),
+                           accepted.end());
+        }
+        QVERIFY(accepted.empty());
+        for (const Owned &node : nodes)
+            take(Graph::close(*node));
+        Driver driver;
+        driver.add(due);
+        driver.run();
+        QVERIFY(areFinished(nodes));
     }
 }
 
