@@ -477,7 +477,7 @@ void tst_Slices::withoutMemory()
     bool failed = true;
     for (int allowed = 0; failed; ++allowed) {
         Driver driver;
-        const auto nodes = makeNodes(100);
+        const auto nodes = makeNodes(1000);
         for (std::size_t i = 1; i < nodes.size(); ++i)
             add(&Graph::addChild, nodes[(i - 1) / 2], nodes[i], driver);
         std::vector<Change::Due> all(nodes.size());
