@@ -19,6 +19,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <functional>
 #include <memory>
 
 using namespace TestSupport;
@@ -211,17 +212,14 @@ void tst_Moves::nestedEventLoopInAWaitGoesOn()
 
 // An event loop inside of an event does not deliver by itself what stands behind that event (Qt with GLib), as the
 // call does here that is to run the steps of this thread (R40).
-void tst_Moves::nestedEventLoopBehindAnEventGoesOn()
+static void goesOnBehindAnEvent(const std::function<void(Process &)> &runEventsUntilClosed)
 {
     Process process;
     bool goesOn = false;
-    connect(&process, &Process::closing, &process, [&] {
+    QObject::connect(&process, &Process::closing, &process, [&] {
         Process other([] {});
-        QEventLoop loop;
-        connect(&other, &Process::closed, &loop, &QEventLoop::quit);
-        QTimer::singleShot(patience, &loop, &QEventLoop::quit);
         other.close();
-        loop.exec();
+        runEventsUntilClosed(other);
         goesOn = other.isClosed();
     });
     bool isClosed = false;
@@ -235,28 +233,24 @@ void tst_Moves::nestedEventLoopBehindAnEventGoesOn()
     QVERIFY(goesOn);
 }
 
+void tst_Moves::nestedEventLoopBehindAnEventGoesOn()
+{
+    goesOnBehindAnEvent([](Process &other) {
+        QEventLoop loop;
+        connect(&other, &Process::closed, &loop, &QEventLoop::quit);
+        QTimer::singleShot(patience, &loop, &QEventLoop::quit);
+        loop.exec();
+    });
+}
+
 // The same of one that is looked after in turns, which is never about to block.
 void tst_Moves::eventsInTurnsBehindAnEventGoOn()
 {
-    Process process;
-    bool goesOn = false;
-    connect(&process, &Process::closing, &process, [&] {
-        Process other([] {});
-        other.close();
+    goesOnBehindAnEvent([](Process &other) {
         const QDeadlineTimer end(patience);
         while (!other.isClosed() && !end.hasExpired())
             QCoreApplication::processEvents();
-        goesOn = other.isClosed();
     });
-    bool isClosed = false;
-    QMetaObject::invokeMethod(
-            &process, [&] { isClosed = process.waitForClosed(soon()); }, Qt::QueuedConnection);
-    process.close();
-    QVERIFY(pollUntil([&] {
-        QCoreApplication::processEvents();
-        return isClosed;
-    }));
-    QVERIFY(goesOn);
 }
 
 // The warning comes after 5 s; what its handler makes due in the waiting thread is run by the wait (R37).

@@ -73,6 +73,30 @@ bool areFinished(const std::vector<Owned> &nodes)
                        [](const Owned &node) { return node->isFinished(); });
 }
 
+/// What calls of several threads have made due.
+class DueSteps
+{
+public:
+    void take(Change &&change)
+    {
+        do {
+            const std::lock_guard lock(m_mutex);
+            while (!change.isEmpty())
+                m_due.push_back(change.take());
+            change.unlock();
+        } while (change.more());
+    }
+    void giveTo(Driver &driver)
+    {
+        const std::lock_guard lock(m_mutex);
+        driver.add(std::exchange(m_due, {}));
+    }
+
+private:
+    std::mutex m_mutex;
+    std::vector<Change::Due> m_due;
+};
+
 /// Random operations in a graph, as of several threads that come and go between the slices of each other's closes.
 /// Keeps what the rules promise in books of its own.
 class Program : private Driver
@@ -548,17 +572,10 @@ void tst_Slices::r14_edgesOfThreads()
     // was accepted has no cycle, so all that was closed closes.
     for (unsigned round = 0; round < 200; ++round) {
         const auto nodes = makeNodes(60);
-        std::mutex mutex;
-        std::vector<Change::Due> due;
+        DueSteps due;
+        std::mutex mutex; // guards what was accepted
         std::vector<std::pair<std::size_t, std::size_t>> accepted;
-        const auto take = [&](Change &&change) {
-            do {
-                const std::lock_guard lock(mutex);
-                while (!change.isEmpty())
-                    due.push_back(change.take());
-                change.unlock();
-            } while (change.more());
-        };
+        const auto take = [&](Change &&change) { due.take(std::move(change)); };
         std::vector<std::thread> threads;
         for (unsigned part = 0; part < 3; ++part) {
             threads.emplace_back([&, part] {
@@ -596,7 +613,7 @@ void tst_Slices::r14_edgesOfThreads()
         for (const Owned &node : nodes)
             take(Graph::close(*node));
         Driver driver;
-        driver.add(due);
+        due.giveTo(driver);
         driver.run();
         QVERIFY(areFinished(nodes));
     }
@@ -684,16 +701,8 @@ void tst_Slices::r18_threads()
     for (unsigned round = 0; round < 100; ++round) {
         std::mt19937 random(round);
         const auto nodes = makeNodes(300);
-        std::mutex mutex;
-        std::vector<Change::Due> due;
-        const auto take = [&](Change &&change) {
-            do {
-                const std::lock_guard lock(mutex);
-                while (!change.isEmpty())
-                    due.push_back(change.take());
-                change.unlock();
-            } while (change.more());
-        };
+        DueSteps due;
+        const auto take = [&](Change &&change) { due.take(std::move(change)); };
         for (std::size_t i = 1; i < nodes.size(); ++i) {
             take(std::move(Graph::addChild(*nodes[random() % i], *nodes[i]).change));
             take(std::move(Graph::addChildNoWait(*nodes[random() % i], *nodes[i]).change));
@@ -718,10 +727,7 @@ void tst_Slices::r18_threads()
         });
         Driver driver;
         while (!areFinished(nodes)) {
-            {
-                const std::lock_guard lock(mutex);
-                driver.add(std::exchange(due, {}));
-            }
+            due.giveTo(driver);
             driver.run();
         }
         isOver = true;
