@@ -7,7 +7,6 @@
 
 #include <algorithm>
 #include <iterator>
-#include <limits>
 
 namespace GoProcess::Private {
 
@@ -65,7 +64,7 @@ Focus::~Focus()
 void Focus::findDue()
 {
     // The lock keeps the objects alive whose thread is asked for.
-    Graph::visitOpen(*m_node, std::numeric_limits<std::size_t>::max(), [&](Node &below) {
+    Graph::visitOpen(*m_node, [&](Node &below) {
         auto &open = static_cast<Resident &>(below);
         const Step step = open.due();
         const bool isPostDue = open.isPostDue();

@@ -369,6 +369,7 @@ NodeLock::NodeLock(Node &a, Node &b)
                 ++m_component->rank;
             m_component->visits = std::max(m_component->visits, other->visits) + 1;
             m_component->markings.splice(m_component->markings.end(), other->markings);
+            m_component->looks.splice(m_component->looks.end(), other->looks);
             m_component->leaving.splice(m_component->leaving.end(), other->leaving);
             if (other->isUnderWay.load(std::memory_order_relaxed))
                 m_component->isUnderWay.store(true, std::memory_order_release);
@@ -556,6 +557,8 @@ void Graph::attach(Component &component, Node &upper, Node &lower, bool closes, 
         ++upper.m_waits;
         ++upper.m_pending;
     }
+    if (lower.m_areErrorsKept)
+        tellOfErrors(*edge); // others above have heard of them, and perhaps all
     Journal::note(upper);
     Journal::note(lower);
 }
@@ -627,6 +630,15 @@ Edge *Graph::find(const Node &upper, const Node &lower)
     return nullptr;
 }
 
+/// How many edges a search looks at in a slice, if it begins again when something has happened between two: all that
+/// there are, where something happens again and again.
+static std::size_t edgesOfASlice(int beginnings)
+{
+    constexpr int mostBeginnings = 8;
+    return beginnings <= mostBeginnings ? GOPROCESS_EDGES_PER_SLICE
+                                        : std::numeric_limits<std::size_t>::max();
+}
+
 /// One end of a search along waiting edges, which goes from edge to edge.
 class Graph::Side
 {
@@ -644,7 +656,7 @@ public:
         while (!m_edge) {
             if (m_next == m_found.size())
                 return Reach::No;
-            const Node &node = *m_found[m_next++];
+            const Node &node = *m_found[m_next++].node;
             m_edge = m_way == Way::Down ? node.m_firstDown : node.m_firstUp;
         }
         const Edge &edge = *m_edge;
@@ -654,22 +666,45 @@ public:
             return Reach::Unknown;
         // Between two slices a node may lose its mark, as a step of it becomes due: then it is found once more.
         // Those where the sides began are known without.
-        if (node.m_visit == other.m_mark || &node == other.m_found.front())
-            return Reach::Yes;
+        const bool isMet = node.m_visit == other.m_mark || &node == other.m_found.front().node;
         add(node);
-        return Reach::Unknown;
+        return isMet ? Reach::Yes : Reach::Unknown;
+    }
+
+    Node *last() const { return m_found.back().node; }
+    bool hasFound(const Node *node) const { return place(node) < m_found.size(); }
+    /// The way from \a node, which it has found, back to its beginning.
+    std::vector<Node *> wayBack(const Node *node) const
+    {
+        std::vector<Node *> way;
+        std::size_t at = place(node);
+        for (; at > 0; at = m_found[at].from)
+            way.push_back(m_found[at].node);
+        way.push_back(m_found[at].node);
+        return way;
     }
 
 private:
+    struct Found
+    {
+        Node *node;
+        std::size_t from; ///< The one by an edge of which it was found.
+    };
+
     void add(Node &node)
     {
         node.m_visit = m_mark;
-        m_found.push_back(&node);
+        m_found.push_back({ &node, m_next > 0 ? m_next - 1 : 0 });
+    }
+    std::size_t place(const Node *node) const
+    {
+        const auto isIt = [node](const Found &found) { return found.node == node; };
+        return std::size_t(std::find_if(m_found.cbegin(), m_found.cend(), isIt) - m_found.cbegin());
     }
 
     const Way m_way;
     const std::uint64_t m_mark;
-    std::deque<Node *> m_found;
+    std::deque<Found> m_found;
     std::size_t m_next = 0;
     const Edge *m_edge = nullptr;
 };
@@ -700,15 +735,24 @@ public:
         m_visits = component.visits;
         return reached;
     }
-    /// The same by as many as a slice has; all that there are, where something happens again and again.
+    /// The same by as many as a slice has.
     Reach goOn(Component &component)
     {
-        constexpr int mostBeginnings = 8;
-        constexpr std::size_t edges =
-                (GOPROCESS_EDGES_PER_SLICE + 3) / 4; // of each end, all over the memory
-        return goOn(component,
-                    m_beginnings < mostBeginnings ? edges
-                                                  : std::numeric_limits<std::size_t>::max());
+        constexpr std::size_t steps =
+                4; // each end has its share, and what it finds is all over the memory
+        return goOn(component, edgesOfASlice(m_beginnings + 1) / steps + 1);
+    }
+
+    /// Once there is one, in the slice that has found it: the way from the one node to the other.
+    std::vector<Node *> way() const
+    {
+        // The side that has come to what the other one had found added it last.
+        Node *const met = m_down->hasFound(m_up->last()) ? m_up->last() : m_down->last();
+        std::vector<Node *> way = m_down->wayBack(met);
+        std::reverse(way.begin(), way.end());
+        const std::vector<Node *> rest = m_up->wayBack(met);
+        way.insert(way.end(), rest.cbegin() + 1, rest.cend());
+        return way;
     }
 
 private:
@@ -740,48 +784,50 @@ Graph::Reach Graph::lookForCycle(Node &upper, Node &lower, EdgeChange &result,
     constexpr std::size_t few = std::min(64, GOPROCESS_EDGES_PER_SLICE);
 
     Component &component = result.change.m_lock.component();
-    Reach reached = &upper == &lower ? Reach::Yes : Reach::Unknown;
-    if (reached == Reach::Unknown && !search) {
-        reached = reach(lower, upper, component, few);
+    if (&upper == &lower) {
+        refuse(result, { &upper });
+        return Reach::Yes;
+    }
+    if (!search) {
+        WaySearch look(lower, upper);
+        Reach reached = look.goOn(component, few);
+        if (reached == Reach::Yes)
+            refuse(result, look.way());
         // If upper waits for lower already, if only in the end, another edge changes nothing. Such a shortcut
         // is often one of few edges in a graph where the way around is long.
-        if (reached == Reach::Unknown && reach(upper, lower, component, few) == Reach::Yes)
+        else if (reached == Reach::Unknown && reach(upper, lower, component, few) == Reach::Yes)
             reached = Reach::No;
-        if (reached == Reach::Unknown)
-            search = std::make_unique<WaySearch>(lower, upper);
+        if (reached != Reach::Unknown)
+            return reached;
+        search = std::make_unique<WaySearch>(lower, upper);
     }
-    if (reached == Reach::Unknown)
-        reached = search->goOn(component);
+    const Reach reached = search->goOn(component);
     if (reached == Reach::Unknown) {
         result.change.unlock();
         component.letOthersIn(); // it stays, as it is that of both nodes
         result.change = Change(NodeLock(upper, lower));
     } else if (reached == Reach::Yes) {
-        result.refusal = Refusal::Cycle;
-        result.cycle = cycle(upper, lower);
+        refuse(result, search->way());
     }
     return reached;
 }
 
-/// The nodes of the cycle that an edge from \a upper to \a lower would close.
-std::unique_ptr<const std::vector<NodeRef>> Graph::cycle(Node &upper, Node &lower)
+/// As the nodes of \a way, which leads from lower to upper, would be a cycle with the new edge.
+void Graph::refuse(EdgeChange &result, const std::vector<Node *> &way)
 {
-    // It was found: search once more for the way, for the message.
-    std::unordered_map<Node *, Node *> cameFrom { { &lower, nullptr } };
-    std::vector<Node *> found { &lower };
-    for (std::size_t i = 0; i < found.size() && found[i] != &upper; ++i) {
-        for (Edge *edge = found[i]->m_firstDown; edge; edge = edge->nextDown) {
-            if (edge->waits && cameFrom.emplace(edge->lower, found[i]).second)
-                found.push_back(edge->lower);
-        }
-    }
+    constexpr std::size_t half = 50; // of a longer one those at both ends, for the message
 
-    auto nodes = std::make_unique<std::vector<NodeRef>>();
-    for (Node *node = &upper; node; node = cameFrom[node])
-        nodes->emplace_back(node);
-    nodes->emplace_back(&upper);
-    std::reverse(nodes->begin(), nodes->end());
-    return nodes;
+    result.refusal = Refusal::Cycle;
+    auto cycle = std::make_unique<std::vector<NodeRef>>();
+    cycle->emplace_back(way.back());
+    for (std::size_t i = 0; i < way.size(); ++i) {
+        if (i == half && way.size() > 2 * half) {
+            cycle->emplace_back(); // here is a gap
+            i = way.size() - half;
+        }
+        cycle->emplace_back(way[i]);
+    }
+    result.cycle = std::move(cycle);
 }
 
 EdgeChange Graph::addChild(Node &upper, Node &lower)
@@ -1002,34 +1048,71 @@ void Graph::setClosed(Node &node)
         close();
         return;
     }
-    const NodeLock lock(node);
-    try {
-        tellOfErrors(node);
-    } catch (const std::bad_alloc &) {
-        // Without memory the books above are not complete; the close is.
+    NodeLock lock(node);
+    Edge *told = nullptr;
+    while (!tellOfErrors(node, told)) {
+        Component &component = lock.component();
+        lock.unlock();
+        component.letOthersIn(); // it stays, as it is that of the node
+        lock = NodeLock(node);
     }
     close();
 }
 
-/// Enters what failed into the books of the node and of its parents (R27).
-void Graph::tellOfErrors(Node &node)
+/// Enters what failed into the books of the node and of its parents (R27), in a slice from behind \a told on, which
+/// it moves on. True at the end.
+///
+/// Between two slices the edges to those that were told stay, as the node leaves these books later and in this
+/// thread; and who adds an edge tells of the errors there.
+bool Graph::tellOfErrors(Node &node, Edge *&told)
 {
-    if (node.m_error) {
+    if (!told && node.m_error) {
+        try {
+            if (!node.m_treeErrors)
+                node.m_treeErrors = std::make_unique<TreeErrors>();
+            // A path may be long, and is for those that are kept.
+            const QString path = node.m_treeErrors->isFull() ? QString() : node.path();
+            node.m_treeErrors->add({ node.id(), { path, node.m_error } });
+        } catch (const std::bad_alloc &) {
+            // Without memory the books are not complete; the close is.
+        }
         if (!node.m_treeErrors)
-            node.m_treeErrors = std::make_unique<TreeErrors>();
-        // A path may be long, and is for those that are kept.
-        const QString path = node.m_treeErrors->isFull() ? QString() : node.path();
-        node.m_treeErrors->add({ node.id(), { path, node.m_error } });
+            return true;
     }
-    for (Edge *edge = node.m_firstUp; edge; edge = edge->nextUp) {
-        if (!edge->closes || !edge->waits)
-            continue;
-        std::unique_ptr<TreeErrors> &errors = edge->upper->m_treeErrors;
+    std::size_t left = GOPROCESS_EDGES_PER_SLICE;
+    for (Edge *edge = told ? told->nextUp : node.m_firstUp; edge; edge = edge->nextUp) {
+        const std::size_t cost = tellOfErrors(*edge);
+        if (edge->isTold)
+            told = edge;
+        left -= std::min(left, cost);
+        if (left == 0 && told == edge)
+            return false;
+    }
+    return true;
+}
+
+/// The same at one edge, unless it was there already or has no part in that. In edges that a search looks at, it
+/// costs what is returned.
+std::size_t Graph::tellOfErrors(Edge &edge)
+{
+    constexpr std::size_t comparisons = 64; // in the time that a search needs for an edge
+
+    if (!edge.closes || !edge.waits || edge.isTold)
+        return 1;
+    edge.isTold = true;
+    std::unique_ptr<TreeErrors> &errors = edge.upper->m_treeErrors;
+    const TreeErrors &below = *edge.lower->m_treeErrors;
+    std::size_t cost = 4;
+    try {
         if (!errors)
             errors = std::make_unique<TreeErrors>();
-        errors->add(*node.m_treeErrors);
-        node.m_areErrorsKept = true;
+        cost += std::size_t(errors->entries.size() * below.entries.size()) / comparisons;
+        errors->add(below);
+        edge.lower->m_areErrorsKept = true;
+    } catch (const std::bad_alloc &) {
+        // as above
     }
+    return cost;
 }
 
 std::optional<Change> Graph::finish(Node &node)
@@ -1205,49 +1288,90 @@ NodeLock Graph::lockIfJoined(Node &node, const Node &other)
     return lock;
 }
 
-namespace {
-
-/// A way up from a node, for a search that is to find parents before children.
-struct Climb
+/// A search up from a node, in slices as a WaySearch. It finds parents before their children.
+class Graph::Climb
 {
-    Node *node;
-    Edge *edge;
-    bool hasFirstParent;
+public:
+    explicit Climb(Node &start) : m_start(start) { }
+
+    /// False at the end.
+    bool goOn(Component &component, std::vector<NodeRef> &found);
+
+private:
+    /// A node on the way up.
+    struct Place
+    {
+        NodeRef node;
+        const Edge *edge;
+        bool hasFirstParent;
+    };
+
+    void add(Node &node)
+    {
+        node.m_visit = m_mark;
+        m_way.push_back({ NodeRef(&node), node.m_firstUp, true });
+    }
+    void addIfWanted(Node &node)
+    {
+        if (node.m_visit != m_mark && node.state() == NodeState::Closing && !node.m_announced)
+            add(node);
+    }
+
+    Node &m_start;
+    std::vector<Place> m_way;
+    std::vector<NodeRef>
+            m_left; ///< May be the last references, which are not to go under the lock.
+    std::uint64_t m_mark = 0;
+    std::uint64_t m_visits = 0; ///< Those of the component, at the end of the last slice.
+    int m_beginnings = 0;
 };
 
-} // namespace
-
-void Graph::unannouncedAbove(Node &node, std::vector<NodeRef> &found)
+bool Graph::Climb::goOn(Component &component, std::vector<NodeRef> &found)
 {
-    const NodeLock lock(node);
-    if (lock.component().nursery)
-        return; // nothing is above it
-    const std::uint64_t mark = ++lock.component().visits;
-    std::vector<Climb> way;
-    const auto climb = [&](Node &from) {
-        from.m_visit = mark;
-        way.push_back({ &from, from.m_firstUp, true });
-    };
-    const auto isWanted = [&](const Node &above) {
-        return above.m_visit != mark && above.state() == NodeState::Closing && !above.m_announced;
-    };
-    climb(node);
-    while (!way.empty()) {
-        Climb &last = way.back();
+    if (m_beginnings == 0 || component.visits != m_visits) {
+        ++m_beginnings;
+        for (Place &place : m_way)
+            m_left.push_back(std::move(place.node));
+        m_way.clear();
+        for (NodeRef &node : found)
+            m_left.push_back(std::move(node));
+        found.clear();
+        m_mark = ++component.visits;
+        add(m_start);
+    }
+    for (std::size_t left = edgesOfASlice(m_beginnings); left > 0 && !m_way.empty(); --left) {
+        Place &last = m_way.back();
         if (last.edge) {
             const Edge &edge = *std::exchange(last.edge, last.edge->nextUp);
-            if (edge.closes && isWanted(*edge.upper))
-                climb(*edge.upper);
+            if (edge.closes)
+                addIfWanted(*edge.upper);
         } else if (std::exchange(last.hasFirstParent, false)) {
             // What does not wait has left its books; its first parent is known all the same. It is in the
             // component, as they were joined once, and nothing parts what was.
-            if (const NodeRef parent = last.node->firstParent(); parent && isWanted(*parent))
-                climb(*parent);
+            if (NodeRef parent = last.node->firstParent()) {
+                addIfWanted(*parent);
+                m_left.push_back(std::move(parent));
+            }
         } else {
-            if (last.node != &node)
-                found.emplace_back(last.node);
-            way.pop_back();
+            if (last.node.get() != &m_start)
+                found.push_back(std::move(last.node));
+            m_way.pop_back();
         }
+    }
+    m_visits = component.visits;
+    return !m_way.empty();
+}
+
+void Graph::unannouncedAbove(Node &node, std::vector<NodeRef> &found)
+{
+    Climb climb(node);
+    while (true) {
+        NodeLock lock(node);
+        Component &component = lock.component();
+        if (component.nursery || !climb.goOn(component, found))
+            return; // nothing is above it, or nothing more
+        lock.unlock();
+        component.letOthersIn(); // it stays, as it is that of the node
     }
 }
 

@@ -24,6 +24,7 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <list>
 #include <memory>
 #include <optional>
@@ -87,15 +88,14 @@ enum class Step : std::uint8_t {
 
 struct Edge;
 
-/// The search of a close for what it reaches (R18), set aside so that other threads get the lock. Guarded by the
-/// component's lock.
-struct Marking
+/// A walk down the graph, set aside so that other threads get the lock. Guarded by the component's lock.
+struct Walk
 {
-    /// Closing ones with edges down, parents before children. From the one at \a next on they are not searched
-    /// to their ends, and each has one reason more not to begin its teardown (m_pending).
+    /// What it has come to and where edges lead down, parents before children; from the one at \a next on it has
+    /// not looked at all of these.
     std::deque<Ref<Node>> nodes;
     std::size_t next = 0;
-    /// Of the node at \a next: where its search goes on, null at the end.
+    /// Of the node at \a next: where it goes on, null at the end.
     Edge *edge = nullptr;
 };
 
@@ -138,9 +138,12 @@ public:
     /// sees by it that something has happened meanwhile.
     std::uint64_t visits = 0;
     std::uint32_t rank = 0; ///< Bounds the length of the chain of forwards that ends here.
-    std::list<Marking> markings; ///< In the order in which they were set aside.
+    /// Of closes, for what they reach (R18), in the order in which they were set aside. What one has not looked at is
+    /// Closing, and has one reason more not to begin its teardown (m_pending).
+    std::list<Walk> markings;
+    std::list<Walk> looks; ///< Of those who look at what is open.
     std::list<Ref<Node>> leaving; ///< Finished, and still in books of those above them.
-    /// Whether there are any of both. Written under the lock with release: whoever sees Closed a process that a
+    /// Whether there are markings or such. Written under the lock with release: whoever sees Closed a process that a
     /// marking has reached sees it set, until all that the marking reaches is Closing.
     std::atomic<bool> isUnderWay = false;
     const bool nursery;
@@ -172,7 +175,8 @@ struct Edge
     Node *lower = nullptr;
     bool closes = false; ///< When upper closes, lower is closed.
     bool waits = false; ///< Upper's teardown does not begin before lower is Closed.
-    bool isNext = false; ///< A Marking goes on here.
+    bool isNext = false; ///< A Walk may go on here.
+    bool isTold = false; ///< Upper knows what failed at or below lower.
 };
 
 /// Somebody who is blocked until a process has come somewhere. Lives on the stack of the blocked
@@ -321,7 +325,7 @@ private:
         Node *m_nextDue; ///< While a step of it stands in a Change, which holds the lock: the next one.
     };
     /// What keeps teardown from beginning: unclosed processes that this waits for, work, holds, the
-    /// announcement itself, and a Marking that has not searched it. Zero: teardown has begun; nothing increments it from there.
+    /// announcement itself, and a marking that has not searched it. Zero: teardown has begun; nothing increments it from there.
     std::uint32_t m_pending = 1;
     std::atomic<int> m_refs = 1;
     bool m_closeAfterChildren : 1;
@@ -453,7 +457,8 @@ struct EdgeChange
 {
     Change change;
     Refusal refusal = Refusal::None;
-    std::unique_ptr<const std::vector<NodeRef>> cycle; ///< From upper over lower back to upper.
+    /// From upper over lower back to upper; of a long one the middle is left out, where a null stands.
+    std::unique_ptr<const std::vector<NodeRef>> cycle;
 };
 
 /// The operations. All are static and may be called from any thread; a Node that is passed must be
@@ -522,6 +527,8 @@ public:
     }
     /// Teardown has completed: the state is Closed from here, and the error is known above.
     static void setClosed(Node &node);
+    /// A slice of what comes before that, for tests.
+    static bool tellOfErrors(Node &node, Edge *&told);
     /// closed() was emitted: the node leaves all books and those that waited go on. Nothing while
     /// listeners are to be told first.
     static std::optional<Change> finish(Node &node);
@@ -557,10 +564,10 @@ public:
     /// ones through which the close may have reached it. Parents come before children. Of a child that a
     /// parent does not wait for, it knows the first parent only.
     static void unannouncedAbove(Node &node, std::vector<NodeRef> &found);
-    /// The open processes that \a node waits for, directly or not, itself first; \a visit is called
-    /// under the lock, for at most \a limit of them.
-    template<class Visit>
-    static void visitOpen(Node &node, std::size_t limit, Visit &&visit);
+    /// The open processes that \a node waits for, directly or not, itself first; \a visit is called under the lock.
+    /// In slices between which others get the lock: what happens meanwhile counts or does not, and one of which it
+    /// becomes a child then may come twice.
+    static void visitOpen(Node &node, const std::function<void(Node &)> &visit);
 
     /// Appends up to \a limit children of \a upper to \a found, from the one behind \a after on or, if
     /// that is null, from the first; they are watched from here on. False, and nothing, if \a after is
@@ -575,9 +582,10 @@ public:
     {
         return children(upper, after, limit, found, [](const Edge &edge) { return edge.waits; });
     }
-    /// The same from the last one back, as far as \a isNew is true of them.
+    /// The same back from the one before \a before, or from the last, as far as \a isNew is true of them.
     template<class IsNew>
-    static void newestWaitedFor(Node &upper, std::vector<NodeRef> &found, IsNew &&isNew);
+    static bool newestWaitedFor(Node &upper, Node *before, std::size_t limit,
+                                std::vector<NodeRef> &found, IsNew &&isNew);
     /// Appends what \a node waits for and is no child of it, up to \a limit; watched from here on.
     static void waitedFor(Node &node, std::size_t limit, std::vector<NodeRef> &found);
     // The caller holds the lock:
@@ -620,6 +628,7 @@ private:
     enum class Reach : std::uint8_t { No, Yes, Unknown };
     class Side;
     class WaySearch;
+    class Climb;
     class Search;
 
     template<class Wanted>
@@ -630,9 +639,11 @@ private:
     static void helpLocked(Change &change);
     static bool isUnderWay(const Node &node);
     static void passOver(Component &component, Edge &edge);
+    template<class LookAt>
+    static bool goOn(Walk &walk, LookAt &&lookAt);
     static void countDown(Node &node, Change &change);
     static void closeIfLeft(Node &node, Change &change);
-    static void tellOfErrors(Node &node);
+    static std::size_t tellOfErrors(Edge &edge);
     static bool isUnheard(const Node &node);
     static void announceLocked(Node &node, Change &change);
     static bool tryClose(Node &node, Change &change);
@@ -650,7 +661,7 @@ private:
     static bool mayCloseCycle(const Node &upper, const Node &lower);
     static Reach lookForCycle(Node &upper, Node &lower, EdgeChange &result,
                               std::unique_ptr<WaySearch> &search);
-    static std::unique_ptr<const std::vector<NodeRef>> cycle(Node &upper, Node &lower);
+    static void refuse(EdgeChange &result, const std::vector<Node *> &way);
 };
 
 /// One node has at most one step due: its announcement keeps its teardown from beginning.
@@ -676,38 +687,28 @@ bool Change::more()
     return m_rest && Graph::goOn(*this);
 }
 
-template<class Visit>
-void Graph::visitOpen(Node &node, std::size_t limit, Visit &&visit)
-{
-    const NodeLock lock(node);
-    if (node.isFinished() && !node.hasLateTeardown())
-        return;
-    const std::uint64_t mark = ++lock.component().visits;
-    std::vector<Node *> found { &node };
-    node.m_visit = mark;
-    for (std::size_t i = 0; i < found.size() && i < limit; ++i) {
-        visit(*found[i]);
-        for (Edge *edge = found[i]->m_firstDown; edge; edge = edge->nextDown) {
-            if (edge->waits && edge->lower->m_visit != mark) {
-                edge->lower->m_visit = mark;
-                found.push_back(edge->lower);
-            }
-        }
-    }
-}
-
 template<class IsNew>
-void Graph::newestWaitedFor(Node &upper, std::vector<NodeRef> &found, IsNew &&isNew)
+bool Graph::newestWaitedFor(Node &upper, Node *before, std::size_t limit,
+                            std::vector<NodeRef> &found, IsNew &&isNew)
 {
     const NodeLock lock(upper);
-    for (Edge *edge = upper.m_lastDown; edge && edge->closes; edge = edge->previousDown) {
+    Edge *edge = upper.m_lastDown;
+    if (before) {
+        edge = find(upper, *before);
+        if (!edge)
+            return false;
+        edge = edge->previousDown;
+    }
+    for (; edge && edge->closes && limit > 0; edge = edge->previousDown) {
         if (!edge->waits)
             continue;
         if (!isNew(*edge->lower))
-            return;
+            break;
         watch(*edge->lower);
         found.emplace_back(edge->lower);
+        --limit;
     }
+    return true;
 }
 
 template<class Wanted>

@@ -205,7 +205,7 @@ bool ProcessData::addEdge(EdgeChange (*add)(Node &, Node &), const char *what, P
     case Refusal::Cycle: {
         QStringList paths;
         for (const NodeRef &node : *result.cycle)
-            paths += node->path();
+            paths += node ? node->path() : QStringLiteral("...");
         why = QStringLiteral("it would wait for itself: %1").arg(paths.join(QLatin1String(" -> ")));
         break;
     }

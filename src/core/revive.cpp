@@ -6,7 +6,6 @@
 
 #include <QThread>
 
-#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -63,7 +62,7 @@ void Forks::revive(Resident &node)
     if (std::optional<Change> help = Graph::help(node))
         deliver(std::move(*help)); // the thread that was marking is gone
     std::vector<Found> all;
-    Graph::visitOpen(node, std::numeric_limits<std::size_t>::max(), [&](Node &open) {
+    Graph::visitOpen(node, [&](Node &open) {
         auto &data = static_cast<ProcessData &>(open);
         if (isStranded(data))
             all.push_back({ Ref<ProcessData>(&data), findLost(data) });

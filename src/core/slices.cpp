@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Large operations in slices: closes, and what becomes due when a process leaves the books of many others.
+// Large operations in slices: closes, what becomes due when a process leaves the books of many others, and looks at
+// what is open.
 //
 // An operation lets go of the lock after some edges. What it has made due is brought on its way, and other threads
 // get the lock; the rest stands in the component. Who called it goes on until nothing is left there, and so do
@@ -12,6 +13,8 @@
 // - The edge where the search goes on is marked, and whoever takes it out of the books moves the search on.
 // - When components are joined, so are their lists.
 //
+// A look does the same without a count, as it needs none: it takes what it finds as it comes by.
+//
 // A finished process leaves the books above it from the first to the last, and no edges are added to it any more.
 // Those that it has not left wait for it still, and so do not go.
 
@@ -23,6 +26,7 @@
 #include <limits>
 #include <new>
 #include <thread>
+#include <unordered_set>
 
 namespace GoProcess::Private {
 
@@ -33,7 +37,7 @@ public:
     explicit Search(Change &change) : m_change(change) { }
 
     void begin(Node &start, bool begins);
-    void goOn(Marking &marking);
+    void goOn(Walk &marking);
 
 private:
     void close(Node &node, bool begins);
@@ -45,7 +49,7 @@ private:
     void goOnToTheEnd() { m_change.m_left = std::numeric_limits<std::size_t>::max(); }
 
     Change &m_change;
-    Marking *m_marking = nullptr; ///< Where those go that are to be searched; null: see below.
+    Walk *m_marking = nullptr; ///< Where those go that are to be searched; null: see below.
     /// Those that are to be searched are due in m_change, from the one on to the other.
     Node *m_first = nullptr;
     Node *m_last = nullptr;
@@ -58,12 +62,10 @@ void Graph::Search::begin(Node &start, bool begins)
 }
 
 /// Goes on with \a marking, up to its end or that of the slice.
-void Graph::Search::goOn(Marking &marking)
+void Graph::Search::goOn(Walk &marking)
 {
     m_marking = &marking;
     Edge *edge = marking.edge;
-    if (edge)
-        edge->isNext = false;
     while (true) {
         edge = lookBelow(edge);
         if (edge || isOver())
@@ -155,9 +157,9 @@ void Graph::Search::searchDue()
 bool Graph::Search::setAside(Node &node, Edge &edge)
 {
     Component &component = m_change.m_lock.component();
-    std::list<Marking> fresh;
+    std::list<Walk> fresh;
     try {
-        Marking &marking = fresh.emplace_back();
+        Walk &marking = fresh.emplace_back();
         for (Node *left = &node;; left = left->m_nextDue) {
             if (left->m_firstDown)
                 marking.nodes.emplace_back(left);
@@ -167,7 +169,7 @@ bool Graph::Search::setAside(Node &node, Edge &edge)
     } catch (const std::bad_alloc &) {
         return false;
     }
-    Marking &marking = fresh.front();
+    Walk &marking = fresh.front();
     for (const NodeRef &left : marking.nodes)
         ++left->m_pending;
     marking.edge = &edge;
@@ -230,16 +232,71 @@ bool Graph::isUnderWay(const Node &node)
             ->isUnderWay.load(std::memory_order_acquire);
 }
 
-/// The search moves on from \a edge, which leaves the books of its upper end.
+/// Walks move on from \a edge, which leaves the books of its upper end.
 void Graph::passOver(Component &component, Edge &edge)
 {
-    for (Marking &marking : component.markings) {
-        if (marking.edge == &edge)
-            marking.edge = edge.nextDown;
+    for (std::list<Walk> *walks : { &component.markings, &component.looks }) {
+        for (Walk &walk : *walks) {
+            if (walk.edge != &edge)
+                continue; // it has gone on since
+            walk.edge = edge.nextDown;
+            if (walk.edge)
+                walk.edge->isNext = true;
+        }
     }
     edge.isNext = false;
-    if (edge.nextDown)
-        edge.nextDown->isNext = true;
+}
+
+/// A slice of \a walk; true at its end.
+template<class LookAt>
+bool Graph::goOn(Walk &walk, LookAt &&lookAt)
+{
+    Edge *edge = walk.edge;
+    for (std::size_t left = GOPROCESS_EDGES_PER_SLICE; left > 0; --left) {
+        if (edge) {
+            lookAt(*edge);
+            edge = edge->nextDown;
+        } else if (++walk.next < walk.nodes.size()) {
+            edge = walk.nodes[walk.next]->m_firstDown;
+        } else {
+            return true;
+        }
+    }
+    walk.edge = edge;
+    if (edge)
+        edge->isNext = true;
+    return false;
+}
+
+void Graph::visitOpen(Node &node, const std::function<void(Node &)> &visit)
+{
+    std::list<Walk> own(1); // what it keeps may go with it, and not under the lock
+    const auto place = own.begin();
+    std::unordered_set<const Node *> found; // those with several edges up
+    const auto visitLower = [&](const Edge &edge) {
+        Node &lower = *edge.lower;
+        const bool isOnly = !edge.previousUp && !edge.nextUp;
+        if (!edge.waits || !(isOnly || found.insert(&lower).second))
+            return;
+        visit(lower);
+        if (lower.m_firstDown)
+            place->nodes.emplace_back(&lower);
+    };
+
+    NodeLock lock(node);
+    if (node.isFinished() && !node.hasLateTeardown())
+        return;
+    visit(node);
+    place->nodes.emplace_back(&node);
+    place->edge = node.m_firstDown;
+    while (!goOn(*place, visitLower)) {
+        Component &component = lock.component();
+        component.looks.splice(component.looks.end(), own);
+        lock.unlock();
+        component.letOthersIn(); // it stays, as it is that of the node
+        lock = NodeLock(node);
+        own.splice(own.begin(), lock.component().looks, place);
+    }
 }
 
 bool Graph::goOn(Change &change)
@@ -247,13 +304,13 @@ bool Graph::goOn(Change &change)
     while (true) {
         change.m_rest->root()->letOthersIn();
         // The processes that they have kept may go with them, and not under the lock.
-        std::list<Marking> marked;
+        std::list<Walk> marked;
         std::list<NodeRef> left;
         change.m_lock = NodeLock(*change.m_rest);
         change.m_left = GOPROCESS_EDGES_PER_SLICE;
         Component &component = change.m_lock.component();
         if (!component.markings.empty()) {
-            Marking &marking = component.markings.front();
+            Walk &marking = component.markings.front();
             if (marking.next < marking.nodes.size()) {
                 Search(change).goOn(marking);
                 return true;

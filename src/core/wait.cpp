@@ -14,7 +14,6 @@
 #include <QThread>
 
 #include <algorithm>
-#include <limits>
 #include <optional>
 #include <utility>
 
@@ -94,7 +93,7 @@ bool runScattered(Resident &node, Dispatcher &here)
     };
     std::vector<Found> found;
     // The lock keeps the objects alive whose thread is asked for.
-    Graph::visitOpen(node, std::numeric_limits<std::size_t>::max(), [&](Node &below) {
+    Graph::visitOpen(node, [&](Node &below) {
         auto &open = static_cast<Resident &>(below);
         const Step step = open.due();
         const bool isPostDue = open.isPostDue();

@@ -228,9 +228,22 @@ void CloseMonitor::Count::follow(Node &node)
         return;
     std::vector<NodeRef> fresh;
     Graph::waitedFor(node, atOnce, fresh);
-    Graph::newestWaitedFor(node, fresh,
-                           [this](const Node &child) { return m_open.count(&child) == 0; });
+    const auto isNew = [this](const Node &child) { return m_open.count(&child) == 0; };
+    std::vector<NodeRef> newest;
+    bool areAll = false;
+    for (std::size_t at = 0; !areAll;) {
+        // Back from the last one that is still there.
+        const std::size_t known = newest.size();
+        Node *const before = at > 0 ? newest[at - 1].get() : nullptr;
+        if (Graph::newestWaitedFor(node, before, atOnce, newest, isNew)) {
+            areAll = newest.size() < known + atOnce;
+            at = newest.size();
+        } else {
+            --at;
+        }
+    }
     find(open->second, fresh);
+    find(open->second, newest);
 }
 
 /// Takes it into the books, unless it is there.

@@ -226,10 +226,12 @@ double longestLock(int count)
     });
 }
 
-/// While one closes that many wait for, the probe among them, and they with it.
-double longestLockAbove(int count)
+/// While one closes that many wait for, the probe among them, and they with it. If it \a fails they are told.
+double longestLockAbove(int count, bool fails)
 {
     Process last;
+    if (fails)
+        last.setTeardown([] { return GoProcess::Error(QStringLiteral("failed")); });
     std::vector<std::unique_ptr<Process>> all;
     for (int i = 0; i < count; ++i) {
         all.push_back(std::make_unique<Process>());
@@ -238,6 +240,20 @@ double longestLockAbove(int count)
     }
     const GoProcess::Hold first = all.front()->hold();
     return longestHold(*all.front(), [&] { last.closeAndWait(); });
+}
+
+/// While a step waits for the tree of the probe, and the steps of others stand aside.
+double longestLockOfALook(int count)
+{
+    Process root;
+    Process probe(&root);
+    const std::vector<std::unique_ptr<Process>> all = makeGroups(root, count);
+    Process both;
+    Process waiting(&both);
+    Process aside(&both);
+    waiting.setTeardown([&root] { root.waitForClosed(QDeadlineTimer(10)); });
+    aside.setTeardown([] {});
+    return longestHold(probe, [&] { both.closeAndWait(); });
 }
 
 /// While edges are added below which, and above which, there is much: the search for a cycle goes over it.
@@ -367,9 +383,22 @@ void addThreadRows(std::vector<Row> &rows, Scale scale)
                              "those")
                       .arg(count),
               QStringLiteral("ms"),
-              { {}, [=] { return longestLockAbove(count); } },
+              { {}, [=] { return longestLockAbove(count, false); } },
               {},
               { { {}, 1 } } });
+    rows.push_back({ QStringLiteral("longest-lock-failed"),
+                     QStringLiteral("the same if that one has failed, which those above are told"),
+                     QStringLiteral("ms"),
+                     { {}, [=] { return longestLockAbove(count, true); } },
+                     {},
+                     { { {}, 1 } } });
+    rows.push_back({ QStringLiteral("longest-lock-look"),
+                     QStringLiteral("the same while a step waits for that tree, and looks for what "
+                                    "is due in it"),
+                     QStringLiteral("ms"),
+                     { {}, [=] { return longestLockOfALook(count); } },
+                     {},
+                     { { {}, 1 } } });
     rows.push_back(
             { QStringLiteral("longest-lock-search"),
               QStringLiteral("the same while edges across two chains of %1 together are added, "

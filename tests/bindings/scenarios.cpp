@@ -486,7 +486,7 @@ int messageHandlerEndsTheProgram()
 
     auto *second = new Process;
     // Of a QThread that runs an event loop without an application Qt itself warns.
-    const std::unique_ptr<QThread> thread(QThread::create([] { }));
+    const std::unique_ptr<QThread> thread(QThread::create([] {}));
     second->moveToThread(thread.get());
     thread->start();
     thread->wait();

@@ -42,6 +42,7 @@ public:
     }
     Node &operator*() const { return *m_node; }
     Node *operator->() const { return m_node; }
+    Node *get() const { return m_node; }
 
 private:
     Node *m_node;
@@ -61,6 +62,7 @@ public:
             takeSlice(change);
         } while (change.more());
     }
+    virtual void setClosed(Node &node) { Graph::setClosed(node); }
     void takeSlice(Change &change)
     {
         while (!change.isEmpty())
@@ -89,7 +91,7 @@ public:
             write(node, "teardown");
             if (failing.contains(node.name()))
                 Graph::fail(node, Error(node.name()));
-            Graph::setClosed(node);
+            setClosed(node);
             take(std::move(*Graph::finish(node)));
             break;
         default:

@@ -193,7 +193,7 @@ void tst_OutOfMemory::refusedOrFinished_data()
         Graph::waitsFor(*fixture.parent, *fixture.grandchild);
     }) << true;
     QTest::newRow("visitOpen()") << nothing << Operation([](Fixture &fixture) {
-        Graph::visitOpen(*fixture.parent, 10, [](Node &) {});
+        Graph::visitOpen(*fixture.parent, [](Node &) {});
     }) << true;
     QTest::newRow("a process") << nothing << Operation([](Fixture &) { const Owned node; }) << true;
 }

@@ -11,6 +11,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cstddef>
+#include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <random>
@@ -73,6 +77,12 @@ bool areFinished(const std::vector<Owned> &nodes)
                        [](const Owned &node) { return node->isFinished(); });
 }
 
+bool isAnyWalkLeft(const Node &node)
+{
+    const NodeLock lock(node);
+    return lock.component().markings.size() + lock.component().looks.size() > 0;
+}
+
 /// What calls of several threads have made due.
 class DueSteps
 {
@@ -102,7 +112,13 @@ private:
 class Program : private Driver
 {
 public:
-    explicit Program(unsigned seed) : m_random(seed), m_nodes(makeNodes(4 + int(pick(20)))) { }
+    explicit Program(unsigned seed) : m_random(seed), m_nodes(makeNodes(4 + int(pick(20))))
+    {
+        for (const Owned &node : m_nodes) {
+            if (pick(4) == 0)
+                failing += node->name();
+        }
+    }
 
     void run()
     {
@@ -110,9 +126,9 @@ public:
             step();
         for (std::size_t i = 0; i < m_nodes.size(); ++i)
             close(i);
-        for (const std::size_t held : m_held)
-            take(Graph::release(*m_nodes[held]));
         do {
+            for (const std::size_t held : std::exchange(m_held, {}))
+                take(Graph::release(*m_nodes[held]));
             while (!m_calls.empty())
                 goOn(pick(m_calls.size()));
         } while (runOne());
@@ -124,6 +140,7 @@ public:
                       node->name() + QLatin1String(what) + u" not once"_s);
         }
         checkOrder();
+        checkErrors();
     }
 
     QString failure() const { return m_failure; }
@@ -149,6 +166,21 @@ private:
     void take(Change &&change) override
     {
         m_calls.push_back({ Call(*this, std::move(change)), {} });
+    }
+    /// Between the slices come calls of others, some of which add parents.
+    void setClosed(Node &node) override
+    {
+        Edge *told = nullptr;
+        while (Graph::hasErrors(node) && !Graph::tellOfErrors(node, told)) {
+            const auto isIt = [&](const Owned &other) { return other.get() == &node; };
+            const auto lower = std::find_if(m_nodes.cbegin(), m_nodes.cend(), isIt);
+            if (pick(2) == 0)
+                addChild({ pick(m_nodes.size()), std::size_t(lower - m_nodes.cbegin()) });
+            else
+                step();
+        }
+        checkTold(node);
+        Graph::setClosed(node);
     }
 
     void close(std::size_t index)
@@ -181,9 +213,15 @@ private:
         return found;
     }
 
-    void addEdge(EdgeChange (*operation)(Node &, Node &), bool closes, bool waits)
+    Pair pickTwo() { return { pick(m_nodes.size()), pick(m_nodes.size()) }; }
+    void addChild(Pair pair)
     {
-        const Pair pair { pick(m_nodes.size()), pick(m_nodes.size()) };
+        if (addEdge(pair, &Graph::addChild, true, true))
+            m_telling.insert(pair);
+    }
+    /// False if there is none.
+    bool addEdge(Pair pair, EdgeChange (*operation)(Node &, Node &), bool closes, bool waits)
+    {
         const Owned &upper = m_nodes[pair.first];
         const Owned &lower = m_nodes[pair.second];
         const bool isOpen = lower->state() != NodeState::Closed;
@@ -196,6 +234,7 @@ private:
         if (isAdded && waits)
             m_waiting.insert(pair);
         take(std::move(result.change));
+        return isAdded;
     }
 
     void step()
@@ -207,13 +246,13 @@ private:
             break;
         case 1:
         case 2:
-            addEdge(&Graph::addChild, true, true);
+            addChild(pickTwo());
             break;
         case 3:
-            addEdge(&Graph::addChildNoWait, true, false);
+            addEdge(pickTwo(), &Graph::addChildNoWait, true, false);
             break;
         case 4:
-            addEdge(&Graph::waitFor, false, true);
+            addEdge(pickTwo(), &Graph::waitFor, false, true);
             break;
         case 5: {
             const std::size_t index = pick(m_nodes.size());
@@ -263,12 +302,42 @@ private:
         }
     }
 
+    std::set<QString> failed(std::size_t index) const
+    {
+        std::set<QString> names;
+        for (const TreeErrors::Entry &entry : Graph::treeErrors(*m_nodes[index]).entries)
+            names.insert(entry.error.error.message());
+        return names;
+    }
+    void checkTold(const Node &node) // R27
+    {
+        for (const auto &[upper, lower] : m_telling) {
+            if (m_nodes[lower].get() != &node)
+                continue;
+            const std::set<QString> above = failed(upper);
+            const std::set<QString> below = failed(lower);
+            check(std::includes(above.cbegin(), above.cend(), below.cbegin(), below.cend()),
+                  QStringLiteral("%1 does not know what failed in %2").arg(upper).arg(lower));
+        }
+    }
+    void checkErrors()
+    {
+        for (std::size_t i = 0; i < m_nodes.size(); ++i) {
+            const QString name = m_nodes[i]->name();
+            check(!failing.contains(name) || failed(i).count(name) == 1,
+                  name + u" has not failed"_s);
+        }
+        for (const Owned &node : m_nodes)
+            checkTold(*node);
+    }
+
     std::mt19937 m_random;
     std::vector<Owned> m_nodes;
     std::vector<Running> m_calls;
     std::vector<std::size_t> m_held;
     std::set<Pair> m_closing; ///< Edges, as numbers of nodes.
     std::set<Pair> m_waiting;
+    std::set<Pair> m_telling; ///< Added as children that are waited for.
     std::set<std::size_t> m_closed; ///< Those that are closed for themselves.
     QString m_failure;
 };
@@ -292,6 +361,11 @@ private Q_SLOTS:
     void componentsAreJoinedUnderWay();
     void r14_longWays();
     void r14_edgesOfThreads();
+    void r14_longCyclesAreNamedInPart();
+    void r27_manyAboveAreTold();
+    void looksWhileItChanges();
+    void looksWhileComponentsAreJoined();
+    void r19_closingAboveWhileItChanges();
     void r16_oneBelowManyLeaves();
     void r20_oneBelowManyClosesThem();
     void withoutMemory();
@@ -617,6 +691,196 @@ void tst_Slices::r14_edgesOfThreads()
         driver.run();
         QVERIFY(areFinished(nodes));
     }
+}
+
+void tst_Slices::r14_longCyclesAreNamedInPart()
+{
+    Driver driver;
+    const auto chain = makeNodes(300);
+    for (std::size_t i = 1; i < chain.size(); ++i)
+        add(&Graph::waitFor, chain[i - 1], chain[i], driver);
+    EdgeChange refused = Graph::waitFor(*chain[299], *chain[0]);
+    refused.change.unlock();
+    QCOMPARE(refused.refusal, Refusal::Cycle);
+    QStringList names;
+    for (const NodeRef &node : *refused.cycle)
+        names += node ? node->name() : QStringLiteral("...");
+    QCOMPARE(names.size(), qsizetype(1 + 50 + 1 + 50));
+    QCOMPARE(names.first(), u"299"_s);
+    for (int i = 0; i < 50; ++i) {
+        QCOMPARE(names.at(1 + i), QString::number(i));
+        QCOMPARE(names.at(52 + i), QString::number(250 + i));
+    }
+    QCOMPARE(names.at(51), u"..."_s);
+}
+
+void tst_Slices::r27_manyAboveAreTold()
+{
+    Driver driver;
+    const Owned leaf(QStringLiteral("leaf"));
+    const auto above = makeNodes(50);
+    const auto late = makeNodes(50);
+    for (std::size_t i = 0; i < above.size(); ++i) {
+        // Every third one becomes a parent that is told only while the others are told.
+        add(i % 3 == 0 ? &Graph::waitFor : &Graph::addChild, above[i], leaf, driver);
+    }
+    driver.take(Graph::close(*leaf));
+    Graph::fail(*leaf, Error(QStringLiteral("failed")));
+    const auto told = [&](const auto &nodes) {
+        return std::count_if(nodes.cbegin(), nodes.cend(), [](const Owned &node) {
+            return Graph::treeErrors(*node).entries.size() == 1;
+        });
+    };
+    Edge *at = nullptr;
+    std::size_t slices = 0;
+    for (; !Graph::tellOfErrors(*leaf, at); ++slices) {
+        const auto before = told(above);
+        QVERIFY(before < 50);
+        add(&Graph::addChild, late[slices], leaf, driver);
+        QCOMPARE(told(late), std::ptrdiff_t(slices + 1));
+        add(&Graph::addChild, above[3 * (slices % 16)], leaf, driver);
+        QVERIFY(told(above) <= before + 1);
+    }
+    QVERIFY(slices >= 50 / GOPROCESS_EDGES_PER_SLICE);
+    for (std::size_t i = 0; i < above.size(); i += 3)
+        add(&Graph::addChild, above[i], leaf, driver);
+    QCOMPARE(told(above), std::ptrdiff_t(50));
+    Graph::setClosed(*leaf);
+    driver.take(std::move(*Graph::finish(*leaf)));
+    for (const auto *nodes : { &above, &late }) {
+        for (const Owned &node : *nodes)
+            QCOMPARE(Graph::treeErrors(*node).uncounted, qsizetype(0));
+    }
+}
+
+/// Has others come and go in another thread, where \a connect joins them to a graph, while \a function runs, again and
+/// again.
+template<class Connect, class F>
+static void whileOthersChange(Connect &&connect, F &&function)
+{
+    std::atomic<bool> isOver = false;
+    std::atomic<int> changes = 0;
+    std::thread changer([&] {
+        std::mt19937 random(1);
+        Driver driver;
+        driver.keepsLog = false;
+        std::vector<std::unique_ptr<Owned>> others;
+        while (!isOver) {
+            if (others.size() < 30) {
+                others.push_back(std::make_unique<Owned>());
+                connect(*others.back(), random, driver);
+            } else {
+                std::unique_ptr<Owned> &other = others[random() % others.size()];
+                driver.take(Graph::close(**other));
+                driver.run();
+                other = std::make_unique<Owned>();
+                connect(*other, random, driver);
+            }
+            ++changes;
+        }
+        for (const auto &other : others) {
+            driver.take(Graph::close(**other));
+            driver.run();
+        }
+    });
+    for (int i = 0; i < 300; ++i) {
+        const int before = changes;
+        while (changes == before)
+            std::this_thread::yield();
+        function();
+    }
+    isOver = true;
+    changer.join();
+}
+
+void tst_Slices::looksWhileItChanges()
+{
+    // What is below it all the time is found, and once.
+    Driver driver;
+    driver.keepsLog = false;
+    const auto nodes = makeNodes(100);
+    for (std::size_t i = 1; i < nodes.size(); ++i) {
+        add(&Graph::addChild, nodes[(i - 1) / 7], nodes[i], driver);
+        if (i % 5 == 0)
+            add(&Graph::waitFor, nodes[i / 9], nodes[i], driver);
+    }
+    bool areAll = true;
+    const auto connect = [&](const Owned &leaf, std::mt19937 &random, Driver &to) {
+        add(random() % 2 == 0 ? &Graph::addChild : &Graph::waitFor, nodes[random() % nodes.size()],
+            leaf, to);
+    };
+    whileOthersChange(connect, [&] {
+        std::map<const Node *, int> seen;
+        Graph::visitOpen(*nodes[0], [&](Node &node) { ++seen[&node]; });
+        for (const Owned &node : nodes)
+            areAll = areAll && seen[node.get()] == 1;
+    });
+    QVERIFY(areAll);
+    QVERIFY(!isAnyWalkLeft(*nodes[0]));
+}
+
+void tst_Slices::looksWhileComponentsAreJoined()
+{
+    // It goes on in the other component when that one takes in its own.
+    for (int round = 0; round < 100; ++round) {
+        Driver driver;
+        driver.keepsLog = false;
+        const auto nodes = makeNodes(30);
+        for (std::size_t i = 1; i < nodes.size(); ++i)
+            add(&Graph::addChild, nodes[0], nodes[i], driver);
+        const auto others = makeNodes(8); // of the higher rank
+        for (const std::size_t step : { std::size_t(1), std::size_t(2), std::size_t(4) }) {
+            for (std::size_t i = 0; i + step < others.size(); i += 2 * step)
+                add(&Graph::addChild, others[i], others[i + step], driver);
+        }
+        std::atomic<bool> hasBegun = false;
+        std::thread joiner([&] {
+            while (!hasBegun)
+                std::this_thread::yield();
+            Driver own;
+            add(&Graph::addChild, others[0], nodes[0], own);
+            own.take(Graph::close(*nodes[std::size_t(1 + round % 29)]));
+            own.run();
+        });
+        std::set<const Node *> seen;
+        Graph::visitOpen(*nodes[0], [&](Node &node) {
+            if (!hasBegun.exchange(true)) // the other thread is to come before the next slice
+                std::this_thread::sleep_for(std::chrono::milliseconds(1));
+            seen.insert(&node);
+        });
+        joiner.join();
+        QVERIFY(seen.size() + 1 >= nodes.size());
+        QVERIFY(!isAnyWalkLeft(*nodes[0]));
+    }
+}
+
+void tst_Slices::r19_closingAboveWhileItChanges()
+{
+    // All of the ladder that closes is above its end, with parents before their children.
+    Driver driver;
+    driver.keepsLog = false;
+    const auto nodes = makeNodes(60);
+    for (std::size_t i = 1; i < nodes.size(); ++i) {
+        add(&Graph::addChild, nodes[i - 1], nodes[i], driver);
+        if (i >= 2)
+            add(&Graph::addChildNoWait, nodes[i - 2], nodes[i], driver);
+    }
+    driver.take(Graph::close(*nodes[0]));
+    bool areAll = true;
+    const auto connect = [&](const Owned &above, std::mt19937 &random, Driver &to) {
+        add(&Graph::addChildNoWait, above, nodes[random() % nodes.size()], to);
+    };
+    whileOthersChange(connect, [&] {
+        std::vector<NodeRef> found;
+        Graph::unannouncedAbove(*nodes.back(), found);
+        std::size_t next = 0;
+        for (const NodeRef &node : found)
+            next += node.get() == nodes[next].get() ? 1 : 0;
+        areAll = areAll && next + 1 == nodes.size();
+    });
+    QVERIFY(areAll);
+    driver.run();
+    QVERIFY(areFinished(nodes));
 }
 
 void tst_Slices::r16_oneBelowManyLeaves()
