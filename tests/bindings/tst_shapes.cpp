@@ -10,10 +10,12 @@
 #include <GoProcess/Bindings>
 #include <GoProcess/RateLimiter>
 
+#include <QElapsedTimer>
 #include <QFuture>
 #include <QObject>
 #include <QPromise>
 #include <QTest>
+#include <QThread>
 
 #include <algorithm>
 #include <csignal>
@@ -132,6 +134,7 @@ private Q_SLOTS:
 
     void timeGrowsAsTheirNumber_data();
     void timeGrowsAsTheirNumber();
+    void noCallWaitsForThoseThatFinishAtOnce();
 };
 
 void Shapes::timeGrowsAsTheirNumber_data()
@@ -159,6 +162,32 @@ void Shapes::timeGrowsAsTheirNumber()
         best = std::min(best, many / few);
     }
     QVERIFY2(best < 8, qPrintable(QStringLiteral("4 times as many cost %1 times").arg(best)));
+}
+
+void Shapes::noCallWaitsForThoseThatFinishAtOnce()
+{
+    const int n = TestSupport::underSanitizer ? 10'000 : 40'000;
+    std::vector<QPromise<void>> promises = openPromises(n);
+    Process root;
+    for (QPromise<void> &promise : promises)
+        GoProcess::waitFor(&root, promise.future());
+    for (QPromise<void> &promise : promises)
+        promise.finish();
+    QPromise<void> last;
+    last.start();
+    qint64 longest = 0;
+    for (int i = 0; i < 20; ++i) {
+        QThread::msleep(2);
+        Process process;
+        QElapsedTimer time;
+        time.start();
+        QVERIFY(GoProcess::closeOn(&process, last.future()));
+        longest = std::max(longest, time.elapsed());
+    }
+    QVERIFY2(longest < 1000, qPrintable(QString::number(longest)));
+    last.finish();
+    root.close();
+    QVERIFY(root.waitForClosed(soon()));
 }
 
 QTEST_GUILESS_MAIN(Shapes)

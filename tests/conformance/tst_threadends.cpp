@@ -10,12 +10,14 @@
 #include <GoProcess/GoProcess>
 
 #include <QPromise>
+#include <QScopeGuard>
 #include <QTest>
 #include <QThread>
 
 #include <atomic>
 #include <memory>
 #include <optional>
+#include <thread>
 
 using namespace TestSupport;
 using GoProcess::Hold;
@@ -263,14 +265,21 @@ void tst_ThreadEnds::closedAtTheEndOfAnAdoptedThread()
 // One thread destroys a QThread that has finished, another one closes a process that lives there.
 void tst_ThreadEnds::threadIsDestroyedWhileItsProcessIsClosed()
 {
-    const int rounds = 2 * repeats;
+    const int rounds = 20 * repeats;
     const ExpectWarning warning(QStringLiteral("does not run its steps"), 0, 2 * rounds);
     std::atomic<int> turn = 0;
     std::atomic<Process *> target = nullptr;
+    std::atomic<bool> isOver = false;
+    const auto end = qScopeGuard([&] { isOver = true; });
     Thread closer([&] {
         for (int i = 1; i <= rounds; ++i) {
-            if (!pollUntil([&] { return turn == i; }))
-                return;
+            // It is to be there in the nanoseconds in which the thread is destroyed.
+            for (int spins = 1; turn != i; ++spins) {
+                if (isOver)
+                    return;
+                if (spins % 10'000 == 0)
+                    std::this_thread::yield();
+            }
             target.load()->close();
             turn = -i;
         }
