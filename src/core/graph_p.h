@@ -108,7 +108,11 @@ public:
     ~Component();
 
     void ref() noexcept { m_refs.fetch_add(1, std::memory_order_relaxed); }
-    void deref() noexcept;
+    void deref() noexcept
+    {
+        if (loseReference())
+            destroy();
+    }
 
     /// This one, or what it was merged into.
     Component *root() noexcept
@@ -152,6 +156,12 @@ public:
     Component *next() const { return m_next; }
 
 private:
+    /// True if that was the last one.
+    bool loseReference() noexcept
+    {
+        return !nursery && m_refs.fetch_sub(1, std::memory_order_acq_rel) == 1;
+    }
+    void destroy() noexcept;
     void enlist();
     void delist();
     void waitForLock();
@@ -380,9 +390,34 @@ public:
     void unlock() noexcept;
     Component &component() const noexcept { return *m_component; }
 
+    /// The component of \a node; without its lock, as it was a moment ago.
+    static Component *rootOf(const Node &node) noexcept
+    {
+        return node.m_component.load(std::memory_order_acquire)->root(); // acquire: as in root()
+    }
+
 private:
     Component *m_component = nullptr;
 };
+
+inline NodeLock::NodeLock(const Node &node)
+{
+    while (true) {
+        Component *component = rootOf(node);
+        component->lock();
+        if (rootOf(node) == component) {
+            m_component = component;
+            return;
+        }
+        component->mutex.unlock(); // it was merged meanwhile
+    }
+}
+
+inline void NodeLock::unlock() noexcept
+{
+    if (Component *component = std::exchange(m_component, nullptr))
+        component->mutex.unlock();
+}
 
 /// What an operation made due. It still holds the lock of the graph, so that steps reach the
 /// queue of their home in the order in which they became due: take them, then let it go.

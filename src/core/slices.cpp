@@ -22,10 +22,8 @@
 
 #include "journal_p.h"
 
-#include <chrono>
 #include <limits>
 #include <new>
-#include <thread>
 #include <unordered_set>
 
 namespace GoProcess::Private {
@@ -226,10 +224,8 @@ std::optional<Change> Graph::help(const Node &node)
 /// Without the lock.
 bool Graph::isUnderWay(const Node &node)
 {
-    // Acquire: as in Component::root(); and see the declaration of isUnderWay.
-    return node.m_component.load(std::memory_order_acquire)
-            ->root()
-            ->isUnderWay.load(std::memory_order_acquire);
+    // Acquire: see its declaration.
+    return NodeLock::rootOf(node)->isUnderWay.load(std::memory_order_acquire);
 }
 
 /// Walks move on from \a edge, which leaves the books of its upper end.
@@ -333,29 +329,6 @@ bool Graph::goOn(Change &change)
             return false;
         }
     }
-}
-
-void Component::waitForLock()
-{
-    // Relaxed: the number orders nothing.
-    m_waiting.fetch_add(1, std::memory_order_relaxed);
-    mutex.lock();
-    m_waiting.fetch_sub(1, std::memory_order_relaxed);
-}
-
-void Component::letOthersIn() const
-{
-    // It goes to sleep in the lock and needs a moment to wake up. Not for long, as there is no end to those who
-    // may come, and no promise that they run.
-    using Clock = std::chrono::steady_clock;
-    constexpr std::chrono::milliseconds longest { 1 };
-
-    const int waiting = m_waiting.load(std::memory_order_relaxed);
-    if (waiting == 0)
-        return;
-    const Clock::time_point end = Clock::now() + longest;
-    while (m_waiting.load(std::memory_order_relaxed) >= waiting && Clock::now() < end)
-        std::this_thread::yield();
 }
 
 } // namespace GoProcess::Private

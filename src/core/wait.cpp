@@ -23,16 +23,14 @@ using namespace std::chrono_literals;
 
 namespace {
 
-using Clock = Dispatcher::Clock;
-
-Clock::time_point timePoint(QDeadlineTimer deadline)
+Dispatcher::Clock::time_point timePoint(QDeadlineTimer deadline)
 {
     // Beyond what a clock can count it is as good as for ever.
     constexpr auto longest = std::chrono::hours(24 * 365 * 10);
     const std::chrono::nanoseconds remaining(deadline.remainingTimeNSecs());
     if (deadline.isForever() || remaining > longest)
-        return Clock::time_point::max();
-    return Clock::now() + remaining;
+        return Dispatcher::Clock::time_point::max();
+    return Dispatcher::Clock::now() + remaining;
 }
 
 void warnOfLongWait(Resident &node)
@@ -165,7 +163,7 @@ class FutureEnding
 {
 public:
     FutureEnding(Resident &node, const Dispatcher &here, QDeadlineTimer deadline,
-                 Clock::time_point now)
+                 Dispatcher::Clock::time_point now)
         : m_node(node), m_here(here), m_deadline(deadline), m_next(now + interval)
     {
     }
@@ -182,25 +180,28 @@ public:
     /// For who has, perhaps for long.
     FutureEnds runMeanwhile()
     {
-        const bool looks = m_here.futuresSeen() != 0 && Clock::now() >= m_next;
+        const bool looks = m_here.futuresSeen() != 0 && Dispatcher::Clock::now() >= m_next;
         return looks ? look() : FutureEnds::None;
     }
     /// When run() would look again although none has come; never if it did so after the last time that it was
     /// called.
-    Clock::time_point nextLook() const { return m_isPutOff ? m_next : Clock::time_point::max(); }
+    Dispatcher::Clock::time_point nextLook() const
+    {
+        return m_isPutOff ? m_next : Dispatcher::Clock::time_point::max();
+    }
 
 private:
     static constexpr auto interval = 8ms;
 
     bool isTime()
     {
-        m_isPutOff = Clock::now() < m_next;
+        m_isPutOff = Dispatcher::Clock::now() < m_next;
         return !m_isPutOff;
     }
     FutureEnds look()
     {
         m_isPutOff = false;
-        const Clock::time_point begin = Clock::now();
+        const Dispatcher::Clock::time_point begin = Dispatcher::Clock::now();
         auto result = FutureEnds::None;
         for (const Ref<Resident> &open : m_here.openFutures()) {
             if (Graph::waitsFor(m_node, *open) && open->takeFutureEnd()) {
@@ -209,8 +210,8 @@ private:
                 result = std::max(result, end);
             }
         }
-        const Clock::time_point end = Clock::now();
-        m_next = end + std::max<Clock::duration>(interval, 10 * (end - begin));
+        const Dispatcher::Clock::time_point end = Dispatcher::Clock::now();
+        m_next = end + std::max<Dispatcher::Clock::duration>(interval, 10 * (end - begin));
         if (result == FutureEnds::NotYet)
             m_seen = 0; // as soon as there is nothing else to run
         return result;
@@ -220,7 +221,7 @@ private:
     const Dispatcher &m_here;
     const QDeadlineTimer m_deadline;
     std::uint64_t m_seen = 0; ///< How many had come when it looked last.
-    Clock::time_point m_next;
+    Dispatcher::Clock::time_point m_next;
     bool m_isPutOff = false;
 };
 
@@ -273,7 +274,7 @@ bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer
         return true;
     Dispatcher &here = *wakeUp.m_dispatcher;
     const auto end = timePoint(deadline);
-    const Clock::time_point begin = Clock::now();
+    const Dispatcher::Clock::time_point begin = Dispatcher::Clock::now();
     auto warnAt = begin + patience;
     const bool inWork = Frame::isInWork();
     Rescue rescue(node, here);
@@ -282,7 +283,7 @@ bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer
     Focus focus(here, &node, end);
     bool reached = false;
     while (!(reached = wakeUp.isSet())) {
-        if (end != Clock::time_point::max() && Clock::now() >= end)
+        if (end != Dispatcher::Clock::time_point::max() && Dispatcher::Clock::now() >= end)
             break;
         if (closes && futures.runMeanwhile() == FutureEnds::Some)
             continue;
@@ -294,8 +295,8 @@ bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer
         if (closes && inWork && deadline.isForever() && runWorkHere(node))
             continue;
 
-        if (Clock::now() >= warnAt) {
-            warnAt = Clock::time_point::max();
+        if (Dispatcher::Clock::now() >= warnAt) {
+            warnAt = Dispatcher::Clock::time_point::max();
             warnOfLongWait(node);
             WorkPool::instance().startAgain();
             continue; // a message handler may have done what this waits for
@@ -329,7 +330,7 @@ void waitInVain(QDeadlineTimer deadline)
     const auto end = timePoint(deadline);
     const FlushAtEnd flush(here);
     Focus focus(here, nullptr, end);
-    while (Clock::now() < end) {
+    while (Dispatcher::Clock::now() < end) {
         if (focus.runOne())
             continue;
         const WorkPool::Lease lease;

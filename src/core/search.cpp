@@ -1,0 +1,196 @@
+// SPDX-License-Identifier: MIT
+// Searches: for a cycle that an edge would close (R14), and for what has not announced above a process (R19).
+
+#include "search_p.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace GoProcess::Private {
+
+/// The same at once; both are in \a component, which is locked.
+Graph::Reach Graph::reach(Node &from, Node &target, Component &component, std::size_t limit)
+{
+    return WaySearch(from, target).goOn(component, limit);
+}
+
+/// Whether an edge from \a upper to \a lower closes a cycle: then \a result refuses it. Unknown: others have had the
+/// lock meanwhile, so the caller looks again at all that it has looked at. \a search keeps what is known.
+Graph::Reach Graph::lookForCycle(Node &upper, Node &lower, EdgeChange &result,
+                                 std::unique_ptr<WaySearch> &search)
+{
+    constexpr std::size_t few = std::min(64, GOPROCESS_EDGES_PER_SLICE);
+
+    Component &component = result.change.m_lock.component();
+    if (&upper == &lower) {
+        refuse(result, { &upper });
+        return Reach::Yes;
+    }
+    if (!search) {
+        WaySearch look(lower, upper);
+        Reach reached = look.goOn(component, few);
+        if (reached == Reach::Yes)
+            refuse(result, look.way());
+        // If upper waits for lower already, if only in the end, another edge changes nothing. Such a shortcut
+        // is often one of few edges in a graph where the way around is long.
+        else if (reached == Reach::Unknown && reach(upper, lower, component, few) == Reach::Yes)
+            reached = Reach::No;
+        if (reached != Reach::Unknown)
+            return reached;
+        search = std::make_unique<WaySearch>(lower, upper);
+    }
+    const Reach reached = search->goOn(component);
+    if (reached == Reach::Unknown) {
+        result.change.unlock();
+        component.letOthersIn(); // it stays, as it is that of both nodes
+        result.change = Change(NodeLock(upper, lower));
+    } else if (reached == Reach::Yes) {
+        refuse(result, search->way());
+    }
+    return reached;
+}
+
+/// As the nodes of \a way, which leads from lower to upper, would be a cycle with the new edge.
+void Graph::refuse(EdgeChange &result, const std::vector<Node *> &way)
+{
+    constexpr std::size_t half = 50; // of a longer one those at both ends, for the message
+
+    result.refusal = Refusal::Cycle;
+    auto cycle = std::make_unique<std::vector<NodeRef>>();
+    cycle->emplace_back(way.back());
+    for (std::size_t i = 0; i < way.size(); ++i) {
+        if (i == half && way.size() > 2 * half) {
+            cycle->emplace_back(); // here is a gap
+            i = way.size() - half;
+        }
+        cycle->emplace_back(way[i]);
+    }
+    result.cycle = std::move(cycle);
+}
+
+bool Graph::waitsFor(Node &node, Node &other)
+{
+    if (&node == &other)
+        return true;
+    WaySearch search(node, other);
+    while (NodeLock lock = lockIfJoined(node, other)) {
+        Component &component = lock.component();
+        if (const Reach reached = search.goOn(component); reached != Reach::Unknown)
+            return reached == Reach::Yes;
+        lock.unlock();
+        component.letOthersIn(); // it stays, as it is that of both nodes
+    }
+    return false;
+}
+
+bool Graph::mayWaitFor(Node &node, Node &other)
+{
+    constexpr std::size_t few = 64;
+    if (&node == &other)
+        return true;
+    const NodeLock lock = lockIfJoined(node, other);
+    return lock && reach(node, other, lock.component(), few) != Reach::No;
+}
+
+/// Nothing if neither waits for the other, as they are in separate graphs; if these are being joined just now, the
+/// answer is as old as the question.
+NodeLock Graph::lockIfJoined(Node &node, const Node &other)
+{
+    if (NodeLock::rootOf(node) != NodeLock::rootOf(other))
+        return {};
+    NodeLock lock(node);
+    if (NodeLock::rootOf(other) != &lock.component() || lock.component().nursery)
+        return {};
+    return lock;
+}
+
+/// A search up from a node, in slices as a WaySearch. It finds parents before their children.
+class Graph::Climb
+{
+public:
+    explicit Climb(Node &start) : m_start(start) { }
+
+    /// False at the end.
+    bool goOn(Component &component, std::vector<NodeRef> &found);
+
+private:
+    /// A node on the way up.
+    struct Place
+    {
+        NodeRef node;
+        const Edge *edge;
+        bool hasFirstParent;
+    };
+
+    void add(Node &node)
+    {
+        node.m_visit = m_mark;
+        m_way.push_back({ NodeRef(&node), node.m_firstUp, true });
+    }
+    void addIfWanted(Node &node)
+    {
+        if (node.m_visit != m_mark && node.state() == NodeState::Closing && !node.m_announced)
+            add(node);
+    }
+
+    Node &m_start;
+    std::vector<Place> m_way;
+    std::vector<NodeRef>
+            m_left; ///< May be the last references, which are not to go under the lock.
+    std::uint64_t m_mark = 0;
+    std::uint64_t m_visits = 0; ///< Those of the component, at the end of the last slice.
+    int m_beginnings = 0;
+};
+
+bool Graph::Climb::goOn(Component &component, std::vector<NodeRef> &found)
+{
+    if (m_beginnings == 0 || component.visits != m_visits) {
+        ++m_beginnings;
+        for (Place &place : m_way)
+            m_left.push_back(std::move(place.node));
+        m_way.clear();
+        for (NodeRef &node : found)
+            m_left.push_back(std::move(node));
+        found.clear();
+        m_mark = ++component.visits;
+        add(m_start);
+    }
+    for (std::size_t left = edgesOfASlice(m_beginnings); left > 0 && !m_way.empty(); --left) {
+        Place &last = m_way.back();
+        if (last.edge) {
+            const Edge &edge = *std::exchange(last.edge, last.edge->nextUp);
+            if (edge.closes)
+                addIfWanted(*edge.upper);
+        } else if (std::exchange(last.hasFirstParent, false)) {
+            // What does not wait has left its books; its first parent is known all the same. It is in the
+            // component, as they were joined once, and nothing parts what was.
+            if (NodeRef parent = last.node->firstParent()) {
+                addIfWanted(*parent);
+                m_left.push_back(std::move(parent));
+            }
+        } else {
+            if (last.node.get() != &m_start)
+                found.push_back(std::move(last.node));
+            m_way.pop_back();
+        }
+    }
+    m_visits = component.visits;
+    return !m_way.empty();
+}
+
+void Graph::unannouncedAbove(Node &node, std::vector<NodeRef> &found)
+{
+    Climb climb(node);
+    while (true) {
+        NodeLock lock(node);
+        Component &component = lock.component();
+        if (component.nursery || !climb.goOn(component, found))
+            return; // nothing is above it, or nothing more
+        lock.unlock();
+        component.letOthersIn(); // it stays, as it is that of the node
+    }
+}
+
+} // namespace GoProcess::Private
