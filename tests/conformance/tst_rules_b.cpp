@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The rules R28 to R48 of the design: works, threads and lifetime. Each test is named after its rule.
+// The rules R28 to R48 of src/doc/rules.md: works, threads and lifetime. Each test is named after its rule.
 //
 // What a program can do only once runs in a child process: the program "scenarios", whose path the
 // build gives as the string GOPROCESS_SCENARIOS (in CMake, "$<TARGET_FILE:...>" of that target).

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What goprocess's own test suite asserts of a process, restated for this library. Where the design
-// leaves upstream's text (a refusal for a panic), the test says so.
+// What goprocess's own test suite asserts of a process, restated for this library. Where the rules
+// leave upstream's text (1.8 of src/doc/rules.md: a refusal for a panic), the test says so.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
