@@ -397,6 +397,7 @@ private Q_SLOTS:
     void r34_closingMayComeWhileTheWorkRuns();
     void r34_stepsNeverRunInAUsersPool();
     void r34_stepsRunOneAfterAnother();
+    void r34_stepsFollowTheWorkInItsThread();
     void r34_theThreadIsTheParents();
     void r34_theThreadIsTheCallersWithoutAParent();
     void r34_queuedCallsToAWorkArrive();
@@ -1093,6 +1094,21 @@ void RulesB::r34_stepsNeverRunInAUsersPool()
     QCOMPARE(threads.size(), std::size_t(30));
     QVERIFY(std::none_of(threads.begin(), threads.end(),
                          [&](QThread *thread) { return pool.contains(thread); }));
+}
+
+void RulesB::r34_stepsFollowTheWorkInItsThread()
+{
+    for (int i = 0; i < 100; ++i) {
+        std::atomic<QThread *> ofWork = nullptr;
+        std::atomic<QThread *> ofTeardown = nullptr;
+        const ProcessPtr work = GoProcess::go([&](Process &self) {
+            ofWork = QThread::currentThread();
+            self.setTeardown([&] { ofTeardown = QThread::currentThread(); });
+        });
+        QVERIFY(work->waitForClosed(soon()));
+        QVERIFY(ofTeardown);
+        QCOMPARE(ofTeardown.load(), ofWork.load());
+    }
 }
 
 void RulesB::r34_stepsRunOneAfterAnother()
