@@ -225,7 +225,7 @@ void Delivery::addStray(Resident &node, Step step, Dispatcher *home)
         m_unknown.push_back({ Ref<Resident>(&node), step, true });
         return;
     }
-    if (home ? home->takeWarning() : !std::exchange(node.m_warned, true)) {
+    if (home ? home->takeWarning() : !node.m_warned.exchange(true, std::memory_order_relaxed)) {
         m_warnings.add(
                 QStringLiteral("The thread of process \"%1\" does not run its steps any more (%2): "
                                "they run in the threads that close it, complete what it waits for, "

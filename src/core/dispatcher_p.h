@@ -131,8 +131,8 @@ protected:
     std::atomic<bool> m_moved = false;
     // Only in the home thread; atomic as the home may move.
     std::atomic<bool> m_futureEnded = false;
-    /// The warning that it has no thread was given. Guarded by the node's lock.
-    bool m_warned = false;
+    /// The warning that it has no thread was given. A step and what was posted may be sent at once by two threads.
+    std::atomic<bool> m_warned = false;
 
 private:
     /// Like m_workDue; here there is room for it.

@@ -8,8 +8,8 @@
 // Locks. Processes that edges join share one lock, their component; separate trees have separate
 // ones. A process without edges is in one of a few nurseries. When an edge joins two components,
 // the smaller forwards to the larger for ever; a lone process just moves in. The order of locks is:
-// nurseries, components by address, then the label locks (names) and those of the further edges, and those of
-// the dispatchers.
+// nurseries, components by address, then those of the dispatchers, and innermost the label locks (names) and
+// those of the further edges. See src/README.md.
 
 #ifndef GOPROCESS_GRAPH_P_H
 #define GOPROCESS_GRAPH_P_H
@@ -353,7 +353,8 @@ private:
     /// Finders; none is ever taken back. Written by letFind(), which owners of a reference or of the object call,
     /// and read by isShared(): the count of references orders the one before the other. See also Journal.
     std::atomic<std::uint8_t> m_foundBy = Nobody;
-    // Written under the component's lock with release, read by anybody with acquire.
+    // Written under the component's lock with release, read by anybody with acquire. Only Closed without errors
+    // is written without the lock, by who runs the last step: see Graph::setClosed().
     std::atomic<NodeState> m_state = NodeState::Running;
     std::atomic<bool> m_finished = false;
     std::atomic<bool> m_late = false;
