@@ -13,7 +13,7 @@ function(goprocess_finish_qml_module library folder)
     set_target_properties(${library} PROPERTIES
         EXPORT_NAME ${name}
         VERSION ${PROJECT_VERSION}
-        SOVERSION 0
+        SOVERSION ${goprocess_soversion}
         POSITION_INDEPENDENT_CODE ON
         # It lies beside the library.
         INSTALL_RPATH $ORIGIN
