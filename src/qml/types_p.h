@@ -67,7 +67,7 @@ struct ProcessType
     QML_FOREIGN(GoProcess::Process)
     QML_EXTENDED(GoProcess::Private::ProcessExtension)
     QML_NAMED_ELEMENT(Process)
-    QML_ADDED_IN_VERSION(1, 0)
+    QML_ADDED_IN_VERSION(0, 1)
 };
 
 struct ErrorType
@@ -75,7 +75,7 @@ struct ErrorType
     Q_GADGET
     QML_FOREIGN(GoProcess::Error)
     QML_VALUE_TYPE(error)
-    QML_ADDED_IN_VERSION(1, 0)
+    QML_ADDED_IN_VERSION(0, 1)
 };
 
 struct ProcessModelType
@@ -83,7 +83,7 @@ struct ProcessModelType
     Q_GADGET
     QML_FOREIGN(GoProcess::ProcessModel)
     QML_NAMED_ELEMENT(ProcessModel)
-    QML_ADDED_IN_VERSION(1, 0)
+    QML_ADDED_IN_VERSION(0, 1)
 };
 
 struct CloseMonitorType
@@ -91,7 +91,7 @@ struct CloseMonitorType
     Q_GADGET
     QML_FOREIGN(GoProcess::CloseMonitor)
     QML_NAMED_ELEMENT(CloseMonitor)
-    QML_ADDED_IN_VERSION(1, 0)
+    QML_ADDED_IN_VERSION(0, 1)
 };
 
 } // namespace GoProcess::Private

@@ -153,6 +153,7 @@ private Q_SLOTS:
     void theOverlayHasNames();
     void theOverlayIsDrawn();
     void theWindowOfTheReadme();
+    void theVersionIsThatOfTheLibrary();
 };
 
 void tst_QmlControls::theTreeShowsStates()
@@ -454,6 +455,19 @@ void tst_QmlControls::theWindowOfTheReadme()
     hold.release();
     QTRY_VERIFY(!window->isVisible());
     QVERIFY(app.isClosed());
+}
+
+void tst_QmlControls::theVersionIsThatOfTheLibrary()
+{
+    QQmlEngine engine;
+    engine.addImportPath(QStringLiteral(GOPROCESS_QML_IMPORT_DIR));
+    QQmlComponent component(&engine);
+    component.setData(QStringLiteral("import GoProcess.Controls %1.%2\nProcessTreeView {}")
+                              .arg(GOPROCESS_VERSION_MAJOR)
+                              .arg(GOPROCESS_VERSION_MINOR)
+                              .toUtf8(),
+                      QUrl());
+    QVERIFY2(component.isReady(), qPrintable(component.errorString()));
 }
 
 QTEST_MAIN(tst_QmlControls)

@@ -5,6 +5,8 @@
 
 #include "qmlsupport.h"
 
+#include <GoProcess/Version>
+
 #include <QDir>
 #include <QFile>
 #include <QProcess>
@@ -24,6 +26,8 @@ private Q_SLOTS:
     void cleanup() { verify(); }
 
     void qmldirNamesTheModule();
+    void theVersionIsThatOfTheLibrary_data();
+    void theVersionIsThatOfTheLibrary();
     void typesAreComplete_data();
     void typesAreComplete();
     void qmllintFindsNothingInGoodCode();
@@ -69,6 +73,31 @@ void tst_QmlModule::qmldirNamesTheModule()
     QVERIFY(lines.contains(QStringLiteral("typeinfo GoProcessQml.qmltypes")));
 }
 
+void tst_QmlModule::theVersionIsThatOfTheLibrary_data()
+{
+    QTest::addColumn<QString>("version");
+    QTest::addColumn<bool>("isThere");
+    const auto row = [](const char *name, int major, int minor, bool isThere) {
+        QTest::newRow(name) << QStringLiteral("%1.%2").arg(major).arg(minor) << isThere;
+    };
+    QTest::newRow("none") << QString() << true;
+    row("the library's", GOPROCESS_VERSION_MAJOR, GOPROCESS_VERSION_MINOR, true);
+    row("the next minor one", GOPROCESS_VERSION_MAJOR, GOPROCESS_VERSION_MINOR + 1, false);
+    row("the next major one", GOPROCESS_VERSION_MAJOR + 1, 0, false);
+}
+
+void tst_QmlModule::theVersionIsThatOfTheLibrary()
+{
+    QFETCH(const QString, version);
+    QFETCH(const bool, isThere);
+    QQmlEngine engine;
+    engine.addImportPath(QStringLiteral(GOPROCESS_QML_IMPORT_DIR));
+    QQmlComponent component(&engine);
+    component.setData(QStringLiteral("import GoProcess %1\nProcess {}").arg(version).toUtf8(),
+                      QUrl());
+    QVERIFY2(component.isReady() == isThere, qPrintable(component.errorString()));
+}
+
 void tst_QmlModule::typesAreComplete_data()
 {
     QTest::addColumn<QString>("type");
@@ -78,7 +107,7 @@ void tst_QmlModule::typesAreComplete_data()
     const auto row = [](const char *name, const QString &type, const char *pattern) {
         QTest::newRow(name) << type << QString::fromLatin1(pattern);
     };
-    row("version", process, "exports: \\[\"GoProcess/Process 1.0\"\\]");
+    row("version", process, "exports: \\[\"GoProcess/Process 0.1\"");
     row("base class", process, "prototype: \"QObject\"");
     row("extension", process, "extension: \"GoProcess::Private::ProcessExtension\"");
     row("State", process, "name: \"State\" values: \\[\"Running\", \"Closing\", \"Closed\"\\]");
@@ -100,7 +129,7 @@ void tst_QmlModule::typesAreComplete_data()
     row("close", process, "Method { name: \"close\" }");
     row("closeAfterChildren", process, "Method { name: \"closeAfterChildren\" }");
     const QString model = QStringLiteral("GoProcess::ProcessModel");
-    row("model", model, "exports: \\[\"GoProcess/ProcessModel 1.0\"\\]");
+    row("model", model, "exports: \\[\"GoProcess/ProcessModel 0.1\"");
     row("model: base class", model, "prototype: \"QAbstractItemModel\"");
     row("model: process", model,
         "Property { name: \"process\" type: \"GoProcess::Process\" isPointer: true "
@@ -108,7 +137,7 @@ void tst_QmlModule::typesAreComplete_data()
     row("model: Role", model, "Enum { name: \"Role\" values: \\[ \"NameRole\", \"PathRole\"");
     row("model: processChanged", model, "Signal { name: \"processChanged\" }");
     const QString monitor = QStringLiteral("GoProcess::CloseMonitor");
-    row("monitor", monitor, "exports: \\[\"GoProcess/CloseMonitor 1.0\"\\]");
+    row("monitor", monitor, "exports: \\[\"GoProcess/CloseMonitor 0.1\"");
     row("monitor: base class", monitor, "prototype: \"QObject\"");
     row("monitor: process", monitor,
         "Property { name: \"process\" type: \"GoProcess::Process\" isPointer: true "
@@ -137,7 +166,7 @@ void tst_QmlModule::typesAreComplete_data()
         "Property { name: \"teardown\" type: \"QJSValue\" [^}]*write: \"setTeardown\" "
         "notify: \"teardownChanged\"");
     row("error is a value", QStringLiteral("GoProcess::Error"),
-        "accessSemantics: \"value\" exports: \\[\"GoProcess/error 1.0\"\\]");
+        "accessSemantics: \"value\" exports: \\[\"GoProcess/error 0.1\"");
     row("message", QStringLiteral("GoProcess::Error"),
         "Property { name: \"message\" type: \"QString\" [^}]*isReadonly: true");
 }
