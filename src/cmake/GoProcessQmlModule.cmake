@@ -25,11 +25,22 @@ function(goprocess_finish_qml_module library folder)
         INSTALL_RPATH $ORIGIN/${to_libraries}
     )
 
-    set(exported ${library})
     get_target_property(type ${library} TYPE)
     if(type STREQUAL STATIC_LIBRARY)
         # Whoever links a static module links its plugin too, and imports it.
         add_library(GoProcess::${name}plugin ALIAS ${library}plugin)
+    endif()
+    if(GOPROCESS_INSTALL)
+        goprocess_install_qml_module(${library} ${folder} ${ARGN})
+    endif()
+endfunction()
+
+# goprocess_install_qml_module(<library> <folder> [<object library>...]): as above.
+function(goprocess_install_qml_module library folder)
+    set(module_dir ${GOPROCESS_INSTALL_QMLDIR}/${folder})
+    set(exported ${library})
+    get_target_property(type ${library} TYPE)
+    if(type STREQUAL STATIC_LIBRARY)
         list(APPEND exported ${library}plugin ${ARGN})
     else()
         install(TARGETS ${library}plugin

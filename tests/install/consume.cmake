@@ -90,10 +90,10 @@ if(KIND STREQUAL static)
     list(APPEND library_options -D BUILD_SHARED_LIBS=OFF)
 endif()
 
-set(qml_options -D GOPROCESS_BUILD_QML=${QML} -D GOPROCESS_BUILD_CONTROLS=${CONTROLS})
+set(asked_for -D GOPROCESS_BUILD_QML=${QML} -D GOPROCESS_BUILD_CONTROLS=${CONTROLS} -D GOPROCESS_INSTALL=ON)
 if(NOT find_package IN_LIST WAYS)
-    # A project that asks for nothing more gets one library; the QML modules are there to be installed.
-    set(qml_options)
+    # A project that asks for nothing more gets one library, and installs nothing of it.
+    set(asked_for)
     set(QML OFF)
     set(CONTROLS OFF)
 endif()
@@ -101,8 +101,16 @@ endif()
 if(add_subdirectory IN_LIST WAYS)
     set(LIBRARY_BUILD ${work}/within)
     configure(${work}/consumer ${LIBRARY_BUILD}
-        -D GOPROCESS_SOURCE_DIR=${GOPROCESS_SOURCE_DIR} ${qml_options} ${library_options})
+        -D GOPROCESS_SOURCE_DIR=${GOPROCESS_SOURCE_DIR} ${asked_for} ${library_options})
     build_and_run(${LIBRARY_BUILD})
+endif()
+
+if(NOT find_package IN_LIST WAYS)
+    run(${CMAKE_COMMAND} --install ${LIBRARY_BUILD} --prefix ${work}/installed)
+    file(GLOB_RECURSE installed ${work}/installed/*)
+    if(installed)
+        message(FATAL_ERROR "A project that has the library as a part installed of it: ${installed}")
+    endif()
 endif()
 
 if(find_package IN_LIST WAYS)
