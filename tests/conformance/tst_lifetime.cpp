@@ -121,8 +121,6 @@ private Q_SLOTS:
     void r43_aProcessMayBeDeletedInItsStateChangedSlot();
     void r43_anotherThreadMayDeleteRightAfterItsWait();
     void r43_aChildMayBeDeletedInTheTeardownOfItsParent();
-    void r43_deletionThatCouldNotEndIsFatal_data();
-    void r43_deletionThatCouldNotEndIsFatal();
 
     void r44_aProcessParentMakesAChildAndOwnsIt();
     void r44_anotherParentOnlyOwns();
@@ -130,14 +128,6 @@ private Q_SLOTS:
     void r44_aClosingParentClosesTheNewProcessAndWaitsForIt();
     void r44_aNewProcessWhoseEdgeIsRefusedIsClosed();
     void r44_setParentMakesNoEdge();
-
-    void r45_processesWorkWithoutAnApplication();
-    void r45_processesWorkBeforeAndAfterTheApplication();
-    void r45_processesOutliveTheApplication();
-    void r45_stepsWaitForTheApplication_data();
-    void r45_stepsWaitForTheApplication();
-    void r45_aWaitRunsStepsWithoutAnApplication_data();
-    void r45_aWaitRunsStepsWithoutAnApplication();
 
     void r46_teardownDoesNotBeginWhileAHoldLives();
     void r46_aHoldOfAClosingProcessIsValidUntilItsTeardownBegins();
@@ -148,13 +138,24 @@ private Q_SLOTS:
     void r47_aProcessThatIsTheLastMemberClosesBeforeTheOthersGo();
     void r47_aSubclassThatClosesInItsDestructorNeedsNoMessage();
     void r47_closingClosesBeforeTheMembersGo();
-    void r47_aSubclassLeftOpenIsNamedInACriticalMessage();
     void r47_aSubclassWithoutATeardownNeedsNoMessage();
 
+    // Last, as the thread sanitizer loses sight of what the main thread has done before it started a program:
+    // what other threads do with the same memory later may be a race then.
+    void r43_deletionThatCouldNotEndIsFatal_data();
+    void r43_deletionThatCouldNotEndIsFatal();
+    void r45_processesWorkWithoutAnApplication();
+    void r45_processesWorkBeforeAndAfterTheApplication();
+    void r45_processesOutliveTheApplication();
+    void r45_stepsWaitForTheApplication_data();
+    void r45_stepsWaitForTheApplication();
+    void r45_aWaitRunsStepsWithoutAnApplication_data();
+    void r45_aWaitRunsStepsWithoutAnApplication();
+    void r47_aSubclassLeftOpenIsNamedInACriticalMessage();
     void r48_worksAreAskedToCloseAtTheEndOfTheProgram();
-    void r48_aWorkThatDoesNotEndIsNamedAndLeftBehind();
     void r48_staticProcessesCloseInStaticDestruction_data();
     void r48_staticProcessesCloseInStaticDestruction();
+    void r48_aWorkThatDoesNotEndIsNamedAndLeftBehind();
 
 private:
     /// Takes 5 s to end, so it starts first and its test asks last.

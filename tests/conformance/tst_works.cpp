@@ -94,9 +94,6 @@ private Q_SLOTS:
     void r31_worksStartTogetherAfterAShortOne();
     void r31_worksStartWhileAThreadIsAboutToLeave();
     void r31_theGlobalPoolIsNotUsed();
-    void r31_aBurstOfShortWorksDoesNotGrowThePool();
-    void r31_thePoolShrinksAgain();
-    void r31_worksBeyondTheCapQueueWithAWarning();
 
     void r32_worksRunInThePoolThatWasSet();
     void r32_processesThatGoMakesAfterwardsInheritThePool();
@@ -108,6 +105,12 @@ private Q_SLOTS:
 
     void r33_aWorkTakesItsProcessOrNothingAndReturnsVoidOrError();
     void r33_aWorkMayBeMoveOnlyAndMutable();
+
+    // Last, as the thread sanitizer loses sight of what the main thread has done before it started a program:
+    // what other threads do with the same memory later may be a race then.
+    void r31_aBurstOfShortWorksDoesNotGrowThePool();
+    void r31_thePoolShrinksAgain();
+    void r31_worksBeyondTheCapQueueWithAWarning();
 };
 
 // R28: go
