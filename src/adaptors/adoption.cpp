@@ -3,8 +3,8 @@
 
 #include "adoption_p.h"
 
-#include "core/logging_p.h"
-#include "core/workpool_p.h"
+#include "common/logging_p.h"
+#include "dispatch/workpool_p.h"
 
 #include <GoProcess/adaptors.h>
 

@@ -9,8 +9,8 @@
 
 #include "quitter_p.h"
 
-#include "core/processdata_p.h"
-#include "core/workpool_p.h"
+#include "dispatch/workpool_p.h"
+#include "process/processdata_p.h"
 
 #include <GoProcess/closing.h>
 

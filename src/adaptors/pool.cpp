@@ -2,7 +2,7 @@
 // adopt() of a QThreadPool.
 
 #include "adoption_p.h"
-#include "clearedpools_p.h"
+#include "bindings/clearedpools_p.h"
 
 #include "bindings/futurewatch_p.h"
 

@@ -3,7 +3,7 @@
 
 #include "adoption_p.h"
 
-#include "core/logging_p.h"
+#include "common/logging_p.h"
 
 #include <GoProcess/adaptors.h>
 

@@ -4,7 +4,7 @@
 #ifndef GOPROCESS_QUITTER_P_H
 #define GOPROCESS_QUITTER_P_H
 
-#include "core/tsan_p.h"
+#include "common/tsan_p.h"
 
 #include <QCoreApplication>
 #include <QEvent>

@@ -4,7 +4,7 @@
 #include "adoption_p.h"
 #include "quitter_p.h"
 
-#include "core/tsan_p.h"
+#include "common/tsan_p.h"
 
 #include <GoProcess/adaptors.h>
 

@@ -12,9 +12,9 @@
 
 #include <GoProcess/bindings.h>
 
-#include "adaptors/clearedpools_p.h"
+#include "clearedpools_p.h"
 #include "clock/clock_p.h"
-#include "core/processdata_p.h"
+#include "process/processdata_p.h"
 
 #include <QAbstractEventDispatcher>
 #include <QCoreApplication>

@@ -3,11 +3,11 @@
 
 #include <GoProcess/bindings.h>
 
-#include "core/fork_p.h"
-#include "core/logging_p.h"
-#include "core/mutex_p.h"
-#include "core/processdata_p.h"
-#include "core/tsan_p.h"
+#include "common/fork_p.h"
+#include "common/logging_p.h"
+#include "common/mutex_p.h"
+#include "common/tsan_p.h"
+#include "process/processdata_p.h"
 
 #include <algorithm>
 #include <array>

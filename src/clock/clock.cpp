@@ -3,8 +3,8 @@
 
 #include "clock_p.h"
 
-#include "core/frame_p.h"
-#include "core/workpool_p.h"
+#include "dispatch/frame_p.h"
+#include "dispatch/workpool_p.h"
 
 #include <system_error>
 #include <thread>

@@ -4,9 +4,9 @@
 #ifndef GOPROCESS_CLOCK_P_H
 #define GOPROCESS_CLOCK_P_H
 
-#include "core/fork_p.h"
-#include "core/logging_p.h"
-#include "core/mutex_p.h"
+#include "common/fork_p.h"
+#include "common/logging_p.h"
+#include "common/mutex_p.h"
 
 #include <QDeadlineTimer>
 #include <QString>

@@ -3,7 +3,7 @@
 
 #include <GoProcess/closemonitor.h>
 
-#include "core/processdata_p.h"
+#include "process/processdata_p.h"
 #include "sweep_p.h"
 #include "watch_p.h"
 

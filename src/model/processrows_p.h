@@ -4,7 +4,7 @@
 #ifndef GOPROCESS_PROCESSROWS_P_H
 #define GOPROCESS_PROCESSROWS_P_H
 
-#include "core/processdata_p.h"
+#include "process/processdata_p.h"
 #include "watch_p.h"
 
 #include <GoProcess/processmodel.h>

@@ -3,7 +3,7 @@
 
 #include "watch_p.h"
 
-#include "core/tsan_p.h"
+#include "common/tsan_p.h"
 
 #include <QMetaMethod>
 

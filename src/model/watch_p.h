@@ -4,7 +4,7 @@
 #ifndef GOPROCESS_WATCH_P_H
 #define GOPROCESS_WATCH_P_H
 
-#include "core/journal_p.h"
+#include "graph/journal_p.h"
 
 #include <QObject>
 #include <QTimer>

@@ -5,7 +5,7 @@
 #define GOPROCESS_BEAT_P_H
 
 #include "clock/clock_p.h"
-#include "core/processdata_p.h"
+#include "process/processdata_p.h"
 
 #include <GoProcess/periodic.h>
 

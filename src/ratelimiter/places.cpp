@@ -3,7 +3,7 @@
 
 #include "places_p.h"
 
-#include "core/wait_p.h"
+#include "dispatch/wait_p.h"
 
 #include <utility>
 #include <vector>

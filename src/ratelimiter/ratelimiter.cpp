@@ -3,9 +3,9 @@
 
 #include <GoProcess/ratelimiter.h>
 
-#include "core/logging_p.h"
-#include "core/processdata_p.h"
+#include "common/logging_p.h"
 #include "places_p.h"
+#include "process/processdata_p.h"
 
 #include <GoProcess/closing.h>
 

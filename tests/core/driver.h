@@ -4,7 +4,7 @@
 #ifndef GOPROCESS_TESTS_CORE_DRIVER_H
 #define GOPROCESS_TESTS_CORE_DRIVER_H
 
-#include "graph_p.h"
+#include "graph/graph_p.h"
 
 #include <QString>
 #include <QStringList>

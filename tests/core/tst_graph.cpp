@@ -2,7 +2,7 @@
 // The state core alone: no QObject of ours, no event loop, no threads but the tests' own.
 
 #include "driver.h"
-#include "graph_p.h"
+#include "graph/graph_p.h"
 
 #include <QTest>
 

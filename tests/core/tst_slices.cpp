@@ -4,7 +4,7 @@
 // This is compiled with slices of GOPROCESS_EDGES_PER_SLICE edges.
 
 #include "driver.h"
-#include "graph_p.h"
+#include "graph/graph_p.h"
 #include "testallocator.h"
 
 #include <QTest>

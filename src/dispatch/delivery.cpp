@@ -1,0 +1,294 @@
+// SPDX-License-Identifier: MIT
+// Delivery: brings steps that are due to where they run (R34, R35, R38).
+
+#include "dispatcher_p.h"
+
+#include "closewatch_p.h"
+#include "common/logging_p.h"
+#include "frame_p.h"
+#include "thrown_p.h"
+#include "workpool_p.h"
+
+#include <QThread>
+#include <QVarLengthArray>
+
+#include <algorithm>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace GoProcess::Private {
+
+namespace {
+
+/// Library threads, and user's threads in a work, are nobody's home.
+bool isHomelessPlace()
+{
+    return ThreadContext::current().isLibraryThread || Frame::isInWork();
+}
+
+} // namespace
+
+/// Collects steps by where they go. It runs under the graph's lock, so it neither wakes anybody nor
+/// warns before finish().
+class Delivery
+{
+public:
+    /// \a isTail: it is the last thing that a step does, so that whoever runs it in this thread looks
+    /// for more by itself.
+    explicit Delivery(bool isTail = false) : m_isTail(isTail) { }
+
+    /// Of a change, under the lock: a close may begin with it.
+    void add(Resident &node, Step step, Item *next);
+    void send(Resident &node, Step step, Item *next);
+    void finish();
+
+private:
+    void addToPool(Resident &node, Step step, bool noHome)
+    {
+        m_pool.push_back({ Ref<Resident>(&node), step, true, noHome });
+        node.setDueElsewhere(step);
+    }
+    void addStray(Resident &node, Step step, Dispatcher *home);
+    void addUnknown();
+    bool push(Dispatcher &dispatcher, Item item);
+    void touch(Dispatcher &dispatcher);
+
+    const bool m_isTail;
+    Dispatcher *m_own = Dispatcher::currentIfAny(); ///< Of the calling thread, which keeps it.
+    bool m_irregular = false;
+    bool m_strays = false;
+    QThread *m_lastThread = nullptr;
+    DispatcherRef m_last; ///< Of m_lastThread.
+    Dispatcher *m_open = nullptr; ///< Whose lock is m_lock.
+    std::unique_lock<Mutex> m_lock;
+    QVarLengthArray<DispatcherRef, 4> m_touched; ///< Each once.
+    Dispatcher *m_lastTouched = nullptr; ///< One of them.
+    std::vector<Item> m_pool;
+    std::vector<Ref<Resident>> m_begun; ///< Closes that begin.
+    /// Moved while a step of theirs was sent to where they were.
+    std::vector<Ref<Resident>> m_moved;
+    /// Those of threads without a dispatcher, and those that go anywhere, from a thread without one; not due yet,
+    /// which keeps the processes open.
+    std::vector<Item> m_unknown;
+    Warnings m_warnings;
+};
+
+void Delivery::add(Resident &node, Step step, Item *next)
+{
+    // Once the step is due somebody else may run it, and the rest of the close, and the object may be
+    // gone: so that comes last, when it is known where the step goes.
+    if (step == Step::Announce && Graph::beginsClose(node))
+        m_begun.emplace_back(&node);
+    send(node, step, next);
+}
+
+void Delivery::send(Resident &node, Step step, Item *next)
+{
+    if (node.isHomeless()) {
+        if (next && !next->node) {
+            *next = { Ref<Resident>(&node), step, true, true };
+            node.setDueElsewhere(step);
+        } else {
+            addToPool(node, step, true);
+        }
+        return;
+    }
+
+    const std::uint16_t moves = node.moves(); // before the thread is asked for
+    QThread *thread = node.thread();
+    if (!thread) {
+        addStray(node, step, nullptr);
+        return;
+    }
+    if (m_own && m_own->isFor(thread) && m_own->takesHere()) {
+        node.setDue(step);
+        m_own->m_batch.push_back({ Ref<Resident>(&node), step, false });
+        if (!m_isTail && m_own != m_lastTouched)
+            touch(*m_own);
+        return;
+    }
+    if (thread != m_lastThread) {
+        m_lock = {};
+        m_lastThread = thread;
+        m_last = node.m_firstHome && node.m_firstHome->isStillFor(thread)
+                ? node.m_firstHome
+                : Dispatcher::known(thread);
+    }
+    if (!m_last) {
+        m_unknown.push_back({ Ref<Resident>(&node), step, false });
+        return;
+    }
+    if (!push(*m_last, { Ref<Resident>(&node), step, false }))
+        addStray(node, step, m_last.get());
+    else if (Resident &due =
+                     *m_last->m_incoming.back().node; // which keeps it, as the queue is locked
+             due.moves() != moves || due.isLeaving(thread))
+        m_moved.emplace_back(&due);
+}
+
+void Delivery::touch(Dispatcher &dispatcher)
+{
+    m_lastTouched = &dispatcher;
+    const bool known = std::any_of(m_touched.cbegin(), m_touched.cend(),
+                                   [&](const auto &other) { return other.get() == &dispatcher; });
+    if (!known)
+        m_touched.push_back(DispatcherRef(&dispatcher));
+}
+
+bool Delivery::push(Dispatcher &dispatcher, Item item)
+{
+    if (!m_lock || m_open != &dispatcher) {
+        m_lock = {};
+        m_open = &dispatcher;
+        touch(dispatcher);
+        m_lock = std::unique_lock(dispatcher.m_mutex);
+    }
+    const Dispatcher::Life life = dispatcher.lifeLocked();
+    // The end of this thread may still run code: slots of finished(), deferred deletes, destructors of
+    // thread_local objects. A wait there runs its steps, as it did before; what no wait runs goes on when the
+    // thread leaves. No other thread could tell whether such a wait is to come.
+    if (life == Dispatcher::Life::Ended && &dispatcher != m_own)
+        return false;
+    m_irregular = m_irregular || life == Dispatcher::Life::Fresh;
+    item.node->setDueElsewhere(item.step); // under the lock, so that it is due when it is found
+    dispatcher.m_incoming.push_back(std::move(item));
+    dispatcher.m_hasIncoming.store(true, std::memory_order_relaxed);
+    return true;
+}
+
+void Delivery::addStray(Resident &node, Step step, Dispatcher *home)
+{
+    const bool goesToPool = isHomelessPlace();
+    if (!goesToPool && !Dispatcher::currentIfAny() && !Dispatcher::isInDepartedThread()) {
+        m_unknown.push_back({ Ref<Resident>(&node), step, true });
+        return;
+    }
+    if (home ? home->takeWarning() : !node.m_warned.exchange(true, std::memory_order_relaxed)) {
+        m_warnings.add(
+                QStringLiteral("The thread of process \"%1\" does not run its steps any more (%2): "
+                               "they run in the threads that close it, complete what it waits for, "
+                               "or wait for it")
+                        .arg(node.path(),
+                             home ? QStringLiteral("it has finished")
+                                  : QStringLiteral("it has none")));
+    }
+    m_irregular = true;
+    m_strays = true; // it will stand in the queue of a thread that may not run any for long
+    m_lock = {};
+    m_lastThread = nullptr;
+    if (goesToPool || !push(*Dispatcher::current(), { Ref<Resident>(&node), step, true }))
+        addToPool(node, step, false);
+}
+
+/// No lock is held any more, so a dispatcher can be made; the first steps that ever go to a thread take
+/// this way.
+void Delivery::addUnknown()
+{
+    const std::vector<Item> unknown = std::move(m_unknown);
+    m_unknown.clear();
+    for (const Item &item : unknown) {
+        // It is not due yet, which keeps the object alive.
+        QThread *thread = item.node->thread();
+        m_lock = {};
+        m_lastThread = nullptr;
+        if (thread == QThread::currentThread() && Dispatcher::isInDepartedThread()) {
+            addStray(*item.node, item.step, nullptr);
+            continue;
+        }
+        if (item.anywhere || thread == QThread::currentThread())
+            Dispatcher::current();
+        else if (thread)
+            Dispatcher::of(thread);
+        m_own = Dispatcher::currentIfAny();
+        send(*item.node, item.step, nullptr);
+    }
+}
+
+void Delivery::finish()
+{
+    while (!m_unknown.empty())
+        addUnknown();
+    m_lock = {};
+    for (const DispatcherRef &dispatcher : m_touched)
+        dispatcher->flush();
+    if (!m_pool.empty())
+        WorkPool::instance().submit(std::move(m_pool));
+    for (const Ref<Resident> &node : m_moved)
+        deliverAfterMove(*node);
+    // Not before they are due: who looks for them meanwhile would not look again.
+    if (m_strays || !m_moved.empty())
+        Dispatcher::addMove();
+    if (m_irregular || !m_moved.empty())
+        Dispatcher::addIrregularity();
+    for (Ref<Resident> &node : m_begun)
+        CloseWatch::instance().add(std::move(node));
+    m_warnings.give();
+}
+
+static void deliver(Change &&change, Item *next, bool isTail)
+{
+    do {
+        if (change.isEmpty()) {
+            change.unlock();
+            continue;
+        }
+        Delivery delivery(isTail);
+        while (!change.isEmpty()) {
+            const Change::Due due = change.take();
+            delivery.add(static_cast<Resident &>(*due.node), due.step, next);
+        }
+        change.unlock();
+        delivery.finish();
+    } while (change.more());
+}
+
+void deliver(Change &&change)
+{
+    deliver(std::move(change), nullptr, false);
+}
+
+void deliverAtEndOfStep(Change &&change, Item *next)
+{
+    deliver(std::move(change), next, true);
+}
+
+void deliver(Resident &node, Step step, Item *next)
+{
+    if (step == Step::Work) {
+        Item item { Ref<Resident>(&node), step, true };
+        node.setDue(step);
+        WorkPool::instance().submit(std::move(item));
+        return;
+    }
+    Delivery delivery;
+    delivery.send(node, step, next);
+    delivery.finish();
+}
+
+void deliverAfterMove(Resident &node)
+{
+    WorkPool::instance().submit({ Ref<Resident>(&node), Step::Rehome, true });
+}
+
+void runItem(Item item)
+{
+    while (item.node && item.node->claim(item.step)) {
+        if (item.noHome && !item.node->isHomeless()) {
+            // It was moved by hand meanwhile, which has given it a home (R36).
+            item.node->setDueElsewhere(item.step);
+            deliverAfterMove(*item.node);
+            return;
+        }
+        Item next;
+        try {
+            if (!item.node->runUnheard(item.step, &next))
+                item.node->run(item.step, &next);
+        } catch (...) {
+            logUncaught(item.node->path());
+        }
+        item = std::move(next);
+    }
+}
+
+} // namespace GoProcess::Private

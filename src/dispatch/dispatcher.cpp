@@ -1,0 +1,635 @@
+// SPDX-License-Identifier: MIT
+// The dispatchers of threads: how they begin, end and are found.
+
+#include "dispatcher_p.h"
+
+#include "common/fork_p.h"
+#include "common/mutex_p.h"
+#include "common/pin_p.h"
+#include "common/tsan_p.h"
+#include "threadreport_p.h"
+
+#include <QAbstractEventDispatcher>
+#include <QCoreApplication>
+#include <QThread>
+
+#include <algorithm>
+#include <iterator>
+#include <unordered_map>
+
+namespace GoProcess::Private {
+
+namespace {
+
+/// The dispatchers by thread. Never destroyed, as processes may be closed in static destruction.
+struct Registry final : public ForkPart
+{
+    Registry() { Forks::add(*this); }
+    bool tryLock() override;
+    void unlock() override { unlockFirst(dispatchers.size()); }
+    bool forked() override;
+    void unlockFirst(std::size_t count);
+
+    Mutex mutex;
+    std::unordered_map<const QThread *, DispatcherRef> dispatchers;
+};
+
+Registry &registry()
+{
+    static auto *const instance = [] {
+        keepLoaded();
+        return new Registry;
+    }();
+    return *instance;
+}
+
+// Of this thread. Plain data, so that they can be asked at any moment of a thread's end, when other
+// thread_local objects use the library in their destructors.
+//
+// The pointer needs no count of its own: ThreadsOwn holds a reference for it, and resets it when that is
+// destroyed. From then on the number tells which dispatcher it was.
+thread_local Dispatcher *currentDispatcher = nullptr;
+thread_local std::uint64_t departedFrom = 0;
+
+/// Something of each thread that no other thread has the address of while it lives.
+const void *markOfThisThread()
+{
+    thread_local const char mark = 0;
+    return &mark;
+}
+
+std::uint64_t nextNumber()
+{
+    // Relaxed: the numbers only differ.
+    static std::atomic<std::uint64_t> last = 0;
+    return last.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
+// Count only; those who look at them lock what they look for.
+std::atomic<std::uint64_t> irregularityCount = 0;
+std::atomic<std::uint64_t> moveCount = 0;
+
+} // namespace
+
+/// The reference that a thread holds of its dispatcher. The QThread may be destroyed by others while the
+/// thread still destroys its thread_local objects: QThread::wait() returns before that.
+class Dispatcher::ThreadsOwn
+{
+public:
+    ThreadsOwn() = default;
+    Q_DISABLE_COPY_MOVE(ThreadsOwn)
+    ~ThreadsOwn()
+    {
+        currentDispatcher = nullptr;
+        departedFrom = m_dispatcher->m_number;
+        m_dispatcher->leave();
+    }
+
+    static void set(DispatcherRef dispatcher)
+    {
+        thread_local ThreadsOwn own;
+        currentDispatcher = dispatcher.get();
+        own.m_dispatcher = std::move(dispatcher);
+    }
+
+private:
+    DispatcherRef m_dispatcher;
+};
+
+Dispatcher::Dispatcher(QThread *thread) : m_number(nextNumber()), m_thread(thread) { }
+
+DispatcherRef Dispatcher::current()
+{
+    return currentDispatcher ? DispatcherRef(currentDispatcher) : makeCurrent();
+}
+
+Dispatcher *Dispatcher::currentIfAny()
+{
+    return currentDispatcher;
+}
+
+bool Dispatcher::isOwn() const
+{
+    return currentDispatcher == this || departedFrom == m_number;
+}
+
+static DispatcherRef adopt(Dispatcher *dispatcher)
+{
+    DispatcherRef reference(dispatcher);
+    dispatcher->deref(); // that of its creation
+    return reference;
+}
+
+DispatcherRef Dispatcher::makeCurrent()
+{
+    if (departedFrom != 0)
+        return ofDepartedThread();
+    QThread *thread = QThread::currentThread();
+    DispatcherRef dispatcher = thread ? of(thread) : adopt(new Dispatcher(nullptr));
+    dispatcher->enter();
+    return dispatcher;
+}
+
+/// The same again if the QThread still is, as that of the main thread does; it may be at the same
+/// address as another one that is.
+DispatcherRef Dispatcher::ofDepartedThread()
+{
+    {
+        Registry &all = registry();
+        const std::lock_guard lock(all.mutex);
+        const auto found = all.dispatchers.find(QThread::currentThread());
+        if (found != all.dispatchers.end() && found->second->m_number == departedFrom) {
+            const std::lock_guard inner(found->second->m_mutex);
+            // Not if the QThread was started again meanwhile.
+            if (found->second->m_owner == markOfThisThread())
+                return found->second;
+        }
+    }
+    return adopt(new Dispatcher(nullptr));
+}
+
+void Dispatcher::enter()
+{
+    if (currentDispatcher == this || departedFrom != 0)
+        return;
+    {
+        const std::lock_guard lock(m_mutex);
+        m_owner = markOfThisThread();
+        if (!m_thread.load(std::memory_order_relaxed))
+            setLifeLocked(
+                    Life::Ended); // its QThread is gone: it takes steps from this thread alone
+    }
+    ThreadsOwn::set(DispatcherRef(this));
+    ThreadReport::current(); // whoever looks for a home that does not run steps finds its number
+    listen();
+}
+
+/// Hears of each turn of the event loop of this thread.
+void Dispatcher::listen()
+{
+    const QThread *const thread = m_thread.load(std::memory_order_relaxed);
+    QAbstractEventDispatcher *const loop = thread ? thread->eventDispatcher() : nullptr;
+    if (!loop)
+        return;
+    const QCoreApplication *const application = QCoreApplication::instance();
+    const bool goesWithApplication = application && application->thread() == thread;
+    const DispatcherRef self(this);
+    const auto turn = [self, loop, goesWithApplication] {
+        if (QCoreApplication::instance())
+            self->seeToTheBell(*loop);
+        else if (!goesWithApplication)
+            self->runWithoutApplication();
+    };
+    QObject::connect(loop, &QAbstractEventDispatcher::awake, loop, turn);
+    QObject::connect(loop, &QAbstractEventDispatcher::aboutToBlock, loop, turn);
+}
+
+/// An event loop delivers nothing once QCoreApplication is gone, and still wakes up for what is posted (R45).
+void Dispatcher::runWithoutApplication()
+{
+    drain();
+    ringAgain(); // the call of before is lost
+}
+
+/// An event loop inside of an event, with GLib, does not look at what was posted before it began and stands behind
+/// that event, and goes to sleep with it (R40). If the call is there it looks, as if something new was posted. The
+/// limit is for a call that an event filter has eaten.
+void Dispatcher::seeToTheBell(QAbstractEventDispatcher &loop)
+{
+    constexpr int most = 16;
+    {
+        const std::lock_guard lock(m_mutex);
+        if (!m_rung || m_looks == most)
+            return;
+        ++m_looks;
+    }
+    loop.wakeUp();
+}
+
+/// The same, unless this was made in vain, or is about to be.
+void Dispatcher::enterIfKnown()
+{
+    if (known(m_thread.load(std::memory_order_relaxed)).get() == this)
+        enter();
+}
+
+void Dispatcher::leave()
+{
+    std::deque<Item> left;
+    {
+        const std::lock_guard lock(m_mutex);
+        // Where the QThread has not said that it ended, it does so later (an adopted thread), or it is
+        // the main one; and if it was started again the steps are for the thread that it is now.
+        // Who waited for the thread may be destroying the QThread by now: it is not asked.
+        const Life life = m_finished ? m_life : lookAtThreadLocked();
+        if (m_owner != markOfThisThread() || life != Life::Ended)
+            return;
+        left.swap(m_incoming);
+        m_hasIncoming.store(false, std::memory_order_relaxed);
+        left.insert(left.begin(), std::make_move_iterator(m_batch.begin()),
+                    std::make_move_iterator(m_batch.end()));
+        m_batch.clear();
+    }
+    for (const Item &item : left) {
+        if (item.node->claim(item.step))
+            deliver(*item.node, item.step);
+    }
+}
+
+void Dispatcher::reapHere()
+{
+    if (currentDispatcher)
+        currentDispatcher->reap();
+}
+
+DispatcherRef Dispatcher::of(QThread *thread)
+{
+    if (DispatcherRef dispatcher = known(thread))
+        return dispatcher;
+
+    // Made outside of the lock, see the declaration; if another thread is faster, in vain.
+    DispatcherRef fresh = adopt(new Dispatcher(thread));
+    fresh->attach();
+    DispatcherRef stale;
+    DispatcherRef first;
+    {
+        Registry &all = registry();
+        const std::lock_guard lock(all.mutex);
+        DispatcherRef &place = all.dispatchers[thread];
+        if (place && place->isStillFor(thread))
+            first = place;
+        else
+            stale = std::exchange(place, fresh);
+    }
+    if (stale)
+        stale->threadDestroyed(); // which it was, and nobody told
+    if (!first)
+        return fresh;
+    fresh->detach();
+    return first;
+}
+
+DispatcherRef Dispatcher::known(const QThread *thread)
+{
+    Registry &all = registry();
+    const std::lock_guard lock(all.mutex);
+    const auto found = all.dispatchers.find(thread);
+    return found != all.dispatchers.end() && found->second->isStillFor(thread) ? found->second
+                                                                               : DispatcherRef();
+}
+
+bool Dispatcher::isInDepartedThread()
+{
+    return departedFrom != 0;
+}
+
+void Dispatcher::attach()
+{
+    QThread *thread = m_thread.load(std::memory_order_relaxed);
+    const DispatcherRef self(this);
+    m_alive = thread;
+    m_bell = makeBell();
+    handOver(this);
+    // Without a context object these run where they are emitted: in the thread itself, and the last
+    // one in the thread that destroys it.
+    m_started = QObject::connect(thread, &QThread::started, [self] { self->threadStarted(); });
+    m_finished = QObject::connect(thread, &QThread::finished, [self] { self->threadFinished(); });
+    m_destroyed =
+            QObject::connect(thread, &QObject::destroyed, [self] { self->threadDestroyed(); });
+
+    const std::lock_guard lock(m_mutex);
+    // Of the threads of a forked child only those are there that have been here themselves.
+    m_isLate = thread->isRunning();
+    m_isGone = Forks::isChild() && thread != QThread::currentThread() && m_isLate;
+    if (m_isGone)
+        m_warned.store(true, std::memory_order_relaxed);
+    // It may have ended between the connections, or be about to and past telling: whatever it has said
+    // before, that counts.
+    if (thread->isFinished() || m_isGone)
+        setLifeLocked(Life::Ended);
+    else if (thread == QThread::currentThread())
+        setLifeLocked(Life::Live);
+}
+
+/// It was made in vain: lets go of the references that its connections hold.
+void Dispatcher::detach()
+{
+    m_thread.store(nullptr, std::memory_order_release);
+    for (const QMetaObject::Connection &connection : { m_started, m_finished, m_destroyed })
+        QObject::disconnect(connection);
+}
+
+Dispatcher::~Dispatcher()
+{
+    delete m_bell;
+}
+
+bool Registry::tryLock()
+{
+    if (!tryLockShortly(mutex))
+        return false;
+    std::size_t locked = 0;
+    for (const auto &[thread, dispatcher] : dispatchers) {
+        if (!dispatcher->tryLock()) {
+            unlockFirst(locked);
+            return false;
+        }
+        ++locked;
+    }
+    return true;
+}
+
+/// The first \a count of them, in the order in which they were locked, and the registry.
+void Registry::unlockFirst(std::size_t count)
+{
+    for (const auto &[thread, dispatcher] : dispatchers) {
+        if (count-- == 0)
+            break;
+        dispatcher->unlock();
+    }
+    mutex.unlock();
+}
+
+bool Registry::forked()
+{
+    for (const auto &[thread, dispatcher] : dispatchers) {
+        if (dispatcher.get() != currentDispatcher)
+            dispatcher->forgetThread();
+    }
+    return false; // these were the program's
+}
+
+Dispatcher::Life Dispatcher::life()
+{
+    const std::lock_guard lock(m_mutex);
+    return lifeLocked();
+}
+
+Dispatcher::Life Dispatcher::lifeLocked()
+{
+    if (!m_finished)
+        return lookAtThreadLocked();
+    // A thread that was told to start is a home at once, before it gets to say so. While it is destroyed its
+    // last signal waits for the lock, if nobody has cut that connection.
+    const QThread *const thread = m_alive.data();
+    if (m_life != Life::Live && thread && !m_isGone && thread->isRunning())
+        setLifeLocked(Life::Live);
+    return isDeafLocked() ? Life::Fresh : m_life;
+}
+
+/// It was started before it was known here, has not been here since, and no call reaches it while there is no
+/// QCoreApplication: as if it were not started.
+bool Dispatcher::isDeafLocked() const
+{
+    return m_isLate && !m_owner && m_life == Life::Live && !QCoreApplication::instance();
+}
+
+void Dispatcher::forgetThread()
+{
+    // Not notified any more: the wait of a thread that is gone is in its books for ever.
+    new (&m_wake) std::condition_variable;
+    m_sleepers = 0;
+    m_isGone = true;
+    setLifeLocked(Life::Ended);
+    m_warned.store(true, std::memory_order_relaxed); // whoever forks knows
+}
+
+/// Somebody has cut the connection that would tell of the end of the thread, so it is asked.
+Dispatcher::Life Dispatcher::lookAtThreadLocked()
+{
+    const QThread *thread = m_alive.data();
+    if (!thread || m_isGone || thread->isFinished())
+        setLifeLocked(Life::Ended);
+    else if (thread->isRunning())
+        setLifeLocked(Life::Live);
+    return m_life;
+}
+
+void Dispatcher::setLifeLocked(Life life)
+{
+    m_life = life;
+    // Relaxed: only the thread itself acts on it, which alone makes it end.
+    m_isLive.store(life == Life::Live, std::memory_order_relaxed);
+}
+
+void Dispatcher::threadStarted()
+{
+    takeOver(this);
+    enterIfKnown();
+    {
+        const std::lock_guard lock(m_mutex);
+        setLifeLocked(Life::Live);
+    }
+    flush(); // what the last end of the thread may have left
+}
+
+void Dispatcher::atEnd(std::function<void()> function)
+{
+    const std::lock_guard lock(m_mutex);
+    m_atEnd.push_back(std::move(function));
+}
+
+/// Qt lets the main thread finish when the program exits, which then destroys static objects in it,
+/// processes among them: it is their home to the end. Older Qt does so after them.
+static bool isExitOfMainThread()
+{
+#if QT_VERSION >= QT_VERSION_CHECK(6, 8, 0)
+    return QThread::isMainThread();
+#else
+    return false;
+#endif
+}
+
+void Dispatcher::threadFinished()
+{
+    if (isExitOfMainThread())
+        return;
+    takeOver(this);
+    const DispatcherRef self(this);
+    const bool isLastVisit = visitAtTheEnd();
+    if (!isLastVisit)
+        enterIfKnown(); // what runs in the thread from here on is known to run there
+    std::vector<std::function<void()>> atEnd;
+    {
+        const std::lock_guard lock(m_mutex);
+        atEnd.swap(m_atEnd);
+    }
+    for (const std::function<void()> &function : atEnd)
+        function();
+    while (true) {
+        drain();
+        const std::lock_guard lock(m_mutex);
+        // Nothing is left that a wait elsewhere could run; what comes from here on is told of by itself.
+        if (m_incoming.empty() && m_retired.empty() && m_silentlyRetired.empty()) {
+            setLifeLocked(Life::Ended);
+            break;
+        }
+    }
+    if (isLastVisit) {
+        currentDispatcher = nullptr;
+        departedFrom = m_number;
+        leave();
+    }
+}
+
+/// A thread that Qt adopted has no event dispatcher, unless it ran a loop, and emits finished() when its
+/// thread_local objects are gone: one that came to be now would never be destroyed. So it is entered
+/// without any, and left again by threadFinished(). False: it is not such a thread, or was here before.
+bool Dispatcher::visitAtTheEnd()
+{
+    const QThread *const thread = m_thread.load(std::memory_order_relaxed);
+    if (currentDispatcher == this || departedFrom != 0 || thread->eventDispatcher()
+        || known(thread).get() != this) {
+        return false;
+    }
+    {
+        const std::lock_guard lock(m_mutex);
+        m_owner = markOfThisThread();
+    }
+    currentDispatcher = this; // the caller holds a reference
+    ThreadReport::forgo();
+    return true;
+}
+
+void Dispatcher::threadDestroyed()
+{
+    takeOver(this);
+    const DispatcherRef self(this);
+    {
+        Registry &all = registry();
+        const std::lock_guard lock(all.mutex);
+        // Release: see isFor().
+        const auto found =
+                all.dispatchers.find(m_thread.exchange(nullptr, std::memory_order_release));
+        if (found != all.dispatchers.end() && found->second.get() == this)
+            all.dispatchers.erase(found);
+    }
+    if (currentDispatcher == this)
+        currentDispatcher = nullptr;
+
+    std::deque<Item> left;
+    std::vector<QObject *> retired;
+    Bell *bell = nullptr;
+    {
+        const std::lock_guard lock(m_mutex);
+        setLifeLocked(Life::Ended);
+        left.swap(m_incoming);
+        retired.swap(m_retired);
+        for (std::vector<QObject *> *others : { &m_silentlyRetired, &m_reaped }) {
+            retired.insert(retired.end(), others->begin(), others->end());
+            others->clear();
+        }
+        bell = std::exchange(m_bell, nullptr);
+    }
+    delete bell;
+    // A thread that was never started has steps left: on to where they can run.
+    for (const Item &item : left) {
+        if (item.node->claim(item.step))
+            deliver(*item.node, item.step);
+    }
+    qDeleteAll(retired);
+}
+
+void Dispatcher::runHere(Item *begin, Item *end)
+{
+    const DispatcherRef here = current();
+    {
+        const std::lock_guard lock(here->m_mutex);
+        for (Item *item = begin; item != end; ++item)
+            here->m_incoming.push_back(std::move(*item));
+        here->m_hasIncoming.store(true, std::memory_order_relaxed);
+    }
+    here->flush();
+}
+
+std::uint64_t Dispatcher::irregularities()
+{
+    return irregularityCount.load(std::memory_order_acquire);
+}
+
+void Dispatcher::addIrregularity()
+{
+    irregularityCount.fetch_add(1, std::memory_order_release);
+    Registry &all = registry();
+    const std::lock_guard lock(all.mutex);
+    for (const auto &[thread, dispatcher] : all.dispatchers) {
+        const std::lock_guard inner(dispatcher->m_mutex);
+        if (dispatcher->m_sleepers > 0)
+            dispatcher->m_wake.notify_all();
+    }
+}
+
+std::uint64_t Dispatcher::moves()
+{
+    return moveCount.load(std::memory_order_acquire);
+}
+
+void Dispatcher::addMove()
+{
+    moveCount.fetch_add(1, std::memory_order_release);
+}
+
+/// What somebody has claimed elsewhere is of no use any more. It goes to \a dropped, to be let go of outside of
+/// the lock.
+void Dispatcher::dropClaimedLocked(std::vector<Item> &dropped)
+{
+    const auto isClaimed = [](const Item &item) {
+        return item.step == Step::Post ? !item.node->isPostDue() : item.node->due() != item.step;
+    };
+    const auto first = std::stable_partition(m_incoming.begin(), m_incoming.end(),
+                                             [&](const Item &item) { return !isClaimed(item); });
+    std::move(first, m_incoming.end(), std::back_inserter(dropped));
+    m_incoming.erase(first, m_incoming.end());
+    m_hasIncoming.store(!m_incoming.empty(), std::memory_order_relaxed);
+}
+
+std::vector<std::pair<DispatcherRef, Item>> Dispatcher::stoppedItems()
+{
+    std::vector<Item> dropped;
+    std::vector<std::pair<DispatcherRef, Item>> found;
+    Registry &all = registry();
+    const std::lock_guard lock(all.mutex);
+    for (const auto &[thread, dispatcher] : all.dispatchers) {
+        const std::lock_guard inner(dispatcher->m_mutex);
+        if (dispatcher->m_incoming.empty() || dispatcher->lifeLocked() == Life::Live)
+            continue;
+        dispatcher->dropClaimedLocked(dropped);
+        for (const Item &item : dispatcher->m_incoming)
+            found.emplace_back(dispatcher, item);
+    }
+    return found;
+}
+
+void Dispatcher::flushAll()
+{
+    std::vector<DispatcherRef> dispatchers;
+    {
+        Registry &all = registry();
+        const std::lock_guard lock(all.mutex);
+        for (const auto &[thread, dispatcher] : all.dispatchers)
+            dispatchers.push_back(dispatcher);
+    }
+    for (const DispatcherRef &dispatcher : dispatchers) {
+        {
+            const std::lock_guard lock(dispatcher->m_mutex);
+            if (!dispatcher->m_owner)
+                dispatcher->m_rung =
+                        false; // the call may be lost; one too many finds nothing to do
+        }
+        dispatcher->flush();
+    }
+}
+
+/// ~QCoreApplication throws away what is queued in its thread. The next one finds it again, and reaches the threads
+/// that were not called without it.
+static void applicationStarted()
+{
+    if (Dispatcher *dispatcher = Dispatcher::currentIfAny()) {
+        dispatcher->listen();
+        dispatcher->ringAgain();
+    }
+    Dispatcher::flushAll();
+}
+Q_COREAPP_STARTUP_FUNCTION(applicationStarted)
+
+} // namespace GoProcess::Private

@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: MIT
+// The dispatcher: brings steps to the thread that is their home and runs them there.
+
+#ifndef GOPROCESS_DISPATCHER_P_H
+#define GOPROCESS_DISPATCHER_P_H
+
+#include "common/fork_p.h"
+#include "graph/graph_p.h"
+
+#include <QDeadlineTimer>
+#include <QObject>
+#include <QPointer>
+#include <QThread>
+
+#include <chrono>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <list>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+QT_BEGIN_NAMESPACE
+class QAbstractEventDispatcher;
+class QThreadPool;
+QT_END_NAMESPACE
+
+namespace GoProcess::Private {
+
+class Bell;
+class Dispatcher;
+class Focus;
+class Resident;
+
+using DispatcherRef = Ref<Dispatcher>;
+
+/// A step of a process on its way.
+struct Item
+{
+    Ref<Resident> node;
+    Step step = Step::None;
+    bool anywhere = false; ///< The home does not run steps, or there is none: any thread may (R38).
+    bool noHome = false; ///< There is none, or there was none when the step became due.
+};
+
+/// A node whose steps run somewhere: in the thread that is its home, or on the library's pool.
+class Resident : public Node
+{
+public:
+    /// QObject::thread(); null where there is none. For those who hold the node's lock or have
+    /// claimed a step of it: either keeps the QObject alive.
+    virtual QThread *thread() const = 0;
+    /// Runs a claimed step in any thread if it runs no user code and emits no signal; false if it does.
+    /// \a next as in run().
+    virtual bool runUnheard(Step step, Item *next) = 0;
+    /// Runs a claimed step in the calling thread. The next step that can run right behind it goes
+    /// to \a next, if it is not null.
+    virtual void run(Step step, Item *next) = 0;
+    /// The user's pool has thrown the work away; the work was claimed before.
+    virtual void workDropped() = 0;
+    /// A blocking wait in the home found the future of the teardown unfinished (R23). False: it has more
+    /// to do than \a deadline allows, and may be called again.
+    virtual bool endFuture(QDeadlineTimer deadline) = 0;
+    /// True for the first who asks: endFuture() is called once, and again after it has returned false.
+    bool takeFutureEnd() { return !m_futureEnded.exchange(true, std::memory_order_relaxed); }
+    /// The user's pool that its work was given to; null for the library's own.
+    virtual QThreadPool *workPool() const = 0;
+    /// How many posted functions have not returned, or have returned a future that is unfinished. Needs the
+    /// lock.
+    virtual std::size_t openPosts() const = 0;
+
+    /// Announces that \a step may run, once. Release: the claimer sees all that led here.
+    void setDue(Step step)
+    {
+        if (step == Step::Work)
+            m_workDue.store(true, std::memory_order_release);
+        else if (step == Step::Post)
+            m_postDue.store(true, std::memory_order_release);
+        else
+            m_due.store(step, std::memory_order_release);
+    }
+    Step due() const { return m_due.load(std::memory_order_seq_cst); }
+    /// setDue() of a step that goes to another thread: see moves().
+    void setDueElsewhere(Step step)
+    {
+        if (step == Step::Post)
+            m_postDue.store(true, std::memory_order_seq_cst);
+        else
+            m_due.store(step, std::memory_order_seq_cst);
+    }
+    /// Sequentially consistent as due().
+    bool isPostDue() const { return m_postDue.load(std::memory_order_seq_cst); }
+    bool isWorkDue() const { return m_workDue.load(std::memory_order_acquire); }
+    /// True for the one who may run \a step: each step is claimed once, whatever copies of it
+    /// stand in queues.
+    bool claim(Step step)
+    {
+        if (step == Step::Work)
+            return m_workDue.exchange(false, std::memory_order_acq_rel);
+        if (step == Step::Post)
+            return m_postDue.exchange(false, std::memory_order_seq_cst);
+        if (step == Step::Rehome)
+            return true; // claims the step itself
+        return m_due.compare_exchange_strong(step, Step::None, std::memory_order_seq_cst);
+    }
+
+    /// Sequentially consistent, as who has claimed a step asks once more: see moved() of ProcessData.
+    bool isHomeless() const { return m_homeless.load(std::memory_order_seq_cst); }
+
+    /// How often it was moved, and by the last time from where. A step goes to the thread that was asked
+    /// for under these; they are looked at before that, and once more when the step is due.
+    ///
+    /// Who moves it counts first and then looks for a step that is due; who makes a step due does so first
+    /// and then looks at the count. All four are sequentially consistent, so that one of the two sees the
+    /// other and takes the step along: else it would stay in the queue of a thread that may not run any for
+    /// long.
+    std::uint16_t moves() const { return m_moves.load(std::memory_order_seq_cst); }
+    /// True while moveToThread() takes it away from \a thread, which is its home until that is over.
+    bool isLeaving(const QThread *thread) const
+    {
+        return m_leaving.load(std::memory_order_acquire) == thread;
+    }
+
+protected:
+    explicit Resident(bool isBackground) : Node(isBackground) { }
+
+    // Set before others know the node; cleared in its thread by moveToThread().
+    std::atomic<bool> m_homeless = false;
+    // Set in the old thread by moveToThread(), taken by whoever runs the next step.
+    std::atomic<bool> m_moved = false;
+    // Only in the home thread; atomic as the home may move.
+    std::atomic<bool> m_futureEnded = false;
+    /// The warning that it has no thread was given. A step and what was posted may be sent at once by two threads.
+    std::atomic<bool> m_warned = false;
+
+private:
+    /// Like m_workDue; here there is room for it.
+    std::atomic<bool> m_postDue = false;
+
+protected:
+    // Like m_leaving it is written in the old thread by moveToThread(), after that: see moves().
+    std::atomic<std::uint16_t> m_moves = 0;
+
+private:
+    friend class Dispatcher;
+    friend class Delivery;
+
+    // At most one step of a node is due at a time; its work is apart, as closing() may come while it
+    // waits, and so is what was posted, as a close may come. Written by who makes it due, taken by who
+    // claims it.
+    std::atomic<Step> m_due = Step::None;
+    std::atomic<bool> m_workDue = false;
+
+protected:
+    std::atomic<QThread *> m_leaving = nullptr; ///< The thread that the last move left.
+    DispatcherRef m_firstHome; ///< Of the thread that made it; saves the search for it.
+};
+
+/// Brings the steps of a change on their way, and lets go of the graph's lock.
+void deliver(Change &&change);
+/// The same as the last thing that a step does. A step without a home that can run right behind the
+/// caller goes to \a next, if it is not null and still empty.
+void deliverAtEndOfStep(Change &&change, Item *next);
+/// Brings a single step of a process on its way whose next step is in the caller's hands, maybe because it was on its
+/// way before; to \a next as above.
+void deliver(Resident &node, Step step, Item *next = nullptr);
+/// Brings the step of a process that is due on its way once more, when moveToThread() is over.
+void deliverAfterMove(Resident &node);
+/// Runs an item of no home, and what can run right behind it.
+void runItem(Item item);
+
+/// Runs the steps of the processes at home in one thread: in slices when its event loop delivers the
+/// one queued call, or at once while the thread is blocked in a wait.
+class Dispatcher
+{
+public:
+    using Clock = std::chrono::steady_clock;
+
+    enum class Life : std::uint8_t {
+        Fresh, ///< The thread was not started yet.
+        Live,
+        Ended ///< The thread has finished or is gone.
+    };
+
+    explicit Dispatcher(QThread *thread);
+    Q_DISABLE_COPY_MOVE(Dispatcher)
+
+    void ref() noexcept { m_refs.fetch_add(1, std::memory_order_relaxed); }
+    void deref() noexcept
+    {
+        if (m_refs.fetch_sub(1, std::memory_order_acq_rel) == 1)
+            delete this;
+    }
+
+    /// Of the calling thread; made on demand. At any moment of a thread's end: when the QThread may be
+    /// gone already it is one that nobody else knows.
+    static DispatcherRef current();
+    /// Of the calling thread; null if nobody has needed one, or at the very end of the thread.
+    static Dispatcher *currentIfAny();
+    /// Deletes a few objects as reap() does, if the calling thread has a dispatcher.
+    static void reapHere();
+    /// Of \a thread, which must exist; made on demand. Not under a lock: to connect to the thread calls a
+    /// virtual function of its class, and to move an object there sends an event.
+    static DispatcherRef of(QThread *thread);
+    /// Of \a thread, which need not exist any more; null if there is none. Under any lock.
+    static DispatcherRef known(const QThread *thread);
+    /// True at the very end of the calling thread: its QThread may be gone.
+    static bool isInDepartedThread();
+    /// What the deletion of an object needs.
+    enum class Deletion : std::uint8_t {
+        RunsUserCode,
+        Silent, ///< It runs no user code.
+        Anywhere ///< Nor does anybody in its thread use the object: any thread may delete it.
+    };
+    /// Deletes \a object in its thread, or here if that will not run anything, and what may go anywhere also if
+    /// it has not come by for long. \a likely is where the object probably is, or null.
+    static void retire(QObject *object, Deletion deletion, const DispatcherRef &likely);
+
+    bool isFor(const QThread *thread) const
+    {
+        // Acquire pairs with the release of its destruction: an old address is not taken for it.
+        return m_thread.load(std::memory_order_acquire) == thread;
+    }
+    /// The same, and it is not another QThread at the same address. That differs where somebody has cut
+    /// all connections of the thread, as QObject::disconnect() does, so that its destruction was not told.
+    bool isStillFor(const QThread *thread) const { return isFor(thread) && !m_alive.isNull(); }
+    Life life();
+    // For forks; see ForkPart:
+    bool tryLock() { return tryLockShortly(m_mutex); }
+    void unlock() { m_mutex.unlock(); }
+    /// Its thread is not among those of a forked child.
+    void forgetThread();
+    /// Gives items that run anywhere to the calling thread.
+    static void runHere(Item *begin, Item *end);
+    /// True for the first who asks.
+    bool takeWarning() { return !m_warned.exchange(true, std::memory_order_relaxed); }
+
+    // In its own thread only:
+    /// Runs one step; false if there was none.
+    bool runOne();
+    /// Runs a step that the caller has claimed.
+    void runClaimed(Resident &node, Step step);
+    /// Deletes a few objects whose deletion runs no user code; false if there was none.
+    bool reap();
+    /// Runs and deletes all there is. What slots throw is logged: this runs where nobody catches it.
+    void drain();
+    /// Sleeps until there is a step, \a reached, or something irregular happened elsewhere.
+    void sleep(const std::atomic<bool> &reached, Clock::time_point until,
+               std::uint64_t irregularities);
+    /// Steps that a wait left behind go to the event loop.
+    void flush();
+    /// Processes at home here whose teardown waits for a future.
+    std::vector<Ref<Resident>> openFutures() const;
+    /// Grows with each of them that comes; 0 if none ever came.
+    std::uint64_t futuresSeen() const { return m_futuresSeen.load(std::memory_order_relaxed); }
+
+    /// A new QCoreApplication has a new event loop for its thread, the caller's.
+    void listen();
+    /// And the previous one took the queued call with it.
+    void ringAgain();
+    /// The same: those that it can reach and that have steps are called.
+    static void flushAll();
+
+    // From any thread:
+    /// Sets \a flag under the lock of this dispatcher, and wakes its thread.
+    void wake(std::atomic<bool> &flag);
+    /// Calls \a function in the thread when that has finished, before the steps that are left run;
+    /// never if it has finished already.
+    void atEnd(std::function<void()> function);
+    void addOpenFuture(Resident &node);
+    void removeOpenFuture(const Resident &node);
+
+    /// Counts what makes steps run elsewhere than usual: threads that end or were not started, and
+    /// processes that move. Who sleeps in a wait looks around when it changes.
+    static std::uint64_t irregularities();
+    static void addIrregularity();
+    /// Counts those of them after which a step may stand in the queue of a thread that is not its home, where
+    /// nobody finds it but by a look at all the processes. After that an irregularity is counted.
+    static std::uint64_t moves();
+    static void addMove();
+    /// The steps in the queues of threads that do not run any, and those threads. They stay there: who claims
+    /// one may run it.
+    static std::vector<std::pair<DispatcherRef, Item>> stoppedItems();
+
+private:
+    friend class Bell;
+    friend class Delivery;
+    friend class Focus;
+    class Slice;
+    class ThreadsOwn;
+
+    ~Dispatcher();
+    static DispatcherRef makeCurrent();
+    static DispatcherRef ofDepartedThread();
+    /// The calling thread runs as the QThread of this from here on.
+    void enter();
+    void enterIfKnown();
+    void runWithoutApplication();
+    void seeToTheBell(QAbstractEventDispatcher &loop);
+    /// The calling thread runs nothing any more.
+    void leave();
+    bool isOwn() const;
+    void attach();
+    void detach();
+    Life lookAtThreadLocked();
+    void runSlice();
+    bool take(Item &item);
+    /// The same, and before it what waits have set aside.
+    bool takeAny(Item &item);
+    void runItem(Item &item);
+    /// True if the announcement of \a node is due and runs here.
+    bool isToAnnounce(const Resident &node) const;
+    Life lifeLocked();
+    bool isDeafLocked() const;
+    void setLifeLocked(Life life);
+    /// Only in its own thread: a step for it may go to the batch without the lock. Not while others
+    /// have sent steps that the batch has not got: whoever made one due under the same lock of the
+    /// graph that the caller holds is seen here, and that step comes first.
+    bool takesHere() const
+    {
+        return m_isLive.load(std::memory_order_relaxed)
+                && !m_hasIncoming.load(std::memory_order_relaxed);
+    }
+    void ringLocked();
+    Bell *makeBell();
+    void threadStarted();
+    void threadFinished();
+    bool visitAtTheEnd();
+    void threadDestroyed();
+    bool deletesLocked(Deletion deletion);
+    void retireLocked(QObject *object, bool silently);
+    QObject *takeRetired();
+    void dropClaimedLocked(std::vector<Item> &dropped);
+    void awaitEventQueue();
+
+    std::atomic<int> m_refs = 1;
+    const std::uint64_t m_number; ///< Of no other dispatcher, as the address may be.
+    std::atomic<QThread *> m_thread; ///< Null once destroyed.
+    // Of the QThread. Both are made before others know this dispatcher, and never written again; Qt keeps
+    // what they tell atomic.
+    QPointer<QThread> m_alive;
+    QMetaObject::Connection m_started;
+    QMetaObject::Connection m_finished;
+    QMetaObject::Connection m_destroyed;
+    std::atomic<bool> m_warned = false;
+    // Written under m_mutex; the thread itself reads them without, see takesHere() and reap().
+    std::atomic<bool> m_isLive = false;
+    std::atomic<bool> m_hasIncoming = false;
+    std::atomic<bool> m_hasSilentlyRetired = false;
+    // Written by the thread that adds them, under m_mutex; it is this thread that looks.
+    std::atomic<std::uint64_t> m_futuresSeen = 0;
+
+    mutable Mutex m_mutex; // guards what follows
+    std::condition_variable m_wake;
+    std::deque<Item> m_incoming;
+    std::vector<QObject *> m_retired;
+    std::vector<QObject *> m_silentlyRetired;
+    std::list<Ref<Resident>> m_openFutures;
+    std::unordered_map<const Resident *, std::list<Ref<Resident>>::iterator> m_futurePlaces;
+    std::vector<std::function<void()>> m_atEnd;
+    /// The thread of the system that runs as the QThread, or was the last to do so: see enter().
+    const void *m_owner = nullptr;
+    Life m_life = Life::Fresh;
+    bool m_rung = false; ///< The queued call is on its way.
+    int m_looks = 0; ///< How often the event loop was told to look for it.
+    bool m_isGone = false; ///< The thread was not copied by a fork.
+    bool m_isLate = false; ///< The thread ran when this was made, which has not heard it start.
+    int m_sleepers = 0;
+    Bell *m_bell = nullptr;
+
+    // Of the thread itself:
+    std::vector<QObject *> m_reaped; ///< Taken from m_silentlyRetired, to be deleted now and then.
+    std::deque<Item> m_batch; ///< Taken from m_incoming; nested loops and waits go on with it.
+    Focus *m_focus = nullptr; ///< Of the innermost wait inside a step; has set aside what is older.
+    int m_slices = 0; ///< How many are on the stack: more than one in nested event loops.
+    /// The queued call was made early in a slice, for a nested event loop that there was not.
+    bool m_calledEarly = false;
+};
+
+/// Receives the queued call of a dispatcher in its thread.
+class Bell : public QObject
+{
+    Q_OBJECT
+
+public:
+    explicit Bell(Dispatcher &dispatcher) : m_dispatcher(&dispatcher) { }
+
+    Q_INVOKABLE void ring();
+    bool event(QEvent *event) override;
+
+private:
+    Dispatcher *const m_dispatcher;
+};
+
+} // namespace GoProcess::Private
+
+#endif

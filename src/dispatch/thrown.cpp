@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: MIT
+// What slots throw: the step that called them is done all the same, and the exception goes on.
+
+#include "thrown_p.h"
+
+#include "common/logging_p.h"
+#include "graph/graph_p.h"
+
+namespace GoProcess::Private {
+
+void logUncaught(const QString &path) noexcept
+{
+    warnCritical(QStringLiteral("A slot has thrown an exception in a step of process \"%1\" where "
+                                "nobody can catch it: %2. The step counts as done, and what closes "
+                                "goes on")
+                         .arg(path, Error::fromException(std::current_exception()).message()));
+}
+
+void Thrown::keep() noexcept
+{
+    if (m_first)
+        logUncaught(m_node.path());
+    else
+        m_first = std::current_exception();
+}
+
+void Thrown::log() const noexcept
+{
+    try {
+        rethrow();
+    } catch (...) {
+        logUncaught(m_node.path());
+    }
+}
+
+} // namespace GoProcess::Private

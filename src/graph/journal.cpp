@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: MIT
+// The journal: which processes have changed, for whoever shows them.
+
+#include "journal_p.h"
+
+#include "common/fork_p.h"
+
+#include <algorithm>
+#include <new>
+
+namespace GoProcess::Private {
+
+namespace {
+
+struct Readers final : public ForkPart
+{
+    Readers() { Forks::add(*this); }
+    bool tryLock() override { return tryLockShortly(mutex); }
+    void unlock() override { mutex.unlock(); }
+    bool forked() override { return false; }
+
+    Mutex mutex;
+    std::vector<JournalReader *> all;
+};
+
+// Never destroyed: processes may change in static destruction.
+Readers &readers()
+{
+    static auto *const object = new Readers;
+    return *object;
+}
+
+} // namespace
+
+std::atomic<int> Journal::s_readers = 0;
+std::atomic<int> Journal::s_readersOfAll = 0;
+
+JournalReader::~JournalReader() = default;
+
+void Journal::open(JournalReader &reader, bool all)
+{
+    const std::lock_guard lock(readers().mutex);
+    readers().all.push_back(&reader);
+    reader.m_readsAll = all;
+    s_readers.fetch_add(1, std::memory_order_relaxed);
+    s_readersOfAll.fetch_add(all ? 1 : 0, std::memory_order_relaxed);
+}
+
+void Journal::close(JournalReader &reader)
+{
+    std::unordered_set<Node *> unread; // may be large: destroyed when others may write again
+    const std::lock_guard lock(readers().mutex);
+    std::vector<JournalReader *> &all = readers().all;
+    all.erase(std::remove(all.begin(), all.end(), &reader), all.end());
+    s_readers.fetch_sub(1, std::memory_order_relaxed);
+    s_readersOfAll.fetch_sub(reader.m_readsAll ? 1 : 0, std::memory_order_relaxed);
+    unread.swap(reader.m_changed);
+}
+
+void Journal::write(Node &node)
+{
+    if (!node.isWatched()) {
+        if (s_readersOfAll.load(std::memory_order_relaxed) == 0)
+            return;
+        // So that it is forgotten when it is destroyed.
+        node.letFind(Node::Watcher);
+    }
+    const std::lock_guard lock(readers().mutex);
+    for (JournalReader *reader : readers().all) {
+        try {
+            if (reader->m_changed.insert(&node).second && reader->m_changed.size() == 1)
+                reader->noted();
+        } catch (const std::bad_alloc &) {
+            // What has changed goes on, shown or not. The next note tells the reader again.
+            reader->m_changed.erase(&node);
+        }
+    }
+}
+
+void Journal::forget(Node &node)
+{
+    const std::lock_guard lock(readers().mutex);
+    for (JournalReader *reader : readers().all)
+        reader->m_changed.erase(&node);
+}
+
+bool Journal::take(JournalReader &reader, std::size_t limit, std::vector<NodeRef> &changed)
+{
+    const std::lock_guard lock(readers().mutex);
+    std::unordered_set<Node *> &all = reader.m_changed;
+    for (; limit > 0 && !all.empty(); --limit) {
+        // Its memory is there: a node that is being destroyed waits in forget() for this lock.
+        NodeRef node = (*all.begin())->tryRef();
+        all.erase(all.begin());
+        if (node)
+            changed.push_back(std::move(node));
+    }
+    return all.empty();
+}
+
+} // namespace GoProcess::Private

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: MIT
+// The end of the QObject (R41 to R43, R47), and its moves to other threads (R36).
+
+#include "processdata_p.h"
+
+#include "common/logging_p.h"
+#include "dispatch/thrown_p.h"
+#include "dispatch/wait_p.h"
+#include "graph/errorlog_p.h"
+#include "graph/journal_p.h"
+
+#include <GoProcess/closing.h>
+
+#include <QThread>
+
+#include <chrono>
+#include <cstdlib>
+#include <memory>
+#include <optional>
+#include <thread>
+#include <typeinfo>
+
+#if __has_include(<cxxabi.h>)
+#  include <cxxabi.h>
+#endif
+
+namespace GoProcess::Private {
+
+static QString className(const std::type_info &type)
+{
+#if __has_include(<cxxabi.h>)
+    int status = 0;
+    const std::unique_ptr<char, decltype(&std::free)> name(
+            abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), &std::free);
+    if (name)
+        return QString::fromUtf8(name.get());
+#endif
+    return QString::fromUtf8(type.name());
+}
+
+void ProcessData::moved()
+{
+    if (!m_isPlaced || isFinished())
+        return;
+    m_leaving.store(QThread::currentThread(), std::memory_order_release);
+    m_moved.store(true, std::memory_order_release);
+    // A process without a home that is moved by hand gets one. Whoever claims a step of it asks for that
+    // afterwards, and here it is said before the look for a step: one of the two sees the other.
+    m_homeless.store(false, std::memory_order_seq_cst);
+    m_moves.fetch_add(1, std::memory_order_seq_cst); // see moves()
+    Journal::note(*this);
+    if (due() == Step::None && !isPostDue())
+        return;
+    // A step stands in the queue here, and this thread may not run any for long: the pool takes it
+    // along, and so does a wait in the new thread. An event to the object would not do: it could be on
+    // its way when the object, Closed by then, is destroyed.
+    deliverAfterMove(*this);
+    Dispatcher::addMove();
+    Dispatcher::addIrregularity();
+}
+
+/// Sends the step that is due to the home as it is now, once moveToThread() is over.
+void ProcessData::rehome()
+{
+    Step step = Step::None;
+    bool hasPost = false;
+    bool isMoving = false;
+    {
+        const NodeLock lock(*this); // while a step is due it keeps the object alive
+        step = due();
+        hasPost = isPostDue();
+        if (step == Step::None && !hasPost)
+            return;
+        isMoving = isLeaving(thread());
+    }
+    if (isMoving) {
+        // Until it is over the step may run in the old thread, where a wait may need it: so it is not
+        // claimed. Usually that is a moment; other items get their turn meanwhile.
+        constexpr auto moment = std::chrono::microseconds(50);
+        std::this_thread::sleep_for(moment);
+        deliverAfterMove(*this);
+        return;
+    }
+    if (hasPost && claim(Step::Post))
+        deliver(*this, Step::Post);
+    if (step != Step::None && claim(step))
+        deliver(*this, step);
+}
+
+void ProcessData::closeInDestructor()
+{
+    Frame *own = nullptr;
+    Frame *post = nullptr;
+    for (Frame *frame = Frame::innermost(); frame; frame = frame->outer) {
+        if (&frame->node != this || frame->completed)
+            continue;
+        if (frame->kind == Frame::Kind::Post) {
+            post = frame;
+            continue;
+        }
+        if (frame->kind != Frame::Kind::Announce && frame->kind != Frame::Kind::Finish)
+            qFatal("GoProcess: process \"%s\" is destroyed in its own teardown or work",
+                   qUtf8Printable(path()));
+        own = frame;
+    }
+
+    if (own && own->kind == Frame::Kind::Finish) {
+        own->objectGone = true;
+        if (!own->inSecondSignal) {
+            own->inSecondSignal = true;
+            Thrown thrown(*this);
+            emitSignals(*own, Process::State::Closed, thrown);
+            thrown.log();
+        }
+        const NodeLock lock(*this);
+        m_object = nullptr; // the frame delivers the futures and finishes
+        return;
+    }
+
+    if (m_class.load(std::memory_order_relaxed) == Class::Subclass && m_hasTeardown) {
+        warnCritical(
+                QStringLiteral("Process \"%1\" was left open by its class %2: its teardown runs "
+                               "when the members of this class are gone. Call closeAndWait() "
+                               "first in the destructor of the class, or use Closing<%2>")
+                        .arg(path(), className(*m_extras->type)));
+    }
+
+    warnOfOwner(m_object->parent());
+
+    Change change = Graph::close(*this);
+    if (!change.isEmpty())
+        Graph::forgetLoneBegin(*this);
+    deliver(std::move(change));
+    if (own) { // announcing: whoever was told was told, and the rest follows here
+        own->objectGone = true;
+        Thrown thrown(*this);
+        if (!own->inSecondSignal) {
+            own->inSecondSignal = true;
+            emitSignals(*own, Process::State::Closing, thrown);
+        }
+        std::optional<Change> announced;
+        while (!(announced = Graph::announced(*this)))
+            tellOfClosing(thrown);
+        own->completed = true;
+        deliver(std::move(*announced));
+        if (m_hasPosts.load(std::memory_order_acquire))
+            runLatePosts(nullptr);
+        thrown.log();
+    }
+    if (post) { // it counts as returned, and the others run here
+        post->completed = true;
+        postReturned(false, Error(), nullptr, After::Deliver);
+    }
+    if (const Node *blocker = blockedBy(*this)) {
+        qFatal("GoProcess: process \"%s\" is destroyed in the step or work of process \"%s\", after "
+               "which alone it could close",
+               qUtf8Printable(path()), qUtf8Printable(blocker->path()));
+    }
+    waitInDestructor(Waiter::Goal::Closed);
+}
+
+/// A QObject destroys its children last, when its members are gone. Then it is of the class of its base whose
+/// destructor runs, and the first places in the list of its children are null.
+void ProcessData::warnOfOwner(const QObject *owner) const
+{
+    if (!m_extras || !m_extras->ownerType || !hasAudience())
+        return;
+    if (!owner || typeid(*owner) == *m_extras->ownerType || owner->children().isEmpty()
+        || owner->children().constFirst())
+        return;
+    warnCritical(
+            QStringLiteral(
+                    "Process \"%1\" was left open by its QObject parent of class %2, which destroys "
+                    "it after its own members: the teardown and the slots of the process run now. "
+                    "Call closeAndWait() of the process first in the destructor of %2, or make it "
+                    "the last member instead of a child")
+                    .arg(path(), className(*m_extras->ownerType)));
+}
+
+/// Nothing that a slot throws in a step that this wait runs may leave the destructor.
+void ProcessData::waitInDestructor(Waiter::Goal goal) noexcept
+{
+    bool isOver = false;
+    while (!isOver) {
+        try {
+            isOver = waitUntil(*this, goal, QDeadlineTimer::Forever);
+        } catch (...) {
+            logUncaught(path());
+        }
+    }
+}
+
+void ProcessData::closeBeforeDestruction() noexcept
+{
+    bool isOver = false;
+    while (!isOver) {
+        try {
+            if (close("closeAndWait()"))
+                wait(Waiter::Goal::Closed, QDeadlineTimer::Forever, "closeAndWait()", nullptr);
+            isOver = true;
+        } catch (...) {
+            logUncaught(path());
+        }
+    }
+}
+
+void closeBeforeDestruction(const Process &process) noexcept
+{
+    const Ref<ProcessData> data(ProcessData::of(&process));
+    data->closeBeforeDestruction();
+}
+
+void ProcessData::objectDestroyed()
+{
+    if (!isFinished())
+        closeInDestructor();
+    if (hasLateTeardown()) {
+        for (Frame *frame = Frame::innermost(); frame; frame = frame->outer) {
+            if (&frame->node == this && frame->kind == Frame::Kind::LateTeardown)
+                qFatal("GoProcess: process \"%s\" is destroyed in its own teardown",
+                       qUtf8Printable(path()));
+        }
+        waitInDestructor(Waiter::Goal::LateTeardown);
+    }
+    ErrorLog::objectGoes(*this);
+    forgetParent();
+    deref();
+}
+
+} // namespace GoProcess::Private

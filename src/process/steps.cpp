@@ -1,0 +1,357 @@
+// SPDX-License-Identifier: MIT
+// The steps of a close: what they run and tell, and which step comes next (R19).
+
+#include "processdata_p.h"
+
+#include "common/logging_p.h"
+#include "dispatch/thrown_p.h"
+#include "futures_p.h"
+#include "graph/errorlog_p.h"
+
+#include <QThread>
+
+#include <exception>
+#include <optional>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace GoProcess::Private {
+
+void ProcessData::run(Step step, Item *next)
+{
+    switch (step) {
+    case Step::None:
+        break;
+    case Step::Announce:
+        announce(next);
+        break;
+    case Step::Teardown:
+        tearDown(next);
+        break;
+    case Step::Finish:
+        finish(next);
+        break;
+    case Step::LateTeardown:
+        tearDownLate();
+        break;
+    case Step::Work:
+        runWork(next);
+        break;
+    case Step::Post:
+        runPost(next, After::Deliver);
+        break;
+    case Step::Rehome:
+        rehome();
+        break;
+    }
+}
+
+/// False if no step of the process would run anything or tell anybody.
+bool ProcessData::hasAudience() const
+{
+    if (Graph::hasAudience(*this))
+        return true;
+    // A subclass may have a connectNotify() of its own that does not call the one of Process, as it should:
+    // this sees all but a connection that is being made at this moment.
+    return m_class.load(std::memory_order_relaxed) != Class::Process && !m_object->isUnconnected();
+}
+
+bool ProcessData::runUnheard(Step step, Item *next)
+{
+    const bool announces = step == Step::Announce;
+    if (!(announces || step == Step::Teardown) || hasAudience())
+        return false;
+    std::optional<Change> change =
+            announces ? Graph::announceUnheard(*this) : Graph::finishUnheard(*this);
+    if (!change)
+        return false;
+    endUnheard(std::move(*change), next);
+    return true;
+}
+
+/// The end of a step that may have been the last one, as nobody was to be told.
+void ProcessData::endUnheard(Change &&change, Item *next)
+{
+    // This goes last: the object may go with it.
+    const ProcessPtr self = isFinished() ? releaseSelf() : nullptr;
+    deliverAtEndOfStep(std::move(change), next);
+}
+
+/// Emits the two signals of \a state, unless a slot destroys the object. One that throws does not keep
+/// the second signal from coming, nor the step from going on.
+void ProcessData::emitSignals(Frame &frame, Process::State state, Thrown &thrown)
+{
+    Process *object = m_object;
+    if (!frame.inSecondSignal) {
+        thrown.run([&] { Q_EMIT object->stateChanged(state, Process::QPrivateSignal()); });
+        if (frame.objectGone)
+            return;
+        frame.inSecondSignal = true;
+    }
+    thrown.run([&] {
+        if (state == Process::State::Closing)
+            Q_EMIT object->closing(Process::QPrivateSignal());
+        else
+            Q_EMIT object->closed(Process::QPrivateSignal());
+    });
+}
+
+void ProcessData::announce(Item *next)
+{
+    if (m_hasPosts.load(std::memory_order_acquire) && !runPostsBeforeAnnouncement())
+        return;
+    Frame frame(*this, Frame::Kind::Announce);
+    Thrown thrown(*this);
+    emitSignals(frame, Process::State::Closing, thrown);
+    std::optional<Change> change;
+    // This may destroy the object, and then the destructor has completed the announcement.
+    while (!frame.completed && !(change = Graph::announced(*this)))
+        tellOfClosing(thrown);
+    if (change) {
+        deliverAtEndOfStep(std::move(*change), next);
+        if (m_hasPosts.load(std::memory_order_acquire))
+            runLatePosts(next);
+    }
+    thrown.rethrow();
+}
+
+/// Delivers the futures, and tells the bindings.
+void ProcessData::tellOfClosing(Thrown &thrown)
+{
+    std::vector<QPromise<void>> promises;
+    Bindings bindings; // a copy: user code may destroy the object, which releases them
+    {
+        const NodeLock lock(*this);
+        promises.swap(m_extras->closingPromises);
+        bindings = m_extras->bindings;
+        Graph::setHasClosingListeners(*this, false);
+    }
+    for (QPromise<void> &promise : promises)
+        thrown.run([&] { promise.finish(); });
+    for (const auto &binding : bindings)
+        thrown.run([&] { binding->closing(); });
+}
+
+void ProcessData::tearDown(Item *next)
+{
+    // Nobody sets a teardown any more, and whoever did was ordered before by the lock.
+    if (!m_teardown) {
+        finish(next);
+        return;
+    }
+    const QThread *here = thread();
+    if (const std::optional<Error> error = runTeardown(Frame::Kind::Teardown)) {
+        Graph::fail(*this, *error);
+        goOn(here, next);
+    }
+}
+
+/// Finishes here, or where the home is now if the teardown has moved it.
+void ProcessData::goOn(const QThread *here, Item *next)
+{
+    if (isHomeless() || thread() == here)
+        finish(next);
+    else
+        deliver(*this, Step::Finish, next);
+}
+
+std::optional<Error> ProcessData::runTeardown(Frame::Kind kind)
+{
+    const Frame frame(*this, kind);
+    try {
+        TeardownResult result = m_teardown->run();
+        if (auto *error = std::get_if<Error>(&result))
+            return std::move(*error);
+        if (auto *future = std::get_if<QFuture<void>>(&result))
+            return follow(std::move(*future));
+        return follow(std::move(std::get<QFuture<Error>>(result)));
+    } catch (...) {
+        return Error::fromException(std::current_exception());
+    }
+}
+
+/// The error of a finished future; nothing if settle() will be called with it.
+template<class T>
+std::optional<Error> ProcessData::follow(QFuture<T> future)
+{
+    if (future.isFinished())
+        return errorOf(std::move(future));
+
+    if (!isHomeless()) {
+        const DispatcherRef home = Dispatcher::current();
+        {
+            const NodeLock lock(*this);
+            extras().futureHome = home;
+        }
+        home->addOpenFuture(*this);
+    }
+    // In whatever thread it finishes: there it only makes the next step due. From here on that may
+    // have happened.
+    const Ref<ProcessData> self(this);
+    whenFinished(future, [self](QFuture<T> finished) {
+        if (!self->m_settled.load(std::memory_order_acquire))
+            self->settle(errorOf(std::move(finished), true));
+    });
+    return std::nullopt;
+}
+
+void ProcessData::settle(const Error &error)
+{
+    // Acquire and release: the first one hands its error on, the second only leaves.
+    if (m_settled.exchange(true, std::memory_order_acq_rel))
+        return;
+    DispatcherRef home;
+    {
+        const NodeLock lock(*this);
+        if (m_extras)
+            home = std::move(m_extras->futureHome);
+    }
+    if (home)
+        home->removeOpenFuture(*this);
+    if (hasLateTeardown()) {
+        lateTeardownDone(error);
+    } else {
+        Graph::fail(*this, error);
+        deliver(*this, Step::Finish);
+    }
+}
+
+bool ProcessData::hasFutureHere() const
+{
+    return m_extras && m_extras->futureHome
+            && m_extras->futureHome.get() == Dispatcher::currentIfAny();
+}
+
+/// Takes the teardown whose future is open, if that is so and the home is here.
+///
+/// The process may be moved away and finish elsewhere at any moment, which lets go of the teardown. That
+/// step becomes due by settle(), which sets m_settled before it takes the lock, and makes the step due after
+/// that: who finds it not set under the lock has the teardown for itself until the lock is let go.
+std::unique_ptr<Teardown> ProcessData::takeOpenTeardown()
+{
+    const NodeLock lock(*this); // while the future is open it keeps the object alive
+    if (m_settled.load(std::memory_order_acquire) || thread() != QThread::currentThread())
+        return nullptr;
+    return std::move(m_teardown);
+}
+
+/// Gives it back for the step that lets go of it. False if that may have come already, or has nothing left
+/// to do.
+bool ProcessData::giveBack(std::unique_ptr<Teardown> &teardown)
+{
+    const NodeLock lock(*this);
+    if (m_settled.load(std::memory_order_acquire))
+        return false;
+    m_teardown = std::move(teardown);
+    return true;
+}
+
+bool ProcessData::endFuture(QDeadlineTimer deadline)
+{
+    std::unique_ptr<Teardown> teardown = takeOpenTeardown();
+    if (!teardown)
+        return true;
+    if (!teardown->canFinish()) {
+        giveBack(teardown);
+        warn(QStringLiteral("The thread of process \"%1\" is blocked in a wait while the "
+                            "future of its teardown is unfinished: the event loop of this "
+                            "thread may be what the future needs (setTeardown() with a "
+                            "second function ends it without)")
+                     .arg(path()));
+        return true;
+    }
+    const Frame frame(*this, Frame::Kind::EndFuture);
+    bool isDone = true;
+    try {
+        isDone = teardown->finishUntil(deadline);
+    } catch (...) {
+        settle(Error::fromException(std::current_exception()));
+    }
+    // If it has not helped, what it captured may be what the future needs.
+    if (!giveBack(teardown))
+        return true;
+    if (!isDone)
+        m_futureEnded.store(false, std::memory_order_relaxed);
+    return isDone;
+}
+
+void ProcessData::tearDownLate()
+{
+    if (const std::optional<Error> error = runTeardown(Frame::Kind::LateTeardown))
+        lateTeardownDone(*error);
+}
+
+void ProcessData::lateTeardownDone(const Error &error)
+{
+    if (error) {
+        warn(QStringLiteral("The teardown that was set on the Closed process \"%1\" failed: %2")
+                     .arg(path(), error.message()));
+    }
+    Graph::setLateTeardown(*this, false);
+}
+
+void ProcessData::finish(Item *next)
+{
+    ProcessPtr self; // goes last: the object may go with it
+    Thrown thrown(*this);
+    {
+        Frame frame(*this, Frame::Kind::Finish);
+        m_teardown.reset();
+        // Acquire: see its declaration; most processes have none.
+        const Bindings bindings =
+                m_isBound.load(std::memory_order_acquire) ? releaseBindings() : Bindings();
+        Graph::setClosed(*this);
+        for (const auto &binding : bindings)
+            thrown.run([&] { binding->closed(); });
+        emitSignals(frame, Process::State::Closed, thrown);
+
+        self = releaseSelf();
+        std::optional<Change> change;
+        while (!(change = Graph::finish(*this)))
+            tellOfClosed(thrown);
+        deliverAtEndOfStep(std::move(*change), next);
+    }
+    thrown.rethrow();
+}
+
+/// What has kept a process that make() made; its last step takes it.
+ProcessPtr ProcessData::releaseSelf()
+{
+    return m_isKept ? std::move(m_extras->self) : nullptr;
+}
+
+/// Makes the bindings that there are let go, and takes them.
+ProcessData::Bindings ProcessData::releaseBindings()
+{
+    Bindings taken;
+    {
+        const NodeLock lock(*this);
+        m_isBound.store(false, std::memory_order_release);
+        taken.swap(m_extras->bindings);
+        m_extras->onceBindings = 0;
+    }
+    for (const auto &binding : taken)
+        binding->finishing();
+    return taken;
+}
+
+/// Delivers the futures, and releases the bindings that came while the process was finishing.
+void ProcessData::tellOfClosed(Thrown &thrown)
+{
+    std::vector<QPromise<Error>> promises;
+    {
+        const NodeLock lock(*this);
+        promises.swap(m_extras->closedPromises);
+        Graph::setHasClosedListeners(*this, false);
+    }
+    for (const auto &binding : releaseBindings())
+        thrown.run([&] { binding->closed(); });
+    for (QPromise<Error> &promise : promises) {
+        ErrorLog::hear(error());
+        promise.addResult(error());
+        thrown.run([&] { promise.finish(); });
+    }
+}
+
+} // namespace GoProcess::Private

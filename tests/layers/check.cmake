@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: MIT
+# Checks that no #include in the src folder of SOURCE_DIR runs up: each of its folders uses only those before it.
+cmake_minimum_required(VERSION 3.21)
+
+set(layers common graph dispatch process clock bindings periodic ratelimiter adaptors model qml)
+
+set(wrong "")
+file(GLOB folders RELATIVE ${SOURCE_DIR}/src ${SOURCE_DIR}/src/*)
+foreach(folder IN LISTS folders)
+    file(GLOB_RECURSE files RELATIVE ${SOURCE_DIR}/src
+        ${SOURCE_DIR}/src/${folder}/*.cpp ${SOURCE_DIR}/src/${folder}/*.h)
+    list(FIND layers ${folder} own)
+    if(files AND own EQUAL -1)
+        string(APPEND wrong "  src/${folder} is no layer\n")
+        continue()
+    endif()
+    foreach(file IN LISTS files)
+        file(STRINGS ${SOURCE_DIR}/src/${file} includes REGEX "^#[ ]*include \".*/")
+        foreach(include IN LISTS includes)
+            string(REGEX REPLACE "^#[ ]*include \"([^/]*)/.*" "\\1" other "${include}")
+            list(FIND layers "${other}" its)
+            if(its EQUAL -1 OR NOT its LESS own)
+                string(APPEND wrong "  src/${file}: ${include}\n")
+            endif()
+        endforeach()
+    endforeach()
+endforeach()
+if(wrong)
+    message(FATAL_ERROR "Each folder may include those before it, of ${layers}:\n${wrong}")
+endif()
