@@ -389,6 +389,9 @@ public:
     explicit operator bool() const noexcept { return m_component != nullptr; }
 
     void unlock() noexcept;
+    /// unlock(), and other threads get the lock that wait for it. The caller keeps a node of the component, which
+    /// keeps that.
+    void letOthersIn();
     Component &component() const noexcept { return *m_component; }
 
     /// The component of \a node; without its lock, as it was a moment ago.
@@ -418,6 +421,13 @@ inline void NodeLock::unlock() noexcept
 {
     if (Component *component = std::exchange(m_component, nullptr))
         component->mutex.unlock();
+}
+
+inline void NodeLock::letOthersIn()
+{
+    const Component &component = *m_component;
+    unlock();
+    component.letOthersIn();
 }
 
 /// What an operation made due. It still holds the lock of the graph, so that steps reach the

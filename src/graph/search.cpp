@@ -43,8 +43,7 @@ Graph::Reach Graph::lookForCycle(Node &upper, Node &lower, EdgeChange &result,
     }
     const Reach reached = search->goOn(component);
     if (reached == Reach::Unknown) {
-        result.change.unlock();
-        component.letOthersIn(); // it stays, as it is that of both nodes
+        result.change.m_lock.letOthersIn();
         result.change = Change(NodeLock(upper, lower));
     } else if (reached == Reach::Yes) {
         refuse(result, search->way());
@@ -76,11 +75,9 @@ bool Graph::waitsFor(Node &node, Node &other)
         return true;
     WaySearch search(node, other);
     while (NodeLock lock = lockIfJoined(node, other)) {
-        Component &component = lock.component();
-        if (const Reach reached = search.goOn(component); reached != Reach::Unknown)
+        if (const Reach reached = search.goOn(lock.component()); reached != Reach::Unknown)
             return reached == Reach::Yes;
-        lock.unlock();
-        component.letOthersIn(); // it stays, as it is that of both nodes
+        lock.letOthersIn();
     }
     return false;
 }
@@ -188,8 +185,7 @@ void Graph::unannouncedAbove(Node &node, std::vector<NodeRef> &found)
         Component &component = lock.component();
         if (component.nursery || !climb.goOn(component, found))
             return; // nothing is above it, or nothing more
-        lock.unlock();
-        component.letOthersIn(); // it stays, as it is that of the node
+        lock.letOthersIn();
     }
 }
 

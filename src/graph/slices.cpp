@@ -286,10 +286,9 @@ void Graph::visitOpen(Node &node, const std::function<void(Node &)> &visit)
     place->nodes.emplace_back(&node);
     place->edge = node.m_firstDown;
     while (!goOn(*place, visitLower)) {
-        Component &component = lock.component();
-        component.looks.splice(component.looks.end(), own);
-        lock.unlock();
-        component.letOthersIn(); // it stays, as it is that of the node
+        std::list<Walk> &looks = lock.component().looks;
+        looks.splice(looks.end(), own);
+        lock.letOthersIn();
         lock = NodeLock(node);
         own.splice(own.begin(), lock.component().looks, place);
     }

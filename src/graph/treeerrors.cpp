@@ -25,9 +25,7 @@ void Graph::setClosed(Node &node)
     NodeLock lock(node);
     Edge *told = nullptr;
     while (!tellOfErrors(node, told)) {
-        Component &component = lock.component();
-        lock.unlock();
-        component.letOthersIn(); // it stays, as it is that of the node
+        lock.letOthersIn();
         lock = NodeLock(node);
     }
     close();
