@@ -4,7 +4,7 @@
 #ifndef GOPROCESS_ADAPTORS_H
 #define GOPROCESS_ADAPTORS_H
 
-#include <GoProcess/closable.h>
+#include <GoProcess/detail/closable.h>
 #include <GoProcess/error.h>
 #include <GoProcess/global.h>
 #include <GoProcess/process.h>

@@ -4,9 +4,9 @@
 #ifndef GOPROCESS_BINDINGS_H
 #define GOPROCESS_BINDINGS_H
 
-#include <GoProcess/callable.h>
+#include <GoProcess/detail/binding.h>
+#include <GoProcess/detail/callable.h>
 #include <GoProcess/global.h>
-#include <GoProcess/handle.h>
 #include <GoProcess/process.h>
 
 #include <QDeadlineTimer>

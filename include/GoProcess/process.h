@@ -4,7 +4,7 @@
 #ifndef GOPROCESS_PROCESS_H
 #define GOPROCESS_PROCESS_H
 
-#include <GoProcess/callable.h>
+#include <GoProcess/detail/callable.h>
 #include <GoProcess/error.h>
 #include <GoProcess/global.h>
 #include <GoProcess/hold.h>

@@ -4,7 +4,7 @@
 #ifndef GOPROCESS_RATELIMITER_H
 #define GOPROCESS_RATELIMITER_H
 
-#include <GoProcess/callable.h>
+#include <GoProcess/detail/callable.h>
 #include <GoProcess/global.h>
 #include <GoProcess/process.h>
 

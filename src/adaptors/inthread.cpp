@@ -10,7 +10,7 @@
 #include "quitter_p.h"
 
 #include "dispatch/workpool_p.h"
-#include "process/processdata_p.h"
+#include "process/processcore_p.h"
 
 #include <GoProcess/closing.h>
 

@@ -14,7 +14,7 @@
 
 #include "clearedpools_p.h"
 #include "clock/clock_p.h"
-#include "process/processdata_p.h"
+#include "process/processcore_p.h"
 
 #include <QAbstractEventDispatcher>
 #include <QCoreApplication>

@@ -7,7 +7,7 @@
 #include "common/logging_p.h"
 #include "common/mutex_p.h"
 #include "common/tsan_p.h"
-#include "process/processdata_p.h"
+#include "process/processcore_p.h"
 
 #include <algorithm>
 #include <array>

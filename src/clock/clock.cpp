@@ -3,7 +3,7 @@
 
 #include "clock_p.h"
 
-#include "dispatch/frame_p.h"
+#include "dispatch/stepscope_p.h"
 #include "dispatch/workpool_p.h"
 
 #include <system_error>

@@ -5,7 +5,7 @@
 
 #include "closewatch_p.h"
 #include "common/logging_p.h"
-#include "frame_p.h"
+#include "stepscope_p.h"
 #include "thrown_p.h"
 #include "workpool_p.h"
 

@@ -3,7 +3,7 @@
 
 #include "focus_p.h"
 
-#include "frame_p.h"
+#include "stepscope_p.h"
 
 #include <algorithm>
 #include <iterator>

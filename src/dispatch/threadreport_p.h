@@ -4,7 +4,7 @@
 #ifndef GOPROCESS_THREADREPORT_P_H
 #define GOPROCESS_THREADREPORT_P_H
 
-#include "frame_p.h"
+#include "stepscope_p.h"
 
 #include <QString>
 

@@ -7,7 +7,7 @@
 #include "closewatch_p.h"
 #include "common/logging_p.h"
 #include "focus_p.h"
-#include "frame_p.h"
+#include "stepscope_p.h"
 #include "workpool_p.h"
 
 #include <QCoreApplication>

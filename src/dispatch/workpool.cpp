@@ -6,7 +6,7 @@
 #include "common/logging_p.h"
 #include "common/pin_p.h"
 #include "common/tsan_p.h"
-#include "frame_p.h"
+#include "stepscope_p.h"
 
 #include <QDeadlineTimer>
 #include <QStringList>

@@ -6,7 +6,7 @@
 
 #include "common/fork_p.h"
 #include "dispatcher_p.h"
-#include "frame_p.h"
+#include "stepscope_p.h"
 #include "threadprobe_p.h"
 
 #include <QRunnable>

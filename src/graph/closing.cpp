@@ -3,7 +3,7 @@
 
 #include "graph_p.h"
 
-#include "journal_p.h"
+#include "changednodes_p.h"
 
 #include <algorithm>
 #include <optional>

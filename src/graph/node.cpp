@@ -3,8 +3,8 @@
 
 #include "graph_p.h"
 
+#include "changednodes_p.h"
 #include "graphlocks_p.h"
-#include "journal_p.h"
 
 #include <QStringList>
 

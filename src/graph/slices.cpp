@@ -20,7 +20,7 @@
 
 #include "graph_p.h"
 
-#include "journal_p.h"
+#include "changednodes_p.h"
 
 #include <limits>
 #include <new>

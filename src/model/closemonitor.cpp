@@ -3,9 +3,9 @@
 
 #include <GoProcess/closemonitor.h>
 
-#include "process/processdata_p.h"
+#include "changetimer_p.h"
+#include "process/processcore_p.h"
 #include "sweep_p.h"
-#include "watch_p.h"
 
 #include <QElapsedTimer>
 #include <QPointer>

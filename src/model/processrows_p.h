@@ -4,8 +4,8 @@
 #ifndef GOPROCESS_PROCESSROWS_P_H
 #define GOPROCESS_PROCESSROWS_P_H
 
-#include "process/processdata_p.h"
-#include "watch_p.h"
+#include "changetimer_p.h"
+#include "process/processcore_p.h"
 
 #include <GoProcess/processmodel.h>
 

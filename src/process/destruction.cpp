@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
 // The end of the QObject (R41 to R43, R47), and its moves to other threads (R36).
 
-#include "processdata_p.h"
+#include "processcore_p.h"
 
 #include "common/logging_p.h"
 #include "dispatch/thrown_p.h"
 #include "dispatch/wait_p.h"
+#include "graph/changednodes_p.h"
 #include "graph/errorlog_p.h"
-#include "graph/journal_p.h"
 
 #include <GoProcess/closing.h>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // go: processes that the library makes, and their works (R28 to R30).
 
-#include "processdata_p.h"
+#include "processcore_p.h"
 
 #include "dispatch/closewatch_p.h"
 #include "dispatch/workpool_p.h"

@@ -5,7 +5,7 @@
 
 #include "common/logging_p.h"
 #include "common/mutex_p.h"
-#include "processdata_p.h"
+#include "processcore_p.h"
 
 #include <QCoreApplication>
 

@@ -4,7 +4,7 @@
 #ifndef GOPROCESS_LEFTOPEN_P_H
 #define GOPROCESS_LEFTOPEN_P_H
 
-#include <GoProcess/callable.h>
+#include <GoProcess/detail/callable.h>
 
 namespace GoProcess::Private {
 

@@ -7,7 +7,7 @@
 // it, also where steps run on the pool: the announcement runs the former first, or waits for the one that runs
 // in another thread (`announces`); the latter wait for the announcement (`late`).
 
-#include "processdata_p.h"
+#include "processcore_p.h"
 
 #include "common/logging_p.h"
 #include "futures_p.h"

@@ -7,7 +7,7 @@
 #include "dispatch/workpool_p.h"
 #include "graph/errorlog_p.h"
 #include "leftopen_p.h"
-#include "processdata_p.h"
+#include "processcore_p.h"
 
 #include <QEvent>
 #include <QMetaMethod>

@@ -2,7 +2,7 @@
 // In a forked child: ends what threads that are gone had begun.
 
 #include "common/fork_p.h"
-#include "processdata_p.h"
+#include "processcore_p.h"
 
 #include <QThread>
 

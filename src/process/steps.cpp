@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The steps of a close: what they run and tell, and which step comes next (R19).
 
-#include "processdata_p.h"
+#include "processcore_p.h"
 
 #include "common/logging_p.h"
 #include "dispatch/thrown_p.h"

@@ -4,7 +4,7 @@
 #ifndef GOPROCESS_PLACES_P_H
 #define GOPROCESS_PLACES_P_H
 
-#include "process/processdata_p.h"
+#include "process/processcore_p.h"
 
 #include <QDeadlineTimer>
 #include <QString>

@@ -5,7 +5,7 @@
 
 #include "common/logging_p.h"
 #include "places_p.h"
-#include "process/processdata_p.h"
+#include "process/processcore_p.h"
 
 #include <GoProcess/closing.h>
 

@@ -3,8 +3,8 @@
 // then refused and has changed nothing, or has finished all the same; the graph closes as ever.
 
 #include "driver.h"
+#include "graph/changednodes_p.h"
 #include "graph/graph_p.h"
-#include "graph/journal_p.h"
 #include "testallocator.h"
 
 #include <QTest>

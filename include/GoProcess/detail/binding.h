@@ -2,8 +2,8 @@
 // What bindings know of a process: a handle on its shared state, and what the process tells them.
 // Everything here is private to the library; use Bindings and Periodic.
 
-#ifndef GOPROCESS_HANDLE_H
-#define GOPROCESS_HANDLE_H
+#ifndef GOPROCESS_DETAIL_BINDING_H
+#define GOPROCESS_DETAIL_BINDING_H
 
 #include <GoProcess/global.h>
 

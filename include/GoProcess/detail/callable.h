@@ -2,8 +2,8 @@
 // Type-erased teardowns and works: what the templates of Process hand to the library.
 // Everything here is private to the library; use Process.
 
-#ifndef GOPROCESS_CALLABLE_H
-#define GOPROCESS_CALLABLE_H
+#ifndef GOPROCESS_DETAIL_CALLABLE_H
+#define GOPROCESS_DETAIL_CALLABLE_H
 
 #include <GoProcess/coroutine.h>
 #include <GoProcess/error.h>

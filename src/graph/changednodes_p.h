@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // The journal: which processes have changed, for whoever shows them.
 
-#ifndef GOPROCESS_JOURNAL_P_H
-#define GOPROCESS_JOURNAL_P_H
+#ifndef GOPROCESS_CHANGEDNODES_P_H
+#define GOPROCESS_CHANGEDNODES_P_H
 
 #include "graph_p.h"
 

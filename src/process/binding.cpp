@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // What bindings know of a process.
 
-#include <GoProcess/handle.h>
+#include <GoProcess/detail/binding.h>
 
-#include "processdata_p.h"
+#include "processcore_p.h"
 
 namespace GoProcess::Private {
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What runs on the stack of this thread on behalf of processes.
 
-#ifndef GOPROCESS_FRAME_P_H
-#define GOPROCESS_FRAME_P_H
+#ifndef GOPROCESS_STEPSCOPE_P_H
+#define GOPROCESS_STEPSCOPE_P_H
 
 #include <QtGlobal>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What runs on the stack of this thread on behalf of processes.
 
-#include "frame_p.h"
+#include "stepscope_p.h"
 
 #include "common/mutex_p.h"
 #include "threadreport_p.h"

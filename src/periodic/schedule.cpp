@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The beat of a periodic process: when its next run starts.
 
-#include "beat_p.h"
+#include "schedule_p.h"
 
 #include <QString>
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
 // The beat of a periodic process: when its next run starts.
 
-#ifndef GOPROCESS_BEAT_P_H
-#define GOPROCESS_BEAT_P_H
+#ifndef GOPROCESS_SCHEDULE_P_H
+#define GOPROCESS_SCHEDULE_P_H
 
 #include "clock/clock_p.h"
-#include "process/processdata_p.h"
+#include "process/processcore_p.h"
 
 #include <GoProcess/periodic.h>
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Watch: calls somebody back after processes have changed, at most 30 times a second.
 
-#ifndef GOPROCESS_WATCH_P_H
-#define GOPROCESS_WATCH_P_H
+#ifndef GOPROCESS_CHANGETIMER_P_H
+#define GOPROCESS_CHANGETIMER_P_H
 
-#include "graph/journal_p.h"
+#include "graph/changednodes_p.h"
 
 #include <QObject>
 #include <QTimer>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Watch: calls somebody back after processes have changed, at most 30 times a second.
 
-#include "watch_p.h"
+#include "changetimer_p.h"
 
 #include "common/tsan_p.h"
 

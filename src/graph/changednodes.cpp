@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The journal: which processes have changed, for whoever shows them.
 
-#include "journal_p.h"
+#include "changednodes_p.h"
 
 #include "common/fork_p.h"
 

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The shared state of a process: what lives on when its QObject is gone, and what the QObject asks for.
 
-#include "processdata_p.h"
+#include "processcore_p.h"
 
 #include "common/logging_p.h"
 #include "dispatch/wait_p.h"
 #include "dispatch/workpool_p.h"
 #include "futures_p.h"
+#include "graph/changednodes_p.h"
 #include "graph/errorlog_p.h"
-#include "graph/journal_p.h"
 #include "leftopen_p.h"
 
 #include <QStringList>

@@ -2,8 +2,8 @@
 // Type-erased devices: what the template of adopt() hands to the library, which links no QtNetwork.
 // Everything here is private to the library; use adopt().
 
-#ifndef GOPROCESS_CLOSABLE_H
-#define GOPROCESS_CLOSABLE_H
+#ifndef GOPROCESS_DETAIL_CLOSABLE_H
+#define GOPROCESS_DETAIL_CLOSABLE_H
 
 #include <GoProcess/error.h>
 #include <GoProcess/global.h>

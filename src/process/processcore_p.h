@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
 // The shared state of a process: what lives on when its QObject is gone, and the steps that it runs.
 
-#ifndef GOPROCESS_PROCESSDATA_P_H
-#define GOPROCESS_PROCESSDATA_P_H
+#ifndef GOPROCESS_PROCESSCORE_P_H
+#define GOPROCESS_PROCESSCORE_P_H
 
 #include "dispatch/dispatcher_p.h"
-#include "dispatch/frame_p.h"
+#include "dispatch/stepscope_p.h"
 
-#include <GoProcess/callable.h>
-#include <GoProcess/handle.h>
+#include <GoProcess/detail/binding.h>
+#include <GoProcess/detail/callable.h>
 #include <GoProcess/process.h>
 
 #include <QPromise>
