@@ -11,7 +11,7 @@
 namespace GoProcess {
 
 namespace Private {
-class ProcessData;
+class ProcessCore;
 }
 
 /// Keeps the teardown of a process from beginning for as long as it lives (R46).
@@ -44,9 +44,9 @@ public:
 
 private:
     friend class Process;
-    explicit Hold(Private::ProcessData *process) noexcept : m_process(process) { }
+    explicit Hold(Private::ProcessCore *process) noexcept : m_process(process) { }
 
-    Private::ProcessData *m_process = nullptr;
+    Private::ProcessCore *m_process = nullptr;
 };
 
 } // namespace GoProcess

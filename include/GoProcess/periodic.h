@@ -30,7 +30,7 @@ enum class AtClose : std::uint8_t {
 
 namespace Private {
 
-enum class Beats : std::uint8_t {
+enum class ScheduleKind : std::uint8_t {
     Every, ///< The interval begins when a run has closed.
     EveryGo, ///< The interval begins when a run was started.
     Tick, ///< On the beat; those during a run are dropped.
@@ -59,10 +59,10 @@ public:
 };
 
 /// An \a interval that is not positive is refused, and so are a null \a work and a null context.
-GOPROCESS_EXPORT ProcessPtr startBeat(Beats beats, const char *what, const Place &place,
-                                      std::chrono::nanoseconds interval, std::unique_ptr<Work> work,
-                                      Process *parent);
-GOPROCESS_EXPORT ProcessPtr startTriggered(Beats beats, const char *what, const Place &place,
+GOPROCESS_EXPORT ProcessPtr startSchedule(ScheduleKind kind, const char *what, const Place &place,
+                                          std::chrono::nanoseconds interval,
+                                          std::unique_ptr<Work> work, Process *parent);
+GOPROCESS_EXPORT ProcessPtr startTriggered(ScheduleKind kind, const char *what, const Place &place,
                                            std::unique_ptr<Work> work, Process *parent,
                                            AtClose atClose, std::shared_ptr<Trigger> *trigger);
 /// Says why, with the path of the \a parent, which may be null.
@@ -83,19 +83,20 @@ std::chrono::nanoseconds toInterval(std::chrono::duration<Rep, Period> interval)
 }
 
 template<class Rep, class Period, class F>
-ProcessPtr startBeat(Beats beats, const char *what, const Place &place,
-                     std::chrono::duration<Rep, Period> interval, F &&work, Process *parent)
+ProcessPtr startSchedule(ScheduleKind kind, const char *what, const Place &place,
+                         std::chrono::duration<Rep, Period> interval, F &&work, Process *parent)
 {
     static_assert(isWork<F>,
                   "A work takes GoProcess::Process& or nothing and returns void or "
                   "GoProcess::Error");
-    return startBeat(beats, what, place, toInterval(interval), makeWork(std::forward<F>(work)),
-                     parent);
+    return startSchedule(kind, what, place, toInterval(interval), makeWork(std::forward<F>(work)),
+                         parent);
 }
 
 template<class Sender, class Signal, class F>
-ProcessPtr startOnSignal(Beats beats, const char *what, const Place &place, const Sender *sender,
-                         Signal signal, F &&work, Process *parent, AtClose atClose)
+ProcessPtr startOnSignal(ScheduleKind kind, const char *what, const Place &place,
+                         const Sender *sender, Signal signal, F &&work, Process *parent,
+                         AtClose atClose)
 {
     static_assert(isWork<F>,
                   "A work takes GoProcess::Process& or nothing and returns void or "
@@ -105,7 +106,7 @@ ProcessPtr startOnSignal(Beats beats, const char *what, const Place &place, cons
         return nullptr;
     }
     std::shared_ptr<Trigger> trigger;
-    ProcessPtr process = startTriggered(beats, what, place, makeWork(std::forward<F>(work)), parent,
+    ProcessPtr process = startTriggered(kind, what, place, makeWork(std::forward<F>(work)), parent,
                                         atClose, &trigger);
     if (!process)
         return nullptr;
@@ -137,12 +138,12 @@ decltype(auto) workOf([[maybe_unused]] Context *context, F &&work)
 }
 
 template<class Rep, class Period, class Context, class F>
-ProcessPtr startBeatIn(Beats beats, const char *what, const QString &name,
-                       std::chrono::duration<Rep, Period> interval, Context *context, F &&work,
-                       Process *parent)
+ProcessPtr startScheduleIn(ScheduleKind kind, const char *what, const QString &name,
+                           std::chrono::duration<Rep, Period> interval, Context *context, F &&work,
+                           Process *parent)
 {
-    return startBeat(beats, what, Place { name, context, true }, interval,
-                     workOf(context, std::forward<F>(work)), parent);
+    return startSchedule(kind, what, Place { name, context, true }, interval,
+                         workOf(context, std::forward<F>(work)), parent);
 }
 
 } // namespace Private
@@ -183,8 +184,8 @@ ProcessPtr startBeatIn(Beats beats, const char *what, const QString &name,
 template<class Rep, class Period, class F>
 ProcessPtr every(std::chrono::duration<Rep, Period> interval, F &&work, Process *parent = nullptr)
 {
-    return Private::startBeat(Private::Beats::Every, "every()", {}, interval, std::forward<F>(work),
-                              parent);
+    return Private::startSchedule(Private::ScheduleKind::Every, "every()", {}, interval,
+                                  std::forward<F>(work), parent);
 }
 
 /// The same with a name.
@@ -192,8 +193,8 @@ template<class Rep, class Period, class F>
 ProcessPtr every(const QString &name, std::chrono::duration<Rep, Period> interval, F &&work,
                  Process *parent = nullptr)
 {
-    return Private::startBeat(Private::Beats::Every, "every()", { name }, interval,
-                              std::forward<F>(work), parent);
+    return Private::startSchedule(Private::ScheduleKind::Every, "every()", { name }, interval,
+                                  std::forward<F>(work), parent);
 }
 
 /// The same in the thread of \a context, when \a interval has passed since the previous run returned.
@@ -201,8 +202,8 @@ template<class Rep, class Period, class Context, class F, Private::IfContext<Con
 ProcessPtr every(std::chrono::duration<Rep, Period> interval, Context *context, F &&work,
                  Process *parent = nullptr)
 {
-    return Private::startBeatIn(Private::Beats::Every, "every()", QString(), interval, context,
-                                std::forward<F>(work), parent);
+    return Private::startScheduleIn(Private::ScheduleKind::Every, "every()", QString(), interval,
+                                    context, std::forward<F>(work), parent);
 }
 
 /// The same with a name.
@@ -210,8 +211,8 @@ template<class Rep, class Period, class Context, class F, Private::IfContext<Con
 ProcessPtr every(const QString &name, std::chrono::duration<Rep, Period> interval, Context *context,
                  F &&work, Process *parent = nullptr)
 {
-    return Private::startBeatIn(Private::Beats::Every, "every()", name, interval, context,
-                                std::forward<F>(work), parent);
+    return Private::startScheduleIn(Private::ScheduleKind::Every, "every()", name, interval,
+                                    context, std::forward<F>(work), parent);
 }
 
 /// Runs \a work every time that \a interval has passed since the previous run was started, whether
@@ -219,8 +220,8 @@ ProcessPtr every(const QString &name, std::chrono::duration<Rep, Period> interva
 template<class Rep, class Period, class F>
 ProcessPtr everyGo(std::chrono::duration<Rep, Period> interval, F &&work, Process *parent = nullptr)
 {
-    return Private::startBeat(Private::Beats::EveryGo, "everyGo()", {}, interval,
-                              std::forward<F>(work), parent);
+    return Private::startSchedule(Private::ScheduleKind::EveryGo, "everyGo()", {}, interval,
+                                  std::forward<F>(work), parent);
 }
 
 /// The same with a name.
@@ -228,8 +229,8 @@ template<class Rep, class Period, class F>
 ProcessPtr everyGo(const QString &name, std::chrono::duration<Rep, Period> interval, F &&work,
                    Process *parent = nullptr)
 {
-    return Private::startBeat(Private::Beats::EveryGo, "everyGo()", { name }, interval,
-                              std::forward<F>(work), parent);
+    return Private::startSchedule(Private::ScheduleKind::EveryGo, "everyGo()", { name }, interval,
+                                  std::forward<F>(work), parent);
 }
 
 /// Runs \a work on a steady beat: at multiples of \a interval from now. Beats that come while a run is
@@ -237,8 +238,8 @@ ProcessPtr everyGo(const QString &name, std::chrono::duration<Rep, Period> inter
 template<class Rep, class Period, class F>
 ProcessPtr tick(std::chrono::duration<Rep, Period> interval, F &&work, Process *parent = nullptr)
 {
-    return Private::startBeat(Private::Beats::Tick, "tick()", {}, interval, std::forward<F>(work),
-                              parent);
+    return Private::startSchedule(Private::ScheduleKind::Tick, "tick()", {}, interval,
+                                  std::forward<F>(work), parent);
 }
 
 /// The same with a name.
@@ -246,8 +247,8 @@ template<class Rep, class Period, class F>
 ProcessPtr tick(const QString &name, std::chrono::duration<Rep, Period> interval, F &&work,
                 Process *parent = nullptr)
 {
-    return Private::startBeat(Private::Beats::Tick, "tick()", { name }, interval,
-                              std::forward<F>(work), parent);
+    return Private::startSchedule(Private::ScheduleKind::Tick, "tick()", { name }, interval,
+                                  std::forward<F>(work), parent);
 }
 
 /// The same in the thread of \a context; beats that come while that is busy are dropped as well.
@@ -255,8 +256,8 @@ template<class Rep, class Period, class Context, class F, Private::IfContext<Con
 ProcessPtr tick(std::chrono::duration<Rep, Period> interval, Context *context, F &&work,
                 Process *parent = nullptr)
 {
-    return Private::startBeatIn(Private::Beats::Tick, "tick()", QString(), interval, context,
-                                std::forward<F>(work), parent);
+    return Private::startScheduleIn(Private::ScheduleKind::Tick, "tick()", QString(), interval,
+                                    context, std::forward<F>(work), parent);
 }
 
 /// The same with a name.
@@ -264,8 +265,8 @@ template<class Rep, class Period, class Context, class F, Private::IfContext<Con
 ProcessPtr tick(const QString &name, std::chrono::duration<Rep, Period> interval, Context *context,
                 F &&work, Process *parent = nullptr)
 {
-    return Private::startBeatIn(Private::Beats::Tick, "tick()", name, interval, context,
-                                std::forward<F>(work), parent);
+    return Private::startScheduleIn(Private::ScheduleKind::Tick, "tick()", name, interval, context,
+                                    std::forward<F>(work), parent);
 }
 
 /// Runs \a work on a steady beat, at multiples of \a interval from now, whether the previous runs
@@ -273,8 +274,8 @@ ProcessPtr tick(const QString &name, std::chrono::duration<Rep, Period> interval
 template<class Rep, class Period, class F>
 ProcessPtr tickGo(std::chrono::duration<Rep, Period> interval, F &&work, Process *parent = nullptr)
 {
-    return Private::startBeat(Private::Beats::TickGo, "tickGo()", {}, interval,
-                              std::forward<F>(work), parent);
+    return Private::startSchedule(Private::ScheduleKind::TickGo, "tickGo()", {}, interval,
+                                  std::forward<F>(work), parent);
 }
 
 /// The same with a name.
@@ -282,8 +283,8 @@ template<class Rep, class Period, class F>
 ProcessPtr tickGo(const QString &name, std::chrono::duration<Rep, Period> interval, F &&work,
                   Process *parent = nullptr)
 {
-    return Private::startBeat(Private::Beats::TickGo, "tickGo()", { name }, interval,
-                              std::forward<F>(work), parent);
+    return Private::startSchedule(Private::ScheduleKind::TickGo, "tickGo()", { name }, interval,
+                                  std::forward<F>(work), parent);
 }
 
 /// Runs \a work once for each time that \a sender emits \a signal, one run after another (upstream:
@@ -299,7 +300,7 @@ template<class Sender, class Signal, class F>
 ProcessPtr onSignal(const Sender *sender, Signal signal, F &&work, Process *parent = nullptr,
                     AtClose atClose = AtClose::Finish)
 {
-    return Private::startOnSignal(Private::Beats::OnSignal, "onSignal()", {}, sender, signal,
+    return Private::startOnSignal(Private::ScheduleKind::OnSignal, "onSignal()", {}, sender, signal,
                                   std::forward<F>(work), parent, atClose);
 }
 
@@ -308,8 +309,8 @@ template<class Sender, class Signal, class F>
 ProcessPtr onSignal(const QString &name, const Sender *sender, Signal signal, F &&work,
                     Process *parent = nullptr, AtClose atClose = AtClose::Finish)
 {
-    return Private::startOnSignal(Private::Beats::OnSignal, "onSignal()", { name }, sender, signal,
-                                  std::forward<F>(work), parent, atClose);
+    return Private::startOnSignal(Private::ScheduleKind::OnSignal, "onSignal()", { name }, sender,
+                                  signal, std::forward<F>(work), parent, atClose);
 }
 
 /// The same in the thread of \a context.
@@ -317,7 +318,7 @@ template<class Sender, class Signal, class Context, class F, Private::IfContext<
 ProcessPtr onSignal(const Sender *sender, Signal signal, Context *context, F &&work,
                     Process *parent = nullptr, AtClose atClose = AtClose::Finish)
 {
-    return Private::startOnSignal(Private::Beats::OnSignal, "onSignal()",
+    return Private::startOnSignal(Private::ScheduleKind::OnSignal, "onSignal()",
                                   { QString(), context, true }, sender, signal,
                                   Private::workOf(context, std::forward<F>(work)), parent, atClose);
 }
@@ -327,9 +328,9 @@ template<class Sender, class Signal, class Context, class F, Private::IfContext<
 ProcessPtr onSignal(const QString &name, const Sender *sender, Signal signal, Context *context,
                     F &&work, Process *parent = nullptr, AtClose atClose = AtClose::Finish)
 {
-    return Private::startOnSignal(Private::Beats::OnSignal, "onSignal()", { name, context, true },
-                                  sender, signal, Private::workOf(context, std::forward<F>(work)),
-                                  parent, atClose);
+    return Private::startOnSignal(Private::ScheduleKind::OnSignal, "onSignal()",
+                                  { name, context, true }, sender, signal,
+                                  Private::workOf(context, std::forward<F>(work)), parent, atClose);
 }
 
 /// As onSignal() does on the pool, but each run starts at once: runs may overlap (upstream:
@@ -338,8 +339,8 @@ template<class Sender, class Signal, class F>
 ProcessPtr onSignalGo(const Sender *sender, Signal signal, F &&work, Process *parent = nullptr,
                       AtClose atClose = AtClose::Finish)
 {
-    return Private::startOnSignal(Private::Beats::OnSignalGo, "onSignalGo()", {}, sender, signal,
-                                  std::forward<F>(work), parent, atClose);
+    return Private::startOnSignal(Private::ScheduleKind::OnSignalGo, "onSignalGo()", {}, sender,
+                                  signal, std::forward<F>(work), parent, atClose);
 }
 
 /// The same with a name.
@@ -347,8 +348,8 @@ template<class Sender, class Signal, class F>
 ProcessPtr onSignalGo(const QString &name, const Sender *sender, Signal signal, F &&work,
                       Process *parent = nullptr, AtClose atClose = AtClose::Finish)
 {
-    return Private::startOnSignal(Private::Beats::OnSignalGo, "onSignalGo()", { name }, sender,
-                                  signal, std::forward<F>(work), parent, atClose);
+    return Private::startOnSignal(Private::ScheduleKind::OnSignalGo, "onSignalGo()", { name },
+                                  sender, signal, std::forward<F>(work), parent, atClose);
 }
 
 } // namespace GoProcess

@@ -335,11 +335,11 @@ protected:
 
 private:
     friend class Hold;
-    friend class Private::ProcessData;
+    friend class Private::ProcessCore;
     template<class F>
     friend ProcessPtr go(const QString &name, F &&work);
 
-    explicit Process(Private::ProcessData &data);
+    explicit Process(Private::ProcessCore &data);
     Process(std::unique_ptr<Private::Teardown> teardown, QObject *parent);
     Process(const QString &name, std::unique_ptr<Private::Teardown> teardown, QObject *parent);
 
@@ -352,7 +352,7 @@ private:
     static ProcessPtr goImpl(Process *parent, const QString &name,
                              std::unique_ptr<Private::Work> work);
 
-    Private::ProcessData *const d;
+    Private::ProcessCore *const d;
 };
 
 /// Runs \a work on the library's thread pool as a process without a parent (upstream: `Go`).

@@ -36,13 +36,13 @@ bool Adoption::finish(QDeadlineTimer /*deadline*/)
 
 Process *Adoption::makeProcess(const QString &name, QObject *parent)
 {
-    Process *process = ProcessData::make(std::make_unique<Stop>(shared_from_this()), parent);
+    Process *process = ProcessCore::make(std::make_unique<Stop>(shared_from_this()), parent);
     if (!name.isEmpty())
         process->setName(name);
     bool ended = false;
     {
         const std::lock_guard lock(m_mutex);
-        m_process = Ref<ProcessData>(ProcessData::of(process));
+        m_process = Ref<ProcessCore>(ProcessCore::of(process));
         ended = m_ended;
     }
     if (ended)
@@ -71,7 +71,7 @@ bool Adoption::hasEnded() const
 
 void Adoption::closeProcess()
 {
-    Ref<ProcessData> process;
+    Ref<ProcessCore> process;
     {
         const std::lock_guard lock(m_mutex);
         process = m_process;
@@ -80,9 +80,9 @@ void Adoption::closeProcess()
         process->close("close()");
 }
 
-bool isHomelessHere()
+bool hasNoHomeHere()
 {
-    return ThreadContext::current().isLibraryThread || Frame::isInWork();
+    return ThreadContext::current().isLibraryThread || StepScope::isInWork();
 }
 
 Process *refuseAdoption(const QString &why, const QObject *parent)
@@ -102,10 +102,10 @@ Process *refuseNull(const char *type, const QObject *parent)
 void runBlocking(const QString &name, std::function<void()> function)
 {
     // In no thread, as the calling one may be about to end.
-    const ProcessPtr work = ProcessData::make(nullptr, name);
-    ProcessData::of(work.get())
+    const ProcessPtr work = ProcessCore::make(nullptr, name);
+    ProcessCore::of(work.get())
             ->start(nullptr, makeWork([call = std::move(function)] {
-                        const WorkPool::Lease lease;
+                        const WorkPool::BlockingScope blocking;
                         call();
                     }),
                     "go()");

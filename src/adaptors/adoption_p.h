@@ -33,8 +33,8 @@ public:
     /// Makes the process, of that \a name unless it is empty.
     Process *makeProcess(const QString &name, QObject *parent);
 
-    /// The thing has ended, with \a error: closes the process, and lets its teardown complete. The first
-    /// call counts. From any thread.
+    /// The thing has ended, with \a error: closes the process, and lets its teardown complete. The
+    /// first call counts. From any thread.
     void end(const Error &error = {});
     bool hasEnded() const;
     /// The thing is about to end: closes the process, whose teardown waits for end().
@@ -43,8 +43,9 @@ public:
 protected:
     /// The teardown, unless the thing has ended: makes it end, without blocking.
     virtual void stop() = 0;
-    /// The home is blocked in a wait: ends what would need its event loop. It may block until \a deadline,
-    /// but better for a slice only, after which the wait runs steps. False: call it again.
+    /// The home is blocked in a wait: ends what would need its event loop. It may block until
+    /// \a deadline, but better for a slice only, after which the wait runs steps. False: call it
+    /// again.
     virtual bool finish(QDeadlineTimer deadline);
 
 private:
@@ -55,12 +56,12 @@ private:
     // m_ended, and hands its result over by itself.
     mutable Mutex m_mutex;
     bool m_ended = false;
-    Ref<ProcessData> m_process;
+    Ref<ProcessCore> m_process;
     QPromise<Error> m_promise;
 };
 
-/// Calls a function when an object is being destroyed, in the thread of both. QObject::destroyed() does not
-/// tell after `object->disconnect()`. Needs no moc. clazy:exclude=missing-qobject-macro
+/// Calls a function when an object is being destroyed, in the thread of both. QObject::destroyed()
+/// does not tell after `object->disconnect()`. Needs no moc. clazy:exclude=missing-qobject-macro
 class AtDestruction final : public QObject
 {
 public:
@@ -75,9 +76,10 @@ private:
     const std::function<void()> m_function;
 };
 
-/// For functions that Shaky::use() calls. Between the end of a thing's own destructor and forget(), in
-/// ~QObject, the thing is a QObject to the sanitizer, which looks at its virtual table. Its private data is
-/// whole until forget() has returned, and what is called here is not virtual and uses nothing else.
+/// For functions that GuardedPointer::use() calls. Between the end of a thing's own destructor and
+/// forget(), in ~QObject, the thing is a QObject to the sanitizer, which looks at its virtual
+/// table. Its private data is whole until forget() has returned, and what is called here is not
+/// virtual and uses nothing else.
 #ifdef __GNUC__
 #  define GOPROCESS_ALSO_WHILE_DESTROYED __attribute__((no_sanitize("vptr")))
 #else
@@ -86,12 +88,13 @@ private:
 
 /// A thing that another thread may destroy while it is used.
 template<class Thing>
-class Shaky
+class GuardedPointer
 {
 public:
-    explicit Shaky(Thing *thing) : m_thing(thing) { }
+    explicit GuardedPointer(Thing *thing) : m_thing(thing) { }
 
-    /// Calls \a function with the thing, unless that is gone; false then. Its destruction waits meanwhile.
+    /// Calls \a function with the thing, unless that is gone; false then. Its destruction waits
+    /// meanwhile.
     template<class F>
     bool use(F &&function)
     {
@@ -115,7 +118,7 @@ private:
 };
 
 /// True if what is made here has no home (R34).
-bool isHomelessHere();
+bool hasNoHomeHere();
 
 /// Says why adopt() was refused; returns null.
 Process *refuseAdoption(const QString &why, const QObject *parent);

@@ -54,8 +54,8 @@ private:
     QFileDevice *m_file; ///< The same.
     QMetaObject::Connection m_listening; ///< False after the device's disconnect().
     Error m_error; ///< The first.
-    /// What was left to write at the last error. A socket that is reset has forgotten it when it tells that
-    /// it is disconnected.
+    /// What was left to write at the last error. A socket that is reset has forgotten it when it
+    /// tells that it is disconnected.
     qint64 m_bytesLeft = 0;
     QDeadlineTimer m_giveUpAt = QDeadlineTimer::Forever; ///< Set while a blocked home waits for it.
     bool m_isDisconnected = false; ///< A socket that is only known as a QIODevice.
@@ -179,7 +179,8 @@ bool DeviceAdoption::hasWriteError() const
             || m_file->error() == QFileDevice::ResourceError;
 }
 
-/// In one piece up to the deadline, as a wait that ends too early is an error that a socket tells of.
+/// In one piece up to the deadline, as a wait that ends too early is an error that a socket tells
+/// of.
 bool DeviceAdoption::finish(QDeadlineTimer deadline)
 {
     constexpr int patience = 30000; // ms, as long as Qt's own waits
@@ -285,7 +286,7 @@ Process *adoptClosable(const QString &name, std::unique_ptr<Closable> thing, QOb
         return adopt(name, program, parent, grace);
     if (auto *io = qobject_cast<QIODevice *>(object); io && io->inherits("QNetworkReply"))
         return adoptReply(name, io, {}, parent, grace);
-    if (object && (object->thread() != QThread::currentThread() || isHomelessHere())) {
+    if (object && (object->thread() != QThread::currentThread() || hasNoHomeHere())) {
         return refuseAdoption(
                 QStringLiteral("a device is adopted in its own thread, and not inside a work"),
                 parent);

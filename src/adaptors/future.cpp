@@ -32,8 +32,8 @@ private:
     QFuture<void> m_future;
     const std::function<Error()> m_result;
     Mutex m_mutex; // guards what follows
-    /// How many wait for the future, and so may use its pool. While there are some the process is not
-    /// Closed, as the user may destroy the pool when it is: the last of them ends it.
+    /// How many wait for the future, and so may use its pool. While there are some the process is
+    /// not Closed, as the user may destroy the pool when it is: the last of them ends it.
     int m_waiting = 0;
     bool m_isOver = false;
 };
@@ -85,8 +85,8 @@ void FutureAdoption::stop()
     endIfFinished();
 }
 
-/// Its pool may be busy with what ends only after this wait. Waiting for the future takes its function
-/// out of the queue, which finds that it is cancelled.
+/// Its pool may be busy with what ends only after this wait. Waiting for the future takes its
+/// function out of the queue, which finds that it is cancelled.
 bool FutureAdoption::finish(QDeadlineTimer /*deadline*/)
 {
     if (poolOf(m_future)) {

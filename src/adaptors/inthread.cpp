@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // A process whose home is a thread of its own.
 //
-// Two processes stand for it. The one that the user gets lives in the thread. The other one, its end, waits for
-// it, has no home, and ends the thread in its teardown: a thread cannot wait for its own end. The library keeps
-// the end and, by the teardown of the end, the QThread.
+// Two processes stand for it. The one that the user gets lives in the thread. The other one, its
+// end, waits for it, has no home, and ends the thread in its teardown: a thread cannot wait for its
+// own end. The library keeps the end and, by the teardown of the end, the QThread.
 
 #include <GoProcess/inthread.h>
 
@@ -29,7 +29,8 @@ namespace Private {
 
 namespace {
 
-/// Does not end before its process, whoever quits it. Needs no moc. clazy:exclude=missing-qobject-macro
+/// Does not end before its process, whoever quits it. Needs no moc.
+/// clazy:exclude=missing-qobject-macro
 class HomeThread final : public QThread
 {
 public:
@@ -46,7 +47,7 @@ public:
     {
         const std::lock_guard lock(m_mutex);
         m_process = process;
-        m_data = Ref<ProcessData>(ProcessData::of(process));
+        m_data = Ref<ProcessCore>(ProcessCore::of(process));
     }
     /// Ends it behind what is queued for it, and returns when it has ended.
     void end();
@@ -59,13 +60,14 @@ private:
     void runSteps();
 
     Quitter m_quitter; ///< Lives in the thread; destroyed when that has ended.
-    /// Set under the lock of the dispatcher by end(). The thread looks at it when that has woken it, or the event
-    /// loop, whose wake-up comes later.
+    /// Set under the lock of the dispatcher by end(). The thread looks at it when that has woken
+    /// it, or the event loop, whose wake-up comes later.
     std::atomic<bool> m_isEnding = false;
     // Written once by who makes the process, read in run(); the mutex orders the two.
     Mutex m_mutex;
-    Ref<ProcessData> m_data;
-    /// Null once destroyed: by this thread, or by another one, which then waits for the end of this one first.
+    Ref<ProcessCore> m_data;
+    /// Null once destroyed: by this thread, or by another one, which then waits for the end of this
+    /// one first.
     QPointer<Process> m_process;
 };
 
@@ -88,7 +90,7 @@ void HomeThread::run()
         runEventLoop();
     else
         runSteps();
-    Ref<ProcessData> data;
+    Ref<ProcessCore> data;
     QPointer<Process> process;
     {
         const std::lock_guard lock(m_mutex);
@@ -119,9 +121,9 @@ void HomeThread::runSteps()
 {
     const DispatcherRef here = Dispatcher::current();
     while (!m_isEnding.load(std::memory_order_acquire)) {
-        const std::uint64_t irregularities = Dispatcher::irregularities();
+        const std::uint64_t homeChanges = Dispatcher::homeChanges();
         here->drain();
-        here->sleep(m_isEnding, Dispatcher::Clock::time_point::max(), irregularities);
+        here->sleep(m_isEnding, Dispatcher::Clock::time_point::max(), homeChanges);
     }
 }
 
@@ -132,7 +134,7 @@ public:
 
     TeardownResult run() override
     {
-        const WorkPool::Lease lease;
+        const WorkPool::BlockingScope blocking;
         m_thread->end();
         return Error();
     }
@@ -163,8 +165,8 @@ public:
     const ProcessPtr &end() const { return m_end; }
 
 private:
-    /// Only compared: it goes with the end. At the address of one that is gone there may be another thread, and
-    /// not to wait in that one is as good: the end is Closed.
+    /// Only compared: it goes with the end. At the address of one that is gone there may be another
+    /// thread, and not to wait in that one is as good: the end is Closed.
     const QThread *const m_thread;
     const ProcessPtr m_end;
 };
@@ -178,7 +180,7 @@ public:
           m_process(process),
           m_thread(process->ownThread()),
           m_end(process->end()),
-          m_data(ProcessData::of(process))
+          m_data(ProcessCore::of(process))
     {
     }
     Q_DISABLE_COPY_MOVE(Owner)
@@ -197,12 +199,12 @@ private:
     const QPointer<Process> m_process; ///< Null once somebody else has destroyed it.
     const QThread *const m_thread; ///< As in InThread.
     const ProcessPtr m_end;
-    const Ref<ProcessData> m_data;
+    const Ref<ProcessCore> m_data;
 };
 
 Process *refuseInThread(const QString &name, const char *why)
 {
-    ProcessData::refuse("inThread()", QLatin1Char('/') + name, QString::fromLatin1(why));
+    ProcessCore::refuse("inThread()", QLatin1Char('/') + name, QString::fromLatin1(why));
     return nullptr;
 }
 
@@ -210,8 +212,8 @@ ProcessPtr makeEnd(const QString &name, std::unique_ptr<HomeThread> thread, cons
 {
     const QString ownName =
             name.isEmpty() ? QStringLiteral("thread") : QStringLiteral("%1 (thread)").arg(name);
-    ProcessPtr end = ProcessData::make(ProcessData::threadBelow(parent), ownName);
-    ProcessData::of(end.get())->setTeardown(std::make_unique<EndOfThread>(std::move(thread)));
+    ProcessPtr end = ProcessCore::make(ProcessCore::threadBelow(parent), ownName);
+    ProcessCore::of(end.get())->setTeardown(std::make_unique<EndOfThread>(std::move(thread)));
     return end;
 }
 
@@ -230,7 +232,7 @@ Process *inThread(const QString &name, QObject *parent)
     Private::HomeThread *const thread = owned.get();
     const ProcessPtr end = Private::makeEnd(name, std::move(owned), upper);
     Hold hold = end->hold(); // until it knows what it waits for, whoever closes it meanwhile
-    if (!Private::ProcessData::of(end.get())->join(upper, "inThread()"))
+    if (!Private::ProcessCore::of(end.get())->join(upper, "inThread()"))
         return nullptr;
     Private::Dispatcher::of(thread); // hears it start
     thread->start();
@@ -243,8 +245,8 @@ Process *inThread(const QString &name, QObject *parent)
     process->moveToThread(thread);
     thread->setProcess(process);
     // No child of the end, which would keep its errors, and be asked for them by nobody.
-    Private::Graph::waitForNew(*Private::ProcessData::of(end.get()),
-                               *Private::ProcessData::of(process));
+    Private::Graph::waitForNew(*Private::ProcessCore::of(end.get()),
+                               *Private::ProcessCore::of(process));
     end->closeAfterChildren();
     // Honoured, as the end is open, and its parent waits for that.
     if (upper)
@@ -253,7 +255,7 @@ Process *inThread(const QString &name, QObject *parent)
 
     if (isHere && parent != Process::background()) {
         if (!upper)
-            Private::ProcessData::of(process)->setOwner(*parent);
+            Private::ProcessCore::of(process)->setOwner(*parent);
         new Private::Owner(process, parent);
     }
     return process;

@@ -22,11 +22,12 @@ namespace Private {
 
 namespace {
 
-/// Clearing the pool deletes the functions of QtConcurrent::run() that have not started, and leaves their
-/// futures unfinished for ever: who waits for one of these is not told. So the pool's futures that the
-/// library watches are finished, as cancelled, when the pool is done: one of them that was there before
-/// has either finished by then, or its function was thrown away. (Or a thread of the user's has taken it
-/// out of the queue by QFuture::waitForFinished(), and runs it: such a future finishes early.)
+/// Clearing the pool deletes the functions of QtConcurrent::run() that have not started, and leaves
+/// their futures unfinished for ever: who waits for one of these is not told. So the pool's futures
+/// that the library watches are finished, as cancelled, when the pool is done: one of them that was
+/// there before has either finished by then, or its function was thrown away. (Or a thread of the
+/// user's has taken it out of the queue by QFuture::waitForFinished(), and runs it: such a future
+/// finishes early.)
 class PoolAdoption final : public Adoption
 {
 public:
@@ -44,10 +45,10 @@ private:
     bool waitFor(const Futures &futures);
     void destroyed(const QThreadPool *address);
 
-    Shaky<QThreadPool> m_pool;
+    GuardedPointer<QThreadPool> m_pool;
 
-    // What follows is guarded by the mutex: whoever watches a future adds it, and the work that waits for
-    // the pool takes all that there are.
+    // What follows is guarded by the mutex: whoever watches a future adds it, and the work that
+    // waits for the pool takes all that there are.
     Mutex m_mutex;
     Futures m_futures; ///< Without their results.
     bool m_isWaiting = false; ///< There is such a work.

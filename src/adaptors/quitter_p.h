@@ -13,7 +13,8 @@
 
 namespace GoProcess::Private {
 
-/// Lives in the thread, and quits it when an event comes: that loses nothing that was queued before.
+/// Lives in the thread, and quits it when an event comes: that loses nothing that was queued
+/// before.
 class Quitter : public QObject // needs no moc. clazy:exclude=missing-qobject-macro
 {
 public:

@@ -9,8 +9,8 @@ namespace GoProcess::Private {
 
 namespace {
 
-/// Has one slot, behind those of QObject, which takes any arguments, as the one of QSignalSpy. So it needs no
-/// moc. clazy:exclude=missing-qobject-macro
+/// Has one slot, behind those of QObject, which takes any arguments, as the one of QSignalSpy. So
+/// it needs no moc. clazy:exclude=missing-qobject-macro
 class Relay final : public QObject
 {
 public:

@@ -11,8 +11,8 @@
 
 namespace GoProcess::Private {
 
-/// Calls \a function, in the thread of \a sender, with the arguments of its signal of that name: pointers to
-/// them, from 1 on. False if it has no such signal.
+/// Calls \a function, in the thread of \a sender, with the arguments of its signal of that name:
+/// pointers to them, from 1 on. False if it has no such signal.
 QMetaObject::Connection relay(QObject &sender, QByteArrayView signal,
                               std::function<void(void **)> function);
 

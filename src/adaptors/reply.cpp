@@ -116,8 +116,9 @@ void ReplyAdoption::abort()
     end();
 }
 
-/// The transfer goes on in a thread of Qt's, which tells the reply by queued calls. There is no wait for
-/// them, so this looks now and then: soon if there was one, as an upload takes one for each piece.
+/// The transfer goes on in a thread of Qt's, which tells the reply by queued calls. There is no
+/// wait for them, so this looks now and then: soon if there was one, as an upload takes one for
+/// each piece.
 bool ReplyAdoption::finish(QDeadlineTimer deadline)
 {
     constexpr microseconds shortest(100);
@@ -152,7 +153,7 @@ void ReplyAdoption::destroyed()
 Process *adoptReply(const QString &name, QIODevice *reply, const ReplyState &state, QObject *parent,
                     milliseconds grace)
 {
-    if (reply->thread() != QThread::currentThread() || isHomelessHere()) {
+    if (reply->thread() != QThread::currentThread() || hasNoHomeHere()) {
         return refuseAdoption(
                 QStringLiteral("a reply is adopted in its own thread, and not inside a work"),
                 parent);

@@ -18,8 +18,9 @@ namespace Private {
 
 namespace {
 
-/// One run of the thread, the present or the next one: it is over when QThread::wait() would return, and
-/// not on finished(), after which the thread still runs its deferred deletes and its QThreadStorage.
+/// One run of the thread, the present or the next one: it is over when QThread::wait() would
+/// return, and not on finished(), after which the thread still runs its deferred deletes and its
+/// QThreadStorage.
 class ThreadAdoption final : public Adoption
 {
 public:
@@ -42,7 +43,7 @@ private:
     void deleteQuitter();
 
     QThread *const m_observed; ///< For watch() only.
-    Shaky<QThread> m_thread;
+    GuardedPointer<QThread> m_thread;
 
     // What follows is guarded by the mutex: the home uses it in stop(), the thread itself in
     // started() and finished(), and who destroys the thread in destroyed().

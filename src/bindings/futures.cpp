@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Bindings to futures, which leave the continuation of the future to its owner.
 //
-// A QFuture of Qt 6.4 has room for one continuation: a second one silently throws the first away. So
-// these are watchers, of which there may be any number. A QFutureWatcher is told by a posted event,
-// which would need an event loop; but whoever posts an event also wakes the event dispatcher of the
-// watcher's thread. The watchers here live in threads that are never started, and whose dispatchers
-// ring a bell instead: then the clock looks which futures have finished. A bell does not tell which of
-// its futures it was, so there is one for every few.
+// A QFuture of Qt 6.4 has room for one continuation: a second one silently throws the first away.
+// So these are watchers, of which there may be any number. A QFutureWatcher is told by a posted
+// event, which would need an event loop; but whoever posts an event also wakes the event dispatcher
+// of the watcher's thread. The watchers here live in threads that are never started, and whose
+// dispatchers notify a group instead: then the clock looks which futures of the group have
+// finished. A notification does not tell which of them it was, so there is a group for every few.
 
 #include "futurewatch_p.h"
 
@@ -40,7 +40,7 @@ namespace {
 
 class FutureWatch;
 
-/// A few futures that share a doorbell: who rings it tells where to look, and looking costs the same
+/// A few futures that share a Notifier: it tells where to look, and looking costs the same
 /// however many futures are watched. It takes events from no thread, and costs some 700 bytes.
 class WatchGroup
 {
@@ -53,7 +53,7 @@ public:
     void add(const std::shared_ptr<FutureWatch> &watch);
     void remove(FutureWatch &watch);
     /// Some future may have changed. Called by Qt under the locks of that future, too.
-    void ring();
+    void notify();
     /// Tells those that have finished.
     void look();
     void addThoseOfPool(const QThreadPool *pool, std::vector<QFuture<void>> &found);
@@ -64,9 +64,9 @@ private:
     using Watches = std::list<std::shared_ptr<FutureWatch>>;
 
     QThread m_thread; ///< Never started.
-    // Set by those who ring, cleared before somebody looks. Acquire and release: the look that a ring
-    // leads to sees that future finished, and so does one whose ring came when it was set.
-    std::atomic<bool> m_isRung = false;
+    // Set by notify(), cleared by look() before it looks. Acquire and release: the look that a
+    // notification leads to sees that future finished, and so does one that came when it was set.
+    std::atomic<bool> m_isNotified = false;
 
     Private::Mutex m_mutex; // guards what follows
     Watches m_watches;
@@ -75,10 +75,11 @@ private:
     WatchGroup *m_next = nullptr; ///< Never changes once others know the group.
     int m_taken = 0; ///< How many places are.
     WatchGroup *m_nextWithRoom = nullptr;
-    WatchGroup *m_nextRung = nullptr;
+    WatchGroup *m_nextNotified = nullptr;
 };
 
-/// All groups. Never destroyed, as those who ring are not finished with the bell when they are heard.
+/// All groups. Never destroyed: a thread may still be in notify() when the scan has told of its
+/// future.
 class FutureWatches
 {
 public:
@@ -91,7 +92,7 @@ public:
     /// A group where a place was taken for the caller.
     WatchGroup &takePlace();
     void giveBack(WatchGroup &group);
-    void rung(WatchGroup &group);
+    void notified(WatchGroup &group);
     std::vector<QFuture<void>> ofPool(const QThreadPool *pool);
 
 private:
@@ -101,7 +102,7 @@ private:
         void expired() override { instance().scan(); }
     };
 
-    WatchGroup *firstRung();
+    WatchGroup *firstNotified();
     void scan();
 
     const std::shared_ptr<Scan> m_scan = std::make_shared<Scan>();
@@ -109,18 +110,19 @@ private:
     Private::Mutex m_mutex; // guards what follows
     WatchGroup *m_all = nullptr; ///< The newest one; they are a list.
     WatchGroup *m_withRoom = nullptr; ///< One of those; they are a list, too.
-    WatchGroup *m_firstRung = nullptr;
-    WatchGroup *m_lastRung = nullptr;
+    WatchGroup *m_firstNotified = nullptr;
+    WatchGroup *m_lastNotified = nullptr;
     bool m_isScheduled = false; ///< The scan is, or runs.
     Clock::Time m_nextScan; ///< Not before.
 };
 
-/// The event dispatcher of a thread that is never started: it is there to be woken. It needs no moc.
-class Doorbell final : public QAbstractEventDispatcher // clazy:exclude=missing-qobject-macro
+/// The event dispatcher of a thread that is never started: it is there to be woken. It needs no
+/// moc.
+class Notifier final : public QAbstractEventDispatcher // clazy:exclude=missing-qobject-macro
 {
 public:
-    explicit Doorbell(WatchGroup &group) : m_group(group) { }
-    void wakeUp() override { m_group.ring(); }
+    explicit Notifier(WatchGroup &group) : m_group(group) { }
+    void wakeUp() override { m_group.notify(); }
 
     void interrupt() override { }
     bool processEvents(QEventLoop::ProcessEventsFlags) override { return false; }
@@ -178,7 +180,7 @@ private:
 
 WatchGroup::WatchGroup()
 {
-    m_thread.setEventDispatcher(new Doorbell(*this));
+    m_thread.setEventDispatcher(new Notifier(*this));
 }
 
 void WatchGroup::add(const std::shared_ptr<FutureWatch> &watch)
@@ -188,9 +190,9 @@ void WatchGroup::add(const std::shared_ptr<FutureWatch> &watch)
         watch->m_place = m_watches.insert(m_watches.end(), watch);
         watch->m_isWatched = true;
     }
-    // What was rung before was not found.
+    // A notification that came before the watch was entered has found nothing.
     if (watch->hasHappened())
-        ring();
+        notify();
     else if (QThreadPool *pool = Private::poolOf(watch->future()))
         Private::noteWatchedFuture(pool, watch->future());
 }
@@ -205,15 +207,15 @@ void WatchGroup::remove(FutureWatch &watch)
     m_watches.erase(watch.m_place);
 }
 
-void WatchGroup::ring()
+void WatchGroup::notify()
 {
-    if (!m_isRung.exchange(true, std::memory_order_acq_rel))
-        FutureWatches::instance().rung(*this);
+    if (!m_isNotified.exchange(true, std::memory_order_acq_rel))
+        FutureWatches::instance().notified(*this);
 }
 
 void WatchGroup::look()
 {
-    m_isRung.exchange(false, std::memory_order_acq_rel);
+    m_isNotified.exchange(false, std::memory_order_acq_rel);
     Watches happened;
     {
         const std::lock_guard lock(m_mutex);
@@ -264,14 +266,14 @@ void FutureWatches::giveBack(WatchGroup &group)
         group.m_nextWithRoom = std::exchange(m_withRoom, &group);
 }
 
-void FutureWatches::rung(WatchGroup &group)
+void FutureWatches::notified(WatchGroup &group)
 {
     Clock::Time next;
     {
         const std::lock_guard lock(m_mutex);
-        group.m_nextRung = nullptr;
-        (m_lastRung ? m_lastRung->m_nextRung : m_firstRung) = &group;
-        m_lastRung = &group;
+        group.m_nextNotified = nullptr;
+        (m_lastNotified ? m_lastNotified->m_nextNotified : m_firstNotified) = &group;
+        m_lastNotified = &group;
         if (std::exchange(m_isScheduled, true))
             return;
         next = m_nextScan;
@@ -292,28 +294,29 @@ std::vector<QFuture<void>> FutureWatches::ofPool(const QThreadPool *pool)
     return found;
 }
 
-/// Takes the group that was rung first; if there is none the next ring schedules a scan.
-WatchGroup *FutureWatches::firstRung()
+/// Takes the group that was notified first; if there is none the next notification schedules a
+/// scan.
+WatchGroup *FutureWatches::firstNotified()
 {
     const std::lock_guard lock(m_mutex);
-    WatchGroup *const first = m_firstRung;
+    WatchGroup *const first = m_firstNotified;
     if (!first) {
         m_isScheduled = false;
         m_nextScan = Clock::now() + std::chrono::milliseconds(1);
         return nullptr;
     }
-    m_firstRung = first->m_nextRung;
-    if (!m_firstRung)
-        m_lastRung = nullptr;
+    m_firstNotified = first->m_nextNotified;
+    if (!m_firstNotified)
+        m_lastNotified = nullptr;
     return first;
 }
 
-/// Looks where somebody rang, at most once in a millisecond. Of many that finish at once it leaves some
-/// for later, behind what else is due.
+/// Looks into the groups that were notified, at most once in a millisecond. Of many that finish at
+/// once it leaves some for later, behind what else is due.
 void FutureWatches::scan()
 {
     const Clock::Time end = Clock::now() + std::chrono::milliseconds(2);
-    while (WatchGroup *const group = firstRung()) {
+    while (WatchGroup *const group = firstNotified()) {
         group->look();
         if (Clock::now() >= end) {
             Clock::instance().start(m_scan, Clock::now());

@@ -15,11 +15,12 @@ QT_END_NAMESPACE
 
 namespace GoProcess::Private {
 
-/// Calls \a function once, in the thread of the clock, when \a future has finished. It runs no user code
-/// and does not block.
+/// Calls \a function once, in the thread of the clock, when \a future has finished. It runs no user
+/// code and does not block.
 void whenFutureFinished(const QFuture<void> &future, std::function<void()> function);
 
-/// Those of the futures that the library watches whose functions run in \a pool, and have not finished.
+/// Those of the futures that the library watches whose functions run in \a pool, and have not
+/// finished.
 std::vector<QFuture<void>> watchedFuturesOf(const QThreadPool *pool);
 
 /// The pool that the function of \a future runs in; null if it does not tell.

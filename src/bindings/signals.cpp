@@ -599,7 +599,7 @@ QMetaObject::Connection Private::callOnSignals(const QObject *context,
             : Private::Forks::hasLostThreads() ? Private::Forks::why
                                                : watches.select(signals, ignored);
     if (reason) {
-        Private::ProcessData::refuse(what, QString(), QLatin1String(reason));
+        Private::ProcessCore::refuse(what, QString(), QLatin1String(reason));
         return {};
     }
     // Connected first, so that no signal is taken that nobody hears of. The connection owns the watch,

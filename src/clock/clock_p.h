@@ -59,8 +59,8 @@ public:
     /// When \a deadline, which is not Forever, passes.
     static Time timeOf(const QDeadlineTimer &deadline);
 
-    /// Makes \a timer expire at \a time, once, and at no other time that it was started for. From any
-    /// thread, its own expired() included. Never in a forked child, which has no clock.
+    /// Makes \a timer expire at \a time, once, and at no other time that it was started for. From
+    /// any thread, its own expired() included. Never in a forked child, which has no clock.
     void start(const std::shared_ptr<Timer> &timer, Time time);
     /// It does not expire any more, unless it is doing so just now.
     void stop(Timer &timer);

@@ -9,16 +9,16 @@
 
 namespace GoProcess::Private {
 
-/// Logs \a text as a warning of the category `goprocess`. The message handler is the user's and may call the
-/// library: not under a lock.
+/// Logs \a text as a warning of the category `goprocess`. The message handler is the user's and may
+/// call the library: not under a lock.
 void warn(const QString &text);
 /// The same as a critical message.
 void warnCritical(const QString &text);
 /// The category outlives the static objects that are made after this.
 void keepLogging();
 
-/// Warnings that come up under a lock. It is made before that is taken, and gives them when it is destroyed, which
-/// is after that was let go.
+/// Warnings that come up under a lock. It is made before that is taken, and gives them when it is
+/// destroyed, which is after that was let go.
 class Warnings
 {
 public:

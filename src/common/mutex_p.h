@@ -14,14 +14,14 @@ namespace GoProcess::Private {
 
 using Mutex = std::mutex;
 
-/// Called before user code runs, a message handler too: in a debug build it stops the program if the calling
-/// thread holds a mutex of the library, which that code may need.
+/// Called before user code runs, a message handler too: in a debug build it stops the program if
+/// the calling thread holds a mutex of the library, which that code may need.
 inline void aboutToRunUserCode() noexcept { }
 
 #else
 
-/// Counts how many of them each thread holds. Not those that a condition variable is waited for with, as it needs
-/// the std::mutex itself: std::unique_lock<std::mutex>.
+/// Counts how many of them each thread holds. Not those that a condition variable is waited for
+/// with, as it needs the std::mutex itself: std::unique_lock<std::mutex>.
 class Mutex : public std::mutex
 {
 public:

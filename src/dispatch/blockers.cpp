@@ -34,7 +34,7 @@ QString place(qint64 threadId)
 
 } // namespace
 
-Blockers::Blockers(Resident &root, std::optional<Clock::time_point> begun) : m_begun(begun)
+Blockers::Blockers(StepTarget &root, std::optional<Clock::time_point> begun) : m_begun(begun)
 {
     m_found.emplace_back(&root);
     m_cameFrom.emplace(&root, 0);
@@ -52,27 +52,27 @@ void Blockers::block(const Blocker &blocker)
 
 void Blockers::look(std::size_t index)
 {
-    Resident &node = *m_found[index];
-    const std::vector<ThreadReport::Running> frames = ThreadReport::running(node);
+    StepTarget &node = *m_found[index];
+    const std::vector<ThreadReport::Running> scopes = ThreadReport::running(node);
     bool hasWork = node.isWorkDue();
     std::size_t runningPosts = 0;
-    for (const ThreadReport::Running &frame : frames) {
+    for (const ThreadReport::Running &scope : scopes) {
         const bool isSlot =
-                frame.kind == Frame::Kind::Announce || frame.kind == Frame::Kind::Finish;
-        const bool isWork = frame.kind == Frame::Kind::Work;
+                scope.kind == StepScope::Kind::Announce || scope.kind == StepScope::Kind::Finish;
+        const bool isWork = scope.kind == StepScope::Kind::Work;
         hasWork = hasWork || isWork;
-        const bool isPost = frame.kind == Frame::Kind::Post;
+        const bool isPost = scope.kind == StepScope::Kind::Post;
         runningPosts += isPost ? 1 : 0;
         block({ isWork           ? Blocker::Kind::Work
                         : isSlot ? Blocker::Kind::Slot
                         : isPost ? Blocker::Kind::Post
                                  : Blocker::Kind::Teardown,
-                index, 1, frame.since, frame.threadId });
+                index, 1, scope.since, scope.threadId });
     }
     if (node.isWorkDue())
         block({ Blocker::Kind::QueuedWork, index, 1, m_begun, 0 });
     if (node.state() == NodeState::Closed) {
-        if (frames.empty())
+        if (scopes.empty())
             lookAtSteps(node, index, node.hasLateTeardown());
         return;
     }
@@ -91,8 +91,8 @@ void Blockers::look(std::size_t index)
         holds = hasBegunTeardown ? 0 : Graph::holds(node) - posts;
     }
     if (node.state() == NodeState::Running && !isLeft) {
-        // A wait for a process that is not closing may be one for works below it, as for a place of a
-        // rate limiter. Others below it are no causes.
+        // A wait for a process that is not closing may be one for works below it, as for a place of
+        // a rate limiter. Others below it are no causes.
         const bool isBelowRunning =
                 index > 0 && m_found[m_cameFrom.at(&node)]->state() == NodeState::Running;
         if (!hasWork && !isBelowRunning)
@@ -105,14 +105,14 @@ void Blockers::look(std::size_t index)
         block({ Blocker::Kind::Hold, index, holds - (hasWork ? 1 : 0), m_begun, 0 });
     if (posts > runningPosts)
         block({ Blocker::Kind::OpenPosts, index, posts - runningPosts, m_begun, 0 });
-    if (frames.empty())
+    if (scopes.empty())
         lookAtSteps(node, index, hasBegunTeardown);
     if (waits)
         findBelow(index);
 }
 
 /// A step that is due and that nobody runs, or one that will come from a future.
-void Blockers::lookAtSteps(Resident &node, std::size_t index, bool isOpenFuture)
+void Blockers::lookAtSteps(StepTarget &node, std::size_t index, bool isOpenFuture)
 {
     if (node.due() == Step::None && !node.isPostDue()) {
         if (isOpenFuture)
@@ -120,7 +120,7 @@ void Blockers::lookAtSteps(Resident &node, std::size_t index, bool isOpenFuture)
         return;
     }
     const QThread *thread = nullptr; // only compared: it may be gone as soon as the lock is
-    if (!node.isHomeless()) {
+    if (!node.hasNoHome()) {
         const NodeLock lock(node);
         thread = node.thread();
     }
@@ -133,7 +133,7 @@ void Blockers::lookAtSteps(Resident &node, std::size_t index, bool isOpenFuture)
 
 void Blockers::findBelow(std::size_t index)
 {
-    const Ref<Resident> node = m_found[index];
+    const Ref<StepTarget> node = m_found[index];
     std::vector<NodeRef> nodes;
     Graph::waitedFor(*node, mostLookedAt, nodes);
     if (!add(index, nodes))
@@ -159,7 +159,7 @@ bool Blockers::add(std::size_t from, const std::vector<NodeRef> &nodes)
     std::size_t added = 0;
     for (auto node = nodes.cbegin(); node != nodes.cend() && added < room; ++node) {
         if (m_cameFrom.emplace(node->get(), from).second) {
-            m_found.emplace_back(static_cast<Resident *>(node->get()));
+            m_found.emplace_back(static_cast<StepTarget *>(node->get()));
             ++added;
         }
     }
@@ -202,8 +202,8 @@ QString Blockers::describe(const Blocker &blocker) const
         break;
     case Blocker::Kind::Thread:
         text += QStringLiteral("thread does not run its steps") + since
-                + (m_found[blocker.index]->isHomeless() ? QStringLiteral(" on the pool")
-                                                        : place(blocker.threadId));
+                + (m_found[blocker.index]->hasNoHome() ? QStringLiteral(" on the pool")
+                                                       : place(blocker.threadId));
         if (blocker.count > 1)
             text += QStringLiteral(", nor those of %1 more").arg(blocker.count - 1);
         break;

@@ -37,15 +37,15 @@ struct Blocker
     qint64 threadId = 0; ///< The kernel's; 0: not known, or none.
 };
 
-/// Looks for them once. From any thread; holds the lock of a process for one process at a time, or for a
-/// thousand of its children.
+/// Looks for them once. From any thread; holds the lock of a process for one process at a time, or
+/// for a thousand of its children.
 class Blockers
 {
 public:
     using Clock = ThreadReport::Clock;
 
     /// Of \a root, which somebody closed at \a begun, if that is known.
-    explicit Blockers(Resident &root, std::optional<Clock::time_point> begun = {});
+    explicit Blockers(StepTarget &root, std::optional<Clock::time_point> begun = {});
 
     /// Whether \a node is among what \a root waits for.
     bool hasFound(const Node &node) const { return m_cameFrom.count(&node) > 0; }
@@ -55,14 +55,14 @@ public:
 
 private:
     void look(std::size_t index);
-    void lookAtSteps(Resident &node, std::size_t index, bool isOpenFuture);
+    void lookAtSteps(StepTarget &node, std::size_t index, bool isOpenFuture);
     void findBelow(std::size_t index);
     bool add(std::size_t from, const std::vector<NodeRef> &nodes);
     void block(const Blocker &blocker);
     QString describe(const Blocker &blocker) const;
 
     const std::optional<Clock::time_point> m_begun;
-    std::vector<Ref<Resident>> m_found; ///< The root first, then breadth first.
+    std::vector<Ref<StepTarget>> m_found; ///< The root first, then breadth first.
     std::unordered_map<const Node *, std::size_t> m_cameFrom; ///< Index of what waits for it.
     std::unordered_map<const QThread *, std::size_t> m_threads; ///< Index of the blocker.
     std::vector<Blocker> m_blockers;

@@ -84,16 +84,16 @@ void CloseWatch::setPatience(std::chrono::milliseconds patience)
     m_wake.notify_all();
 }
 
-void CloseWatch::add(Ref<Resident> node)
+void CloseWatch::add(Ref<StepTarget> node)
 {
     const auto limit = patience();
     if (node->isFinished() || limit == 0ms || m_isOver.load(std::memory_order_relaxed))
         return;
     const Clock::time_point now = Clock::now();
-    std::array<Ref<Resident>, 2> finished; // let go of outside of the lock
+    std::array<Ref<StepTarget>, 2> finished; // let go of outside of the lock
     const std::lock_guard lock(m_mutex);
     // For each that comes two are looked at, so that those that have ended do not pile up.
-    for (Ref<Resident> &ended : finished) {
+    for (Ref<StepTarget> &ended : finished) {
         if (m_open.empty())
             break;
         m_next = m_next < m_open.size() ? m_next : 0;
@@ -112,7 +112,7 @@ void CloseWatch::add(Ref<Resident> node)
         startThread();
 }
 
-void CloseWatch::told(const Resident &node)
+void CloseWatch::told(const StepTarget &node)
 {
     if (m_isOver.load(std::memory_order_relaxed))
         return;
@@ -192,8 +192,8 @@ void CloseWatch::run()
     lock.unlock();
 }
 
-/// Until a little after the next close is due, so that those which are due one shortly after another are
-/// looked at together: what is part of another close is not told of twice.
+/// Until a little after the next close is due, so that those which are due one shortly after
+/// another are looked at together: what is part of another close is not told of twice.
 void CloseWatch::sleep(std::unique_lock<std::mutex> &lock)
 {
     const auto next = std::min_element(m_open.cbegin(), m_open.cend(),
@@ -219,8 +219,8 @@ void CloseWatch::takeBack(std::vector<Open> &&reported, std::vector<Open> &finis
     }
 }
 
-/// A thread that is blocked in a wait for a process tells of it by itself, unless it is blocked in a step,
-/// too: it gets a moment to do so.
+/// A thread that is blocked in a wait for a process tells of it by itself, unless it is blocked in
+/// a step, too: it gets a moment to do so.
 void CloseWatch::putOff(std::vector<Open> &due) const
 {
     for (Open &open : due) {

@@ -16,9 +16,9 @@ namespace GoProcess::Private {
 
 /// Knows the closes that have not ended, each by the process that it began at.
 ///
-/// One that ends in time costs a lock and a place in a list; each that comes looks at two others and forgets
-/// those of them that have ended. There is a thread only while something closes that takes longer: it
-/// sleeps until the first close is due, and ends when there is none left.
+/// One that ends in time costs a lock and a place in a list; each that comes looks at two others
+/// and forgets those of them that have ended. There is a thread only while something closes that
+/// takes longer: it sleeps until the first close is due, and ends when there is none left.
 class CloseWatch final : private ForkPart
 {
 public:
@@ -28,9 +28,9 @@ public:
     static CloseWatch &instance();
 
     /// The close of \a node has begun. From any thread, under no lock.
-    void add(Ref<Resident> node);
+    void add(Ref<StepTarget> node);
     /// A blocking wait for \a node has said what is open just now.
-    void told(const Resident &node);
+    void told(const StepTarget &node);
 
     /// 0: says nothing.
     std::chrono::milliseconds patience() const;
@@ -39,7 +39,7 @@ public:
 private:
     struct Open
     {
-        Ref<Resident> node;
+        Ref<StepTarget> node;
         Clock::time_point begun;
         Clock::time_point due;
         int reports = 0;
@@ -61,7 +61,8 @@ private:
     static void report(const std::vector<Open> &due);
     void endOfProgram();
 
-    // Read without the lock by add(), which needs no order: a change counts for closes that come after it.
+    // Read without the lock by add(), which needs no order: a change counts for closes that come
+    // after it.
     std::atomic<std::chrono::milliseconds::rep> m_patience = 5000;
     /// The program ends, or this is a child of fork(), where no thread of ours is. Set once.
     std::atomic<bool> m_isOver = false;

@@ -22,9 +22,9 @@ namespace GoProcess::Private {
 namespace {
 
 /// Library threads, and user's threads in a work, are nobody's home.
-bool isHomelessPlace()
+bool isThreadWithoutHomes()
 {
-    return ThreadContext::current().isLibraryThread || Frame::isInWork();
+    return ThreadContext::current().isLibraryThread || StepScope::isInWork();
 }
 
 } // namespace
@@ -34,60 +34,60 @@ bool isHomelessPlace()
 class Delivery
 {
 public:
-    /// \a isTail: it is the last thing that a step does, so that whoever runs it in this thread looks
-    /// for more by itself.
+    /// \a isTail: it is the last thing that a step does, so that whoever runs it in this thread
+    /// looks for more by itself.
     explicit Delivery(bool isTail = false) : m_isTail(isTail) { }
 
     /// Of a change, under the lock: a close may begin with it.
-    void add(Resident &node, Step step, Item *next);
-    void send(Resident &node, Step step, Item *next);
+    void add(StepTarget &node, Step step, DueStep *next);
+    void send(StepTarget &node, Step step, DueStep *next);
     void finish();
 
 private:
-    void addToPool(Resident &node, Step step, bool noHome)
+    void addToPool(StepTarget &node, Step step, bool noHome)
     {
-        m_pool.push_back({ Ref<Resident>(&node), step, true, noHome });
+        m_pool.push_back({ Ref<StepTarget>(&node), step, true, noHome });
         node.setDueElsewhere(step);
     }
-    void addStray(Resident &node, Step step, Dispatcher *home);
+    void addOrphan(StepTarget &node, Step step, Dispatcher *home);
     void addUnknown();
-    bool push(Dispatcher &dispatcher, Item item);
+    bool push(Dispatcher &dispatcher, DueStep due);
     void touch(Dispatcher &dispatcher);
 
     const bool m_isTail;
     Dispatcher *m_own = Dispatcher::currentIfAny(); ///< Of the calling thread, which keeps it.
-    bool m_irregular = false;
-    bool m_strays = false;
+    bool m_changesHome = false;
+    bool m_hasOrphans = false;
     QThread *m_lastThread = nullptr;
     DispatcherRef m_last; ///< Of m_lastThread.
     Dispatcher *m_open = nullptr; ///< Whose lock is m_lock.
     std::unique_lock<Mutex> m_lock;
     QVarLengthArray<DispatcherRef, 4> m_touched; ///< Each once.
     Dispatcher *m_lastTouched = nullptr; ///< One of them.
-    std::vector<Item> m_pool;
-    std::vector<Ref<Resident>> m_begun; ///< Closes that begin.
+    std::vector<DueStep> m_pool;
+    std::vector<Ref<StepTarget>> m_begun; ///< Closes that begin.
     /// Moved while a step of theirs was sent to where they were.
-    std::vector<Ref<Resident>> m_moved;
-    /// Those of threads without a dispatcher, and those that go anywhere, from a thread without one; not due yet,
-    /// which keeps the processes open.
-    std::vector<Item> m_unknown;
+    std::vector<Ref<StepTarget>> m_moved;
+    /// Those of threads without a dispatcher, and those that go anywhere, from a thread without
+    /// one; not due yet, which keeps the processes open.
+    std::vector<DueStep> m_unknown;
     Warnings m_warnings;
 };
 
-void Delivery::add(Resident &node, Step step, Item *next)
+void Delivery::add(StepTarget &node, Step step, DueStep *next)
 {
-    // Once the step is due somebody else may run it, and the rest of the close, and the object may be
-    // gone: so that comes last, when it is known where the step goes.
+    // Once the step is due somebody else may run it, and the rest of the close, and the object may
+    // be gone: so that comes last, when it is known where the step goes.
     if (step == Step::Announce && Graph::beginsClose(node))
         m_begun.emplace_back(&node);
     send(node, step, next);
 }
 
-void Delivery::send(Resident &node, Step step, Item *next)
+void Delivery::send(StepTarget &node, Step step, DueStep *next)
 {
-    if (node.isHomeless()) {
+    if (node.hasNoHome()) {
         if (next && !next->node) {
-            *next = { Ref<Resident>(&node), step, true, true };
+            *next = { Ref<StepTarget>(&node), step, true, true };
             node.setDueElsewhere(step);
         } else {
             addToPool(node, step, true);
@@ -98,12 +98,12 @@ void Delivery::send(Resident &node, Step step, Item *next)
     const std::uint16_t moves = node.moves(); // before the thread is asked for
     QThread *thread = node.thread();
     if (!thread) {
-        addStray(node, step, nullptr);
+        addOrphan(node, step, nullptr);
         return;
     }
     if (m_own && m_own->isFor(thread) && m_own->takesHere()) {
         node.setDue(step);
-        m_own->m_batch.push_back({ Ref<Resident>(&node), step, false });
+        m_own->m_batch.push_back({ Ref<StepTarget>(&node), step, false });
         if (!m_isTail && m_own != m_lastTouched)
             touch(*m_own);
         return;
@@ -116,12 +116,12 @@ void Delivery::send(Resident &node, Step step, Item *next)
                 : Dispatcher::known(thread);
     }
     if (!m_last) {
-        m_unknown.push_back({ Ref<Resident>(&node), step, false });
+        m_unknown.push_back({ Ref<StepTarget>(&node), step, false });
         return;
     }
-    if (!push(*m_last, { Ref<Resident>(&node), step, false }))
-        addStray(node, step, m_last.get());
-    else if (Resident &due =
+    if (!push(*m_last, { Ref<StepTarget>(&node), step, false }))
+        addOrphan(node, step, m_last.get());
+    else if (StepTarget &due =
                      *m_last->m_incoming.back().node; // which keeps it, as the queue is locked
              due.moves() != moves || due.isLeaving(thread))
         m_moved.emplace_back(&due);
@@ -136,7 +136,7 @@ void Delivery::touch(Dispatcher &dispatcher)
         m_touched.push_back(DispatcherRef(&dispatcher));
 }
 
-bool Delivery::push(Dispatcher &dispatcher, Item item)
+bool Delivery::push(Dispatcher &dispatcher, DueStep due)
 {
     if (!m_lock || m_open != &dispatcher) {
         m_lock = {};
@@ -145,23 +145,23 @@ bool Delivery::push(Dispatcher &dispatcher, Item item)
         m_lock = std::unique_lock(dispatcher.m_mutex);
     }
     const Dispatcher::Life life = dispatcher.lifeLocked();
-    // The end of this thread may still run code: slots of finished(), deferred deletes, destructors of
-    // thread_local objects. A wait there runs its steps, as it did before; what no wait runs goes on when the
-    // thread leaves. No other thread could tell whether such a wait is to come.
+    // The end of this thread may still run code: slots of finished(), deferred deletes, destructors
+    // of thread_local objects. A wait there runs its steps, as it did before; what no wait runs
+    // goes on when the thread leaves. No other thread could tell whether such a wait is to come.
     if (life == Dispatcher::Life::Ended && &dispatcher != m_own)
         return false;
-    m_irregular = m_irregular || life == Dispatcher::Life::Fresh;
-    item.node->setDueElsewhere(item.step); // under the lock, so that it is due when it is found
-    dispatcher.m_incoming.push_back(std::move(item));
+    m_changesHome = m_changesHome || life == Dispatcher::Life::Fresh;
+    due.node->setDueElsewhere(due.step); // under the lock, so that it is due when it is found
+    dispatcher.m_incoming.push_back(std::move(due));
     dispatcher.m_hasIncoming.store(true, std::memory_order_relaxed);
     return true;
 }
 
-void Delivery::addStray(Resident &node, Step step, Dispatcher *home)
+void Delivery::addOrphan(StepTarget &node, Step step, Dispatcher *home)
 {
-    const bool goesToPool = isHomelessPlace();
+    const bool goesToPool = isThreadWithoutHomes();
     if (!goesToPool && !Dispatcher::currentIfAny() && !Dispatcher::isInDepartedThread()) {
-        m_unknown.push_back({ Ref<Resident>(&node), step, true });
+        m_unknown.push_back({ Ref<StepTarget>(&node), step, true });
         return;
     }
     if (home ? home->takeWarning() : !node.m_warned.exchange(true, std::memory_order_relaxed)) {
@@ -173,35 +173,35 @@ void Delivery::addStray(Resident &node, Step step, Dispatcher *home)
                              home ? QStringLiteral("it has finished")
                                   : QStringLiteral("it has none")));
     }
-    m_irregular = true;
-    m_strays = true; // it will stand in the queue of a thread that may not run any for long
+    m_changesHome = true;
+    m_hasOrphans = true; // it will stand in the queue of a thread that may not run any for long
     m_lock = {};
     m_lastThread = nullptr;
-    if (goesToPool || !push(*Dispatcher::current(), { Ref<Resident>(&node), step, true }))
+    if (goesToPool || !push(*Dispatcher::current(), { Ref<StepTarget>(&node), step, true }))
         addToPool(node, step, false);
 }
 
-/// No lock is held any more, so a dispatcher can be made; the first steps that ever go to a thread take
-/// this way.
+/// No lock is held any more, so a dispatcher can be made; the first steps that ever go to a thread
+/// take this way.
 void Delivery::addUnknown()
 {
-    const std::vector<Item> unknown = std::move(m_unknown);
+    const std::vector<DueStep> unknown = std::move(m_unknown);
     m_unknown.clear();
-    for (const Item &item : unknown) {
+    for (const DueStep &due : unknown) {
         // It is not due yet, which keeps the object alive.
-        QThread *thread = item.node->thread();
+        QThread *thread = due.node->thread();
         m_lock = {};
         m_lastThread = nullptr;
         if (thread == QThread::currentThread() && Dispatcher::isInDepartedThread()) {
-            addStray(*item.node, item.step, nullptr);
+            addOrphan(*due.node, due.step, nullptr);
             continue;
         }
-        if (item.anywhere || thread == QThread::currentThread())
+        if (due.anywhere || thread == QThread::currentThread())
             Dispatcher::current();
         else if (thread)
             Dispatcher::of(thread);
         m_own = Dispatcher::currentIfAny();
-        send(*item.node, item.step, nullptr);
+        send(*due.node, due.step, nullptr);
     }
 }
 
@@ -214,51 +214,51 @@ void Delivery::finish()
         dispatcher->flush();
     if (!m_pool.empty())
         WorkPool::instance().submit(std::move(m_pool));
-    for (const Ref<Resident> &node : m_moved)
+    for (const Ref<StepTarget> &node : m_moved)
         deliverAfterMove(*node);
     // Not before they are due: who looks for them meanwhile would not look again.
-    if (m_strays || !m_moved.empty())
+    if (m_hasOrphans || !m_moved.empty())
         Dispatcher::addMove();
-    if (m_irregular || !m_moved.empty())
-        Dispatcher::addIrregularity();
-    for (Ref<Resident> &node : m_begun)
+    if (m_changesHome || !m_moved.empty())
+        Dispatcher::addHomeChange();
+    for (Ref<StepTarget> &node : m_begun)
         CloseWatch::instance().add(std::move(node));
     m_warnings.give();
 }
 
-static void deliver(Change &&change, Item *next, bool isTail)
+static void deliver(DueSteps &&steps, DueStep *next, bool isTail)
 {
     do {
-        if (change.isEmpty()) {
-            change.unlock();
+        if (steps.isEmpty()) {
+            steps.unlock();
             continue;
         }
         Delivery delivery(isTail);
-        while (!change.isEmpty()) {
-            const Change::Due due = change.take();
-            delivery.add(static_cast<Resident &>(*due.node), due.step, next);
+        while (!steps.isEmpty()) {
+            const DueSteps::Due due = steps.take();
+            delivery.add(static_cast<StepTarget &>(*due.node), due.step, next);
         }
-        change.unlock();
+        steps.unlock();
         delivery.finish();
-    } while (change.more());
+    } while (steps.more());
 }
 
-void deliver(Change &&change)
+void deliver(DueSteps &&steps)
 {
-    deliver(std::move(change), nullptr, false);
+    deliver(std::move(steps), nullptr, false);
 }
 
-void deliverAtEndOfStep(Change &&change, Item *next)
+void deliverAtEndOfStep(DueSteps &&steps, DueStep *next)
 {
-    deliver(std::move(change), next, true);
+    deliver(std::move(steps), next, true);
 }
 
-void deliver(Resident &node, Step step, Item *next)
+void deliver(StepTarget &node, Step step, DueStep *next)
 {
     if (step == Step::Work) {
-        Item item { Ref<Resident>(&node), step, true };
+        DueStep due { Ref<StepTarget>(&node), step, true };
         node.setDue(step);
-        WorkPool::instance().submit(std::move(item));
+        WorkPool::instance().submit(std::move(due));
         return;
     }
     Delivery delivery;
@@ -266,28 +266,28 @@ void deliver(Resident &node, Step step, Item *next)
     delivery.finish();
 }
 
-void deliverAfterMove(Resident &node)
+void deliverAfterMove(StepTarget &node)
 {
-    WorkPool::instance().submit({ Ref<Resident>(&node), Step::Rehome, true });
+    WorkPool::instance().submit({ Ref<StepTarget>(&node), Step::Rehome, true });
 }
 
-void runItem(Item item)
+void runItem(DueStep due)
 {
-    while (item.node && item.node->claim(item.step)) {
-        if (item.noHome && !item.node->isHomeless()) {
+    while (due.node && due.node->claim(due.step)) {
+        if (due.noHome && !due.node->hasNoHome()) {
             // It was moved by hand meanwhile, which has given it a home (R36).
-            item.node->setDueElsewhere(item.step);
-            deliverAfterMove(*item.node);
+            due.node->setDueElsewhere(due.step);
+            deliverAfterMove(*due.node);
             return;
         }
-        Item next;
+        DueStep next;
         try {
-            if (!item.node->runUnheard(item.step, &next))
-                item.node->run(item.step, &next);
+            if (!due.node->runSilently(due.step, &next))
+                due.node->run(due.step, &next);
         } catch (...) {
-            logUncaught(item.node->path());
+            logUncaught(due.node->path());
         }
-        item = std::move(next);
+        due = std::move(next);
     }
 }
 

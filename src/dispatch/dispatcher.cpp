@@ -46,8 +46,8 @@ Registry &registry()
 // Of this thread. Plain data, so that they can be asked at any moment of a thread's end, when other
 // thread_local objects use the library in their destructors.
 //
-// The pointer needs no count of its own: ThreadsOwn holds a reference for it, and resets it when that is
-// destroyed. From then on the number tells which dispatcher it was.
+// The pointer needs no count of its own: ThreadsOwn holds a reference for it, and resets it when
+// that is destroyed. From then on the number tells which dispatcher it was.
 thread_local Dispatcher *currentDispatcher = nullptr;
 thread_local std::uint64_t departedFrom = 0;
 
@@ -66,13 +66,13 @@ std::uint64_t nextNumber()
 }
 
 // Count only; those who look at them lock what they look for.
-std::atomic<std::uint64_t> irregularityCount = 0;
+std::atomic<std::uint64_t> homeChangeCount = 0;
 std::atomic<std::uint64_t> moveCount = 0;
 
 } // namespace
 
-/// The reference that a thread holds of its dispatcher. The QThread may be destroyed by others while the
-/// thread still destroys its thread_local objects: QThread::wait() returns before that.
+/// The reference that a thread holds of its dispatcher. The QThread may be destroyed by others
+/// while the thread still destroys its thread_local objects: QThread::wait() returns before that.
 class Dispatcher::ThreadsOwn
 {
 public:
@@ -176,7 +176,7 @@ void Dispatcher::listen()
     const DispatcherRef self(this);
     const auto turn = [self, loop, goesWithApplication] {
         if (QCoreApplication::instance())
-            self->seeToTheBell(*loop);
+            self->wakeUpAgain(*loop);
         else if (!goesWithApplication)
             self->runWithoutApplication();
     };
@@ -184,22 +184,23 @@ void Dispatcher::listen()
     QObject::connect(loop, &QAbstractEventDispatcher::aboutToBlock, loop, turn);
 }
 
-/// An event loop delivers nothing once QCoreApplication is gone, and still wakes up for what is posted (R45).
+/// An event loop delivers nothing once QCoreApplication is gone, and still wakes up for what is
+/// posted (R45).
 void Dispatcher::runWithoutApplication()
 {
     drain();
-    ringAgain(); // the call of before is lost
+    postWakeUpAgain(); // the call of before is lost
 }
 
-/// An event loop inside of an event, with GLib, does not look at what was posted before it began and stands behind
-/// that event, and goes to sleep with it (R40). If the call is there it looks, as if something new was posted. The
-/// limit is for a call that an event filter has eaten.
-void Dispatcher::seeToTheBell(QAbstractEventDispatcher &loop)
+/// An event loop inside of an event, with GLib, does not look at what was posted before it began
+/// and stands behind that event, and goes to sleep with it (R40). If the call is there it looks, as
+/// if something new was posted. The limit is for a call that an event filter has eaten.
+void Dispatcher::wakeUpAgain(QAbstractEventDispatcher &loop)
 {
     constexpr int most = 16;
     {
         const std::lock_guard lock(m_mutex);
-        if (!m_rung || m_looks == most)
+        if (!m_isWakeUpPosted || m_looks == most)
             return;
         ++m_looks;
     }
@@ -215,11 +216,11 @@ void Dispatcher::enterIfKnown()
 
 void Dispatcher::leave()
 {
-    std::deque<Item> left;
+    std::deque<DueStep> left;
     {
         const std::lock_guard lock(m_mutex);
-        // Where the QThread has not said that it ended, it does so later (an adopted thread), or it is
-        // the main one; and if it was started again the steps are for the thread that it is now.
+        // Where the QThread has not said that it ended, it does so later (an adopted thread), or it
+        // is the main one; and if it was started again the steps are for the thread that it is now.
         // Who waited for the thread may be destroying the QThread by now: it is not asked.
         const Life life = m_finished ? m_life : lookAtThreadLocked();
         if (m_owner != markOfThisThread() || life != Life::Ended)
@@ -230,16 +231,16 @@ void Dispatcher::leave()
                     std::make_move_iterator(m_batch.end()));
         m_batch.clear();
     }
-    for (const Item &item : left) {
-        if (item.node->claim(item.step))
-            deliver(*item.node, item.step);
+    for (const DueStep &due : left) {
+        if (due.node->claim(due.step))
+            deliver(*due.node, due.step);
     }
 }
 
-void Dispatcher::reapHere()
+void Dispatcher::deleteSomeHere()
 {
     if (currentDispatcher)
-        currentDispatcher->reap();
+        currentDispatcher->deleteSome();
 }
 
 DispatcherRef Dispatcher::of(QThread *thread)
@@ -288,7 +289,7 @@ void Dispatcher::attach()
     QThread *thread = m_thread.load(std::memory_order_relaxed);
     const DispatcherRef self(this);
     m_alive = thread;
-    m_bell = makeBell();
+    m_receiver = makeReceiver();
     handOver(this);
     // Without a context object these run where they are emitted: in the thread itself, and the last
     // one in the thread that destroys it.
@@ -303,8 +304,8 @@ void Dispatcher::attach()
     m_isGone = Forks::isChild() && thread != QThread::currentThread() && m_isLate;
     if (m_isGone)
         m_warned.store(true, std::memory_order_relaxed);
-    // It may have ended between the connections, or be about to and past telling: whatever it has said
-    // before, that counts.
+    // It may have ended between the connections, or be about to and past telling: whatever it has
+    // said before, that counts.
     if (thread->isFinished() || m_isGone)
         setLifeLocked(Life::Ended);
     else if (thread == QThread::currentThread())
@@ -321,7 +322,7 @@ void Dispatcher::detach()
 
 Dispatcher::~Dispatcher()
 {
-    delete m_bell;
+    delete m_receiver;
 }
 
 bool Registry::tryLock()
@@ -369,16 +370,16 @@ Dispatcher::Life Dispatcher::lifeLocked()
 {
     if (!m_finished)
         return lookAtThreadLocked();
-    // A thread that was told to start is a home at once, before it gets to say so. While it is destroyed its
-    // last signal waits for the lock, if nobody has cut that connection.
+    // A thread that was told to start is a home at once, before it gets to say so. While it is
+    // destroyed its last signal waits for the lock, if nobody has cut that connection.
     const QThread *const thread = m_alive.data();
     if (m_life != Life::Live && thread && !m_isGone && thread->isRunning())
         setLifeLocked(Life::Live);
     return isDeafLocked() ? Life::Fresh : m_life;
 }
 
-/// It was started before it was known here, has not been here since, and no call reaches it while there is no
-/// QCoreApplication: as if it were not started.
+/// It was started before it was known here, has not been here since, and no call reaches it while
+/// there is no QCoreApplication: as if it were not started.
 bool Dispatcher::isDeafLocked() const
 {
     return m_isLate && !m_owner && m_life == Life::Live && !QCoreApplication::instance();
@@ -459,8 +460,9 @@ void Dispatcher::threadFinished()
     while (true) {
         drain();
         const std::lock_guard lock(m_mutex);
-        // Nothing is left that a wait elsewhere could run; what comes from here on is told of by itself.
-        if (m_incoming.empty() && m_retired.empty() && m_silentlyRetired.empty()) {
+        // Nothing is left that a wait elsewhere could run; what comes from here on is told of by
+        // itself.
+        if (m_incoming.empty() && m_toDelete.empty() && m_toDeleteSilently.empty()) {
             setLifeLocked(Life::Ended);
             break;
         }
@@ -472,9 +474,10 @@ void Dispatcher::threadFinished()
     }
 }
 
-/// A thread that Qt adopted has no event dispatcher, unless it ran a loop, and emits finished() when its
-/// thread_local objects are gone: one that came to be now would never be destroyed. So it is entered
-/// without any, and left again by threadFinished(). False: it is not such a thread, or was here before.
+/// A thread that Qt adopted has no event dispatcher, unless it ran a loop, and emits finished()
+/// when its thread_local objects are gone: one that came to be now would never be destroyed. So it
+/// is entered without any, and left again by threadFinished(). False: it is not such a thread, or
+/// was here before.
 bool Dispatcher::visitAtTheEnd()
 {
     const QThread *const thread = m_thread.load(std::memory_order_relaxed);
@@ -507,49 +510,49 @@ void Dispatcher::threadDestroyed()
     if (currentDispatcher == this)
         currentDispatcher = nullptr;
 
-    std::deque<Item> left;
-    std::vector<QObject *> retired;
-    Bell *bell = nullptr;
+    std::deque<DueStep> left;
+    std::vector<QObject *> objects;
+    WakeUpReceiver *receiver = nullptr;
     {
         const std::lock_guard lock(m_mutex);
         setLifeLocked(Life::Ended);
         left.swap(m_incoming);
-        retired.swap(m_retired);
-        for (std::vector<QObject *> *others : { &m_silentlyRetired, &m_reaped }) {
-            retired.insert(retired.end(), others->begin(), others->end());
+        objects.swap(m_toDelete);
+        for (std::vector<QObject *> *others : { &m_toDeleteSilently, &m_toDeleteHere }) {
+            objects.insert(objects.end(), others->begin(), others->end());
             others->clear();
         }
-        bell = std::exchange(m_bell, nullptr);
+        receiver = std::exchange(m_receiver, nullptr);
     }
-    delete bell;
+    delete receiver;
     // A thread that was never started has steps left: on to where they can run.
-    for (const Item &item : left) {
-        if (item.node->claim(item.step))
-            deliver(*item.node, item.step);
+    for (const DueStep &due : left) {
+        if (due.node->claim(due.step))
+            deliver(*due.node, due.step);
     }
-    qDeleteAll(retired);
+    qDeleteAll(objects);
 }
 
-void Dispatcher::runHere(Item *begin, Item *end)
+void Dispatcher::runHere(DueStep *begin, DueStep *end)
 {
     const DispatcherRef here = current();
     {
         const std::lock_guard lock(here->m_mutex);
-        for (Item *item = begin; item != end; ++item)
-            here->m_incoming.push_back(std::move(*item));
+        for (DueStep *due = begin; due != end; ++due)
+            here->m_incoming.push_back(std::move(*due));
         here->m_hasIncoming.store(true, std::memory_order_relaxed);
     }
     here->flush();
 }
 
-std::uint64_t Dispatcher::irregularities()
+std::uint64_t Dispatcher::homeChanges()
 {
-    return irregularityCount.load(std::memory_order_acquire);
+    return homeChangeCount.load(std::memory_order_acquire);
 }
 
-void Dispatcher::addIrregularity()
+void Dispatcher::addHomeChange()
 {
-    irregularityCount.fetch_add(1, std::memory_order_release);
+    homeChangeCount.fetch_add(1, std::memory_order_release);
     Registry &all = registry();
     const std::lock_guard lock(all.mutex);
     for (const auto &[thread, dispatcher] : all.dispatchers) {
@@ -569,24 +572,24 @@ void Dispatcher::addMove()
     moveCount.fetch_add(1, std::memory_order_release);
 }
 
-/// What somebody has claimed elsewhere is of no use any more. It goes to \a dropped, to be let go of outside of
-/// the lock.
-void Dispatcher::dropClaimedLocked(std::vector<Item> &dropped)
+/// What somebody has claimed elsewhere is of no use any more. It goes to \a dropped, to be let go
+/// of outside of the lock.
+void Dispatcher::dropClaimedLocked(std::vector<DueStep> &dropped)
 {
-    const auto isClaimed = [](const Item &item) {
-        return item.step == Step::Post ? !item.node->isPostDue() : item.node->due() != item.step;
+    const auto isClaimed = [](const DueStep &due) {
+        return due.step == Step::Post ? !due.node->isPostDue() : due.node->due() != due.step;
     };
     const auto first = std::stable_partition(m_incoming.begin(), m_incoming.end(),
-                                             [&](const Item &item) { return !isClaimed(item); });
+                                             [&](const DueStep &due) { return !isClaimed(due); });
     std::move(first, m_incoming.end(), std::back_inserter(dropped));
     m_incoming.erase(first, m_incoming.end());
     m_hasIncoming.store(!m_incoming.empty(), std::memory_order_relaxed);
 }
 
-std::vector<std::pair<DispatcherRef, Item>> Dispatcher::stoppedItems()
+std::vector<std::pair<DispatcherRef, DueStep>> Dispatcher::stoppedItems()
 {
-    std::vector<Item> dropped;
-    std::vector<std::pair<DispatcherRef, Item>> found;
+    std::vector<DueStep> dropped;
+    std::vector<std::pair<DispatcherRef, DueStep>> found;
     Registry &all = registry();
     const std::lock_guard lock(all.mutex);
     for (const auto &[thread, dispatcher] : all.dispatchers) {
@@ -594,8 +597,8 @@ std::vector<std::pair<DispatcherRef, Item>> Dispatcher::stoppedItems()
         if (dispatcher->m_incoming.empty() || dispatcher->lifeLocked() == Life::Live)
             continue;
         dispatcher->dropClaimedLocked(dropped);
-        for (const Item &item : dispatcher->m_incoming)
-            found.emplace_back(dispatcher, item);
+        for (const DueStep &due : dispatcher->m_incoming)
+            found.emplace_back(dispatcher, due);
     }
     return found;
 }
@@ -613,20 +616,20 @@ void Dispatcher::flushAll()
         {
             const std::lock_guard lock(dispatcher->m_mutex);
             if (!dispatcher->m_owner)
-                dispatcher->m_rung =
+                dispatcher->m_isWakeUpPosted =
                         false; // the call may be lost; one too many finds nothing to do
         }
         dispatcher->flush();
     }
 }
 
-/// ~QCoreApplication throws away what is queued in its thread. The next one finds it again, and reaches the threads
-/// that were not called without it.
+/// ~QCoreApplication throws away what is queued in its thread. The next one finds it again, and
+/// reaches the threads that were not called without it.
 static void applicationStarted()
 {
     if (Dispatcher *dispatcher = Dispatcher::currentIfAny()) {
         dispatcher->listen();
-        dispatcher->ringAgain();
+        dispatcher->postWakeUpAgain();
     }
     Dispatcher::flushAll();
 }

@@ -28,46 +28,47 @@ QT_END_NAMESPACE
 
 namespace GoProcess::Private {
 
-class Bell;
+class WakeUpReceiver;
 class Dispatcher;
 class Focus;
-class Resident;
+class StepTarget;
 
 using DispatcherRef = Ref<Dispatcher>;
 
 /// A step of a process on its way.
-struct Item
+struct DueStep
 {
-    Ref<Resident> node;
+    Ref<StepTarget> node;
     Step step = Step::None;
     bool anywhere = false; ///< The home does not run steps, or there is none: any thread may (R38).
     bool noHome = false; ///< There is none, or there was none when the step became due.
 };
 
 /// A node whose steps run somewhere: in the thread that is its home, or on the library's pool.
-class Resident : public Node
+class StepTarget : public Node
 {
 public:
     /// QObject::thread(); null where there is none. For those who hold the node's lock or have
     /// claimed a step of it: either keeps the QObject alive.
     virtual QThread *thread() const = 0;
-    /// Runs a claimed step in any thread if it runs no user code and emits no signal; false if it does.
-    /// \a next as in run().
-    virtual bool runUnheard(Step step, Item *next) = 0;
+    /// Runs a claimed step in any thread if it runs no user code and emits no signal; false if it
+    /// does. \a next as in run().
+    virtual bool runSilently(Step step, DueStep *next) = 0;
     /// Runs a claimed step in the calling thread. The next step that can run right behind it goes
     /// to \a next, if it is not null.
-    virtual void run(Step step, Item *next) = 0;
+    virtual void run(Step step, DueStep *next) = 0;
     /// The user's pool has thrown the work away; the work was claimed before.
     virtual void workDropped() = 0;
-    /// A blocking wait in the home found the future of the teardown unfinished (R23). False: it has more
-    /// to do than \a deadline allows, and may be called again.
+    /// A blocking wait in the home found the future of the teardown unfinished (R23). False: it has
+    /// more to do than \a deadline allows, and may be called again.
     virtual bool endFuture(QDeadlineTimer deadline) = 0;
-    /// True for the first who asks: endFuture() is called once, and again after it has returned false.
+    /// True for the first who asks: endFuture() is called once, and again after it has returned
+    /// false.
     bool takeFutureEnd() { return !m_futureEnded.exchange(true, std::memory_order_relaxed); }
     /// The user's pool that its work was given to; null for the library's own.
     virtual QThreadPool *workPool() const = 0;
-    /// How many posted functions have not returned, or have returned a future that is unfinished. Needs the
-    /// lock.
+    /// How many posted functions have not returned, or have returned a future that is unfinished.
+    /// Needs the lock.
     virtual std::size_t openPosts() const = 0;
 
     /// Announces that \a step may run, once. Release: the claimer sees all that led here.
@@ -105,33 +106,36 @@ public:
         return m_due.compare_exchange_strong(step, Step::None, std::memory_order_seq_cst);
     }
 
-    /// Sequentially consistent, as who has claimed a step asks once more: see moved() of ProcessData.
-    bool isHomeless() const { return m_homeless.load(std::memory_order_seq_cst); }
+    /// Sequentially consistent, as who has claimed a step asks once more: see moved() of
+    /// ProcessCore.
+    bool hasNoHome() const { return m_hasNoHome.load(std::memory_order_seq_cst); }
 
-    /// How often it was moved, and by the last time from where. A step goes to the thread that was asked
-    /// for under these; they are looked at before that, and once more when the step is due.
+    /// How often it was moved, and by the last time from where. A step goes to the thread that was
+    /// asked for under these; they are looked at before that, and once more when the step is due.
     ///
-    /// Who moves it counts first and then looks for a step that is due; who makes a step due does so first
-    /// and then looks at the count. All four are sequentially consistent, so that one of the two sees the
-    /// other and takes the step along: else it would stay in the queue of a thread that may not run any for
-    /// long.
+    /// Who moves it counts first and then looks for a step that is due; who makes a step due does
+    /// so first and then looks at the count. All four are sequentially consistent, so that one of
+    /// the two sees the other and takes the step along: else it would stay in the queue of a thread
+    /// that may not run any for long.
     std::uint16_t moves() const { return m_moves.load(std::memory_order_seq_cst); }
-    /// True while moveToThread() takes it away from \a thread, which is its home until that is over.
+    /// True while moveToThread() takes it away from \a thread, which is its home until that is
+    /// over.
     bool isLeaving(const QThread *thread) const
     {
         return m_leaving.load(std::memory_order_acquire) == thread;
     }
 
 protected:
-    explicit Resident(bool isBackground) : Node(isBackground) { }
+    explicit StepTarget(bool isBackground) : Node(isBackground) { }
 
     // Set before others know the node; cleared in its thread by moveToThread().
-    std::atomic<bool> m_homeless = false;
+    std::atomic<bool> m_hasNoHome = false;
     // Set in the old thread by moveToThread(), taken by whoever runs the next step.
     std::atomic<bool> m_moved = false;
     // Only in the home thread; atomic as the home may move.
     std::atomic<bool> m_futureEnded = false;
-    /// The warning that it has no thread was given. A step and what was posted may be sent at once by two threads.
+    /// The warning that it has no thread was given. A step and what was posted may be sent at once
+    /// by two threads.
     std::atomic<bool> m_warned = false;
 
 private:
@@ -146,9 +150,9 @@ private:
     friend class Dispatcher;
     friend class Delivery;
 
-    // At most one step of a node is due at a time; its work is apart, as closing() may come while it
-    // waits, and so is what was posted, as a close may come. Written by who makes it due, taken by who
-    // claims it.
+    // At most one step of a node is due at a time; its work is apart, as closing() may come while
+    // it waits, and so is what was posted, as a close may come. Written by who makes it due, taken
+    // by who claims it.
     std::atomic<Step> m_due = Step::None;
     std::atomic<bool> m_workDue = false;
 
@@ -158,20 +162,20 @@ protected:
 };
 
 /// Brings the steps of a change on their way, and lets go of the graph's lock.
-void deliver(Change &&change);
+void deliver(DueSteps &&steps);
 /// The same as the last thing that a step does. A step without a home that can run right behind the
 /// caller goes to \a next, if it is not null and still empty.
-void deliverAtEndOfStep(Change &&change, Item *next);
-/// Brings a single step of a process on its way whose next step is in the caller's hands, maybe because it was on its
-/// way before; to \a next as above.
-void deliver(Resident &node, Step step, Item *next = nullptr);
+void deliverAtEndOfStep(DueSteps &&steps, DueStep *next);
+/// Brings a single step of a process on its way whose next step is in the caller's hands, maybe
+/// because it was on its way before; to \a next as above.
+void deliver(StepTarget &node, Step step, DueStep *next = nullptr);
 /// Brings the step of a process that is due on its way once more, when moveToThread() is over.
-void deliverAfterMove(Resident &node);
+void deliverAfterMove(StepTarget &node);
 /// Runs an item of no home, and what can run right behind it.
-void runItem(Item item);
+void runItem(DueStep due);
 
-/// Runs the steps of the processes at home in one thread: in slices when its event loop delivers the
-/// one queued call, or at once while the thread is blocked in a wait.
+/// Runs the steps of the processes at home in one thread: in slices when its event loop delivers
+/// the one queued call, or at once while the thread is blocked in a wait.
 class Dispatcher
 {
 public:
@@ -193,15 +197,15 @@ public:
             delete this;
     }
 
-    /// Of the calling thread; made on demand. At any moment of a thread's end: when the QThread may be
-    /// gone already it is one that nobody else knows.
+    /// Of the calling thread; made on demand. At any moment of a thread's end: when the QThread may
+    /// be gone already it is one that nobody else knows.
     static DispatcherRef current();
     /// Of the calling thread; null if nobody has needed one, or at the very end of the thread.
     static Dispatcher *currentIfAny();
     /// Deletes a few objects as reap() does, if the calling thread has a dispatcher.
-    static void reapHere();
-    /// Of \a thread, which must exist; made on demand. Not under a lock: to connect to the thread calls a
-    /// virtual function of its class, and to move an object there sends an event.
+    static void deleteSomeHere();
+    /// Of \a thread, which must exist; made on demand. Not under a lock: to connect to the thread
+    /// calls a virtual function of its class, and to move an object there sends an event.
     static DispatcherRef of(QThread *thread);
     /// Of \a thread, which need not exist any more; null if there is none. Under any lock.
     static DispatcherRef known(const QThread *thread);
@@ -213,17 +217,19 @@ public:
         Silent, ///< It runs no user code.
         Anywhere ///< Nor does anybody in its thread use the object: any thread may delete it.
     };
-    /// Deletes \a object in its thread, or here if that will not run anything, and what may go anywhere also if
-    /// it has not come by for long. \a likely is where the object probably is, or null.
-    static void retire(QObject *object, Deletion deletion, const DispatcherRef &likely);
+    /// Deletes \a object in its thread, or here if that will not run anything, and what may go
+    /// anywhere also if it has not come by for long. \a likely is where the object probably is, or
+    /// null.
+    static void deleteLater(QObject *object, Deletion deletion, const DispatcherRef &likely);
 
     bool isFor(const QThread *thread) const
     {
         // Acquire pairs with the release of its destruction: an old address is not taken for it.
         return m_thread.load(std::memory_order_acquire) == thread;
     }
-    /// The same, and it is not another QThread at the same address. That differs where somebody has cut
-    /// all connections of the thread, as QObject::disconnect() does, so that its destruction was not told.
+    /// The same, and it is not another QThread at the same address. That differs where somebody has
+    /// cut all connections of the thread, as QObject::disconnect() does, so that its destruction
+    /// was not told.
     bool isStillFor(const QThread *thread) const { return isFor(thread) && !m_alive.isNull(); }
     Life life();
     // For forks; see ForkPart:
@@ -232,7 +238,7 @@ public:
     /// Its thread is not among those of a forked child.
     void forgetThread();
     /// Gives items that run anywhere to the calling thread.
-    static void runHere(Item *begin, Item *end);
+    static void runHere(DueStep *begin, DueStep *end);
     /// True for the first who asks.
     bool takeWarning() { return !m_warned.exchange(true, std::memory_order_relaxed); }
 
@@ -240,25 +246,26 @@ public:
     /// Runs one step; false if there was none.
     bool runOne();
     /// Runs a step that the caller has claimed.
-    void runClaimed(Resident &node, Step step);
+    void runClaimed(StepTarget &node, Step step);
     /// Deletes a few objects whose deletion runs no user code; false if there was none.
-    bool reap();
-    /// Runs and deletes all there is. What slots throw is logged: this runs where nobody catches it.
+    bool deleteSome();
+    /// Runs and deletes all there is. What slots throw is logged: this runs where nobody catches
+    /// it.
     void drain();
     /// Sleeps until there is a step, \a reached, or something irregular happened elsewhere.
     void sleep(const std::atomic<bool> &reached, Clock::time_point until,
-               std::uint64_t irregularities);
+               std::uint64_t homeChanges);
     /// Steps that a wait left behind go to the event loop.
     void flush();
     /// Processes at home here whose teardown waits for a future.
-    std::vector<Ref<Resident>> openFutures() const;
+    std::vector<Ref<StepTarget>> openFutures() const;
     /// Grows with each of them that comes; 0 if none ever came.
     std::uint64_t futuresSeen() const { return m_futuresSeen.load(std::memory_order_relaxed); }
 
     /// A new QCoreApplication has a new event loop for its thread, the caller's.
     void listen();
     /// And the previous one took the queued call with it.
-    void ringAgain();
+    void postWakeUpAgain();
     /// The same: those that it can reach and that have steps are called.
     static void flushAll();
 
@@ -268,23 +275,24 @@ public:
     /// Calls \a function in the thread when that has finished, before the steps that are left run;
     /// never if it has finished already.
     void atEnd(std::function<void()> function);
-    void addOpenFuture(Resident &node);
-    void removeOpenFuture(const Resident &node);
+    void addOpenFuture(StepTarget &node);
+    void removeOpenFuture(const StepTarget &node);
 
     /// Counts what makes steps run elsewhere than usual: threads that end or were not started, and
     /// processes that move. Who sleeps in a wait looks around when it changes.
-    static std::uint64_t irregularities();
-    static void addIrregularity();
-    /// Counts those of them after which a step may stand in the queue of a thread that is not its home, where
-    /// nobody finds it but by a look at all the processes. After that an irregularity is counted.
+    static std::uint64_t homeChanges();
+    static void addHomeChange();
+    /// Counts those of them after which a step may stand in the queue of a thread that is not its
+    /// home, where nobody finds it but by a look at all the processes. After that an irregularity
+    /// is counted.
     static std::uint64_t moves();
     static void addMove();
-    /// The steps in the queues of threads that do not run any, and those threads. They stay there: who claims
-    /// one may run it.
-    static std::vector<std::pair<DispatcherRef, Item>> stoppedItems();
+    /// The steps in the queues of threads that do not run any, and those threads. They stay there:
+    /// who claims one may run it.
+    static std::vector<std::pair<DispatcherRef, DueStep>> stoppedItems();
 
 private:
-    friend class Bell;
+    friend class WakeUpReceiver;
     friend class Delivery;
     friend class Focus;
     class Slice;
@@ -297,7 +305,7 @@ private:
     void enter();
     void enterIfKnown();
     void runWithoutApplication();
-    void seeToTheBell(QAbstractEventDispatcher &loop);
+    void wakeUpAgain(QAbstractEventDispatcher &loop);
     /// The calling thread runs nothing any more.
     void leave();
     bool isOwn() const;
@@ -305,12 +313,12 @@ private:
     void detach();
     Life lookAtThreadLocked();
     void runSlice();
-    bool take(Item &item);
+    bool take(DueStep &due);
     /// The same, and before it what waits have set aside.
-    bool takeAny(Item &item);
-    void runItem(Item &item);
+    bool takeAny(DueStep &due);
+    void runItem(DueStep &due);
     /// True if the announcement of \a node is due and runs here.
-    bool isToAnnounce(const Resident &node) const;
+    bool isToAnnounce(const StepTarget &node) const;
     Life lifeLocked();
     bool isDeafLocked() const;
     void setLifeLocked(Life life);
@@ -322,23 +330,23 @@ private:
         return m_isLive.load(std::memory_order_relaxed)
                 && !m_hasIncoming.load(std::memory_order_relaxed);
     }
-    void ringLocked();
-    Bell *makeBell();
+    void postWakeUpLocked();
+    WakeUpReceiver *makeReceiver();
     void threadStarted();
     void threadFinished();
     bool visitAtTheEnd();
     void threadDestroyed();
     bool deletesLocked(Deletion deletion);
-    void retireLocked(QObject *object, bool silently);
-    QObject *takeRetired();
-    void dropClaimedLocked(std::vector<Item> &dropped);
+    void deleteLaterLocked(QObject *object, bool silently);
+    QObject *takeToDelete();
+    void dropClaimedLocked(std::vector<DueStep> &dropped);
     void awaitEventQueue();
 
     std::atomic<int> m_refs = 1;
     const std::uint64_t m_number; ///< Of no other dispatcher, as the address may be.
     std::atomic<QThread *> m_thread; ///< Null once destroyed.
-    // Of the QThread. Both are made before others know this dispatcher, and never written again; Qt keeps
-    // what they tell atomic.
+    // Of the QThread. Both are made before others know this dispatcher, and never written again; Qt
+    // keeps what they tell atomic.
     QPointer<QThread> m_alive;
     QMetaObject::Connection m_started;
     QMetaObject::Connection m_finished;
@@ -347,31 +355,32 @@ private:
     // Written under m_mutex; the thread itself reads them without, see takesHere() and reap().
     std::atomic<bool> m_isLive = false;
     std::atomic<bool> m_hasIncoming = false;
-    std::atomic<bool> m_hasSilentlyRetired = false;
+    std::atomic<bool> m_hasToDeleteSilently = false;
     // Written by the thread that adds them, under m_mutex; it is this thread that looks.
     std::atomic<std::uint64_t> m_futuresSeen = 0;
 
     mutable Mutex m_mutex; // guards what follows
     std::condition_variable m_wake;
-    std::deque<Item> m_incoming;
-    std::vector<QObject *> m_retired;
-    std::vector<QObject *> m_silentlyRetired;
-    std::list<Ref<Resident>> m_openFutures;
-    std::unordered_map<const Resident *, std::list<Ref<Resident>>::iterator> m_futurePlaces;
+    std::deque<DueStep> m_incoming;
+    std::vector<QObject *> m_toDelete;
+    std::vector<QObject *> m_toDeleteSilently;
+    std::list<Ref<StepTarget>> m_openFutures;
+    std::unordered_map<const StepTarget *, std::list<Ref<StepTarget>>::iterator> m_futurePlaces;
     std::vector<std::function<void()>> m_atEnd;
     /// The thread of the system that runs as the QThread, or was the last to do so: see enter().
     const void *m_owner = nullptr;
     Life m_life = Life::Fresh;
-    bool m_rung = false; ///< The queued call is on its way.
+    bool m_isWakeUpPosted = false; ///< The queued call is on its way.
     int m_looks = 0; ///< How often the event loop was told to look for it.
     bool m_isGone = false; ///< The thread was not copied by a fork.
     bool m_isLate = false; ///< The thread ran when this was made, which has not heard it start.
     int m_sleepers = 0;
-    Bell *m_bell = nullptr;
+    WakeUpReceiver *m_receiver = nullptr;
 
     // Of the thread itself:
-    std::vector<QObject *> m_reaped; ///< Taken from m_silentlyRetired, to be deleted now and then.
-    std::deque<Item> m_batch; ///< Taken from m_incoming; nested loops and waits go on with it.
+    std::vector<QObject *>
+            m_toDeleteHere; ///< Taken from m_toDeleteSilently, to be deleted now and then.
+    std::deque<DueStep> m_batch; ///< Taken from m_incoming; nested loops and waits go on with it.
     Focus *m_focus = nullptr; ///< Of the innermost wait inside a step; has set aside what is older.
     int m_slices = 0; ///< How many are on the stack: more than one in nested event loops.
     /// The queued call was made early in a slice, for a nested event loop that there was not.
@@ -379,14 +388,14 @@ private:
 };
 
 /// Receives the queued call of a dispatcher in its thread.
-class Bell : public QObject
+class WakeUpReceiver : public QObject
 {
     Q_OBJECT
 
 public:
-    explicit Bell(Dispatcher &dispatcher) : m_dispatcher(&dispatcher) { }
+    explicit WakeUpReceiver(Dispatcher &dispatcher) : m_dispatcher(&dispatcher) { }
 
-    Q_INVOKABLE void ring();
+    Q_INVOKABLE void wakeUp();
     bool event(QEvent *event) override;
 
 private:

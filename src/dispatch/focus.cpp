@@ -10,7 +10,8 @@
 
 namespace GoProcess::Private {
 
-/// How long a wait does without what it does not seem to need, with \a outer such waits further down.
+/// How long a wait does without what it does not seem to need, with \a outer such waits further
+/// down.
 static Dispatcher::Clock::duration patience(int outer)
 {
     constexpr std::chrono::milliseconds shortest(20);
@@ -18,17 +19,18 @@ static Dispatcher::Clock::duration patience(int outer)
     return shortest * (1 << std::min(outer, mostDoublings));
 }
 
-/// A function that ends the future of a teardown is no step. A wait calls only those that it needs itself, so
-/// they do not pile up; and such a function may have what it has ended Closed by another wait.
+/// A function that ends the future of a teardown is no step. A wait calls only those that it needs
+/// itself, so they do not pile up; and such a function may have what it has ended Closed by another
+/// wait.
 static bool isInStep()
 {
-    const Frame *frame = Frame::innermost();
-    return frame && frame->kind != Frame::Kind::EndFuture;
+    const StepScope *scope = StepScope::innermost();
+    return scope && scope->kind != StepScope::Kind::EndFuture;
 }
 
-// A thread that has ended gives its steps away one by one, and others may run there: they stay where they
-// are.
-Focus::Focus(Dispatcher &here, Resident *node, Clock::time_point end)
+// A thread that has ended gives its steps away one by one, and others may run there: they stay
+// where they are.
+Focus::Focus(Dispatcher &here, StepTarget *node, Clock::time_point end)
     : m_here(here),
       m_node(node),
       m_isNested((here.m_focus || isInStep()) && here.m_isLive.load(std::memory_order_relaxed))
@@ -53,71 +55,71 @@ Focus::~Focus()
     if (!m_isNested)
         return;
     m_here.m_focus = m_outer;
-    std::deque<Item> &batch = m_here.m_batch;
+    std::deque<DueStep> &batch = m_here.m_batch;
     m_aside.insert(m_aside.end(), std::make_move_iterator(batch.begin()),
                    std::make_move_iterator(batch.end()));
     batch.swap(m_aside);
 }
 
-/// What is due already may stand anywhere among what is aside: it is found from the side of the graph, and
-/// whoever comes by its place in a queue later finds it claimed.
+/// What is due already may stand anywhere among what is aside: it is found from the side of the
+/// graph, and whoever comes by its place in a queue later finds it claimed.
 void Focus::findDue()
 {
     // The lock keeps the objects alive whose thread is asked for.
     Graph::visitOpen(*m_node, [&](Node &below) {
-        auto &open = static_cast<Resident &>(below);
+        auto &open = static_cast<StepTarget &>(below);
         const Step step = open.due();
         const bool isPostDue = open.isPostDue();
-        if ((step == Step::None && !isPostDue) || open.isHomeless() || !m_here.isFor(open.thread()))
+        if ((step == Step::None && !isPostDue) || open.hasNoHome() || !m_here.isFor(open.thread()))
             return;
         if (isPostDue)
-            m_due.push_back({ Ref<Resident>(&open), Step::Post });
+            m_due.push_back({ Ref<StepTarget>(&open), Step::Post });
         if (step != Step::None)
-            m_due.push_back({ Ref<Resident>(&open), step });
+            m_due.push_back({ Ref<StepTarget>(&open), step });
     });
 }
 
-bool Focus::isNeeded(const Item &item) const
+bool Focus::isNeeded(const DueStep &due) const
 {
-    return m_node && Graph::mayWaitFor(*m_node, *item.node);
+    return m_node && Graph::mayWaitFor(*m_node, *due.node);
 }
 
 /// Runs it behind closing() of those whose close has reached it, which may stand aside (R19).
-void Focus::runNeeded(Item &item)
+void Focus::runNeeded(DueStep &due)
 {
-    if (item.step == Step::Announce && hasAside(this)) {
+    if (due.step == Step::Announce && hasAside(this)) {
         std::vector<NodeRef> above;
-        Graph::unannouncedAbove(*item.node, above);
+        Graph::unannouncedAbove(*due.node, above);
         for (const NodeRef &node : above) {
-            Ref<Resident> resident(static_cast<Resident *>(node.get()));
+            Ref<StepTarget> resident(static_cast<StepTarget *>(node.get()));
             if (m_here.isToAnnounce(*resident)) {
-                Item announcement { std::move(resident), Step::Announce };
+                DueStep announcement { std::move(resident), Step::Announce };
                 m_here.runItem(announcement);
             }
         }
     }
-    m_here.runItem(item);
+    m_here.runItem(due);
 }
 
 bool Focus::runNested()
 {
-    Item item;
+    DueStep due;
     if (!m_due.empty()) {
-        item = std::move(m_due.front());
+        due = std::move(m_due.front());
         m_due.pop_front();
-        runNeeded(item);
+        runNeeded(due);
         return true;
     }
-    while (m_here.take(item)) {
-        if (isNeeded(item)) {
-            runNeeded(item);
+    while (m_here.take(due)) {
+        if (isNeeded(due)) {
+            runNeeded(due);
             return true;
         }
-        m_aside.push_back(std::move(item));
+        m_aside.push_back(std::move(due));
     }
-    if (!hasAside(this) || Clock::now() < m_patientUntil || !takeAside(this, item))
+    if (!hasAside(this) || Clock::now() < m_patientUntil || !takeAside(this, due))
         return false;
-    m_here.runItem(item);
+    m_here.runItem(due);
     return true;
 }
 
@@ -126,7 +128,7 @@ Focus::Clock::time_point Focus::nextLook() const
     return m_isNested && hasAside(this) ? m_patientUntil : Clock::time_point::max();
 }
 
-bool Focus::takeAside(Focus *innermost, Item &item)
+bool Focus::takeAside(Focus *innermost, DueStep &due)
 {
     Focus *oldest = nullptr;
     for (Focus *focus = innermost; focus; focus = focus->m_outer) {
@@ -135,7 +137,7 @@ bool Focus::takeAside(Focus *innermost, Item &item)
     }
     if (!oldest)
         return false;
-    item = std::move(oldest->m_aside.front());
+    due = std::move(oldest->m_aside.front());
     oldest->m_aside.pop_front();
     return true;
 }

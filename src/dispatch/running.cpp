@@ -22,17 +22,18 @@
 namespace GoProcess::Private {
 
 /// How many objects make it worth to wake a thread for their deletion.
-constexpr std::size_t enoughToReap = 64;
+constexpr std::size_t enoughToDelete = 64;
 /// How many wait for a thread that does not come by, where others could delete them.
-constexpr std::size_t mostToReap = 4096;
+constexpr std::size_t mostToDelete = 4096;
 
-bool Dispatcher::take(Item &item)
+bool Dispatcher::take(DueStep &due)
 {
     if (m_batch.empty()) {
         const std::lock_guard lock(m_mutex);
         if (m_life == Life::Ended && !m_incoming.empty()) {
-            // One by one: the others stay where leave() and a thread that is started again find them.
-            item = std::move(m_incoming.front());
+            // One by one: the others stay where leave() and a thread that is started again find
+            // them.
+            due = std::move(m_incoming.front());
             m_incoming.pop_front();
             m_hasIncoming.store(!m_incoming.empty(), std::memory_order_relaxed);
             return true;
@@ -42,44 +43,44 @@ bool Dispatcher::take(Item &item)
         if (m_batch.empty())
             return false;
     }
-    item = std::move(m_batch.front());
+    due = std::move(m_batch.front());
     m_batch.pop_front();
     return true;
 }
 
-bool Dispatcher::takeAny(Item &item)
+bool Dispatcher::takeAny(DueStep &due)
 {
-    return (m_focus && Focus::takeAside(m_focus, item)) || take(item);
+    return (m_focus && Focus::takeAside(m_focus, due)) || take(due);
 }
 
-bool Dispatcher::isToAnnounce(const Resident &node) const
+bool Dispatcher::isToAnnounce(const StepTarget &node) const
 {
     const NodeLock lock(node); // while the step is due it keeps the object alive
-    return node.due() == Step::Announce && !node.isHomeless() && isFor(node.thread());
+    return node.due() == Step::Announce && !node.hasNoHome() && isFor(node.thread());
 }
 
 bool Dispatcher::runOne()
 {
-    Item item;
-    if (!take(item))
+    DueStep due;
+    if (!take(due))
         return false;
-    runItem(item);
+    runItem(due);
     return true;
 }
 
-void Dispatcher::runItem(Item &item)
+void Dispatcher::runItem(DueStep &due)
 {
-    Resident &node = *item.node;
-    if (!node.claim(item.step))
+    StepTarget &node = *due.node;
+    if (!node.claim(due.step))
         return;
     // Relaxed: whoever has moved it has delivered this step after that.
-    if (!node.m_moved.load(std::memory_order_relaxed) && node.runUnheard(item.step, nullptr))
+    if (!node.m_moved.load(std::memory_order_relaxed) && node.runSilently(due.step, nullptr))
         return;
-    if (!item.anywhere && !isFor(node.thread())) {
-        deliver(node, item.step); // it has moved away
+    if (!due.anywhere && !isFor(node.thread())) {
+        deliver(node, due.step); // it has moved away
         return;
     }
-    runClaimed(node, item.step);
+    runClaimed(node, due.step);
 }
 
 /// Gets the lock of the event queue of this thread, and lets it go.
@@ -87,22 +88,23 @@ void Dispatcher::awaitEventQueue()
 {
     {
         const std::lock_guard lock(m_mutex);
-        if (!m_bell)
+        if (!m_receiver)
             return;
     }
-    // Nothing was ever posted to this one: else Qt would go through all that is queued in the thread.
+    // Nothing was ever posted to this one: else Qt would go through all that is queued in the
+    // thread.
     QObject fresh;
     QCoreApplication::removePostedEvents(&fresh, QEvent::User);
 }
 
-void Dispatcher::runClaimed(Resident &node, Step step)
+void Dispatcher::runClaimed(StepTarget &node, Step step)
 {
     // Not while it is about to leave from here: then it has not come anywhere yet.
     if (node.m_moved.load(std::memory_order_relaxed)
         && !node.isLeaving(m_thread.load(std::memory_order_relaxed))
         && node.m_moved.exchange(false, std::memory_order_acquire)) {
-        // It has just come. moveToThread() holds the locks of the event queues of both threads until
-        // the object has arrived: whoever gets the one of this thread finds it complete.
+        // It has just come. moveToThread() holds the locks of the event queues of both threads
+        // until the object has arrived: whoever gets the one of this thread finds it complete.
         awaitEventQueue();
     }
     // User code may run a nested event loop: it goes on with the rest, in a wait as well (R40).
@@ -111,7 +113,8 @@ void Dispatcher::runClaimed(Resident &node, Step step)
     node.run(step, nullptr);
 }
 
-/// Whatever ends a slice, what is left goes on: an exception of a slot may be caught behind the loop.
+/// Whatever ends a slice, what is left goes on: an exception of a slot may be caught behind the
+/// loop.
 class Dispatcher::Slice
 {
 public:
@@ -122,7 +125,7 @@ public:
         --m_dispatcher.m_slices;
         {
             const std::lock_guard lock(m_dispatcher.m_mutex);
-            m_dispatcher.m_calledEarly = m_dispatcher.m_rung;
+            m_dispatcher.m_calledEarly = m_dispatcher.m_isWakeUpPosted;
         }
         m_dispatcher.flush();
     }
@@ -140,7 +143,7 @@ void Dispatcher::runSlice()
     enter(); // another thread may have made it
     {
         const std::lock_guard lock(m_mutex);
-        m_rung = false;
+        m_isWakeUpPosted = false;
     }
     if (m_slices == 0 && std::exchange(m_calledEarly, false)) {
         flush(); // once more, behind the events that came during the last slice
@@ -150,10 +153,10 @@ void Dispatcher::runSlice()
     const auto end = Clock::now() + longest;
     const Slice slice(*this);
     do {
-        Item item;
-        if (takeAny(item)) {
-            runItem(item);
-        } else if (QObject *object = takeRetired()) {
+        DueStep due;
+        if (takeAny(due)) {
+            runItem(due);
+        } else if (QObject *object = takeToDelete()) {
             flush();
             delete object;
         } else {
@@ -166,15 +169,15 @@ void Dispatcher::drain()
 {
     const DispatcherRef self(this);
     while (true) {
-        Item item;
-        while (takeAny(item)) {
+        DueStep due;
+        while (takeAny(due)) {
             try {
-                runItem(item);
+                runItem(due);
             } catch (...) {
-                logUncaught(item.node->path());
+                logUncaught(due.node->path());
             }
         }
-        QObject *object = takeRetired();
+        QObject *object = takeToDelete();
         if (!object)
             return;
         delete object;
@@ -185,57 +188,57 @@ void Dispatcher::flush()
 {
     const bool isOwner = isOwn();
     const std::lock_guard lock(m_mutex);
-    if (m_incoming.empty() && m_retired.empty() && m_silentlyRetired.empty()
-        && (!isOwner || (m_batch.empty() && m_reaped.empty() && !Focus::hasAside(m_focus))))
+    if (m_incoming.empty() && m_toDelete.empty() && m_toDeleteSilently.empty()
+        && (!isOwner || (m_batch.empty() && m_toDeleteHere.empty() && !Focus::hasAside(m_focus))))
         return;
     if (m_sleepers > 0)
         m_wake.notify_all();
     else
-        ringLocked();
+        postWakeUpLocked();
 }
 
-void Dispatcher::ringLocked()
+void Dispatcher::postWakeUpLocked()
 {
     QThread *thread = m_thread.load(std::memory_order_relaxed);
-    if (m_rung || !thread || !m_bell || m_life == Life::Ended || isDeafLocked())
+    if (m_isWakeUpPosted || !thread || !m_receiver || m_life == Life::Ended || isDeafLocked())
         return;
-    handOver(m_bell);
+    handOver(m_receiver);
     // By its meta method: this posts one event that carries nothing.
-    static const QMetaMethod ring =
-            Bell::staticMetaObject.method(Bell::staticMetaObject.indexOfMethod("ring()"));
-    m_rung = ring.invoke(m_bell, Qt::QueuedConnection);
+    static const QMetaMethod wakeUp = WakeUpReceiver::staticMetaObject.method(
+            WakeUpReceiver::staticMetaObject.indexOfMethod("wakeUp()"));
+    m_isWakeUpPosted = wakeUp.invoke(m_receiver, Qt::QueuedConnection);
     m_looks = 0;
 }
 
 /// Not under a lock: the move sends an event, which passes QCoreApplication::notify().
-Bell *Dispatcher::makeBell()
+WakeUpReceiver *Dispatcher::makeReceiver()
 {
     aboutToRunUserCode();
     QThread *thread = m_thread.load(std::memory_order_relaxed);
-    auto *bell = new Bell(*this);
-    if (bell->thread() != thread)
-        bell->moveToThread(thread);
-    return bell;
+    auto *receiver = new WakeUpReceiver(*this);
+    if (receiver->thread() != thread)
+        receiver->moveToThread(thread);
+    return receiver;
 }
 
-void Dispatcher::ringAgain()
+void Dispatcher::postWakeUpAgain()
 {
-    Bell *old = makeBell();
+    WakeUpReceiver *old = makeReceiver();
     {
         const std::lock_guard lock(m_mutex);
-        std::swap(old, m_bell);
-        m_rung = false;
+        std::swap(old, m_receiver);
+        m_isWakeUpPosted = false;
     }
     delete old; // and a call that is still on its way, so that there are not two
     flush();
 }
 
-void Bell::ring()
+void WakeUpReceiver::wakeUp()
 {
     m_dispatcher->runSlice();
 }
 
-bool Bell::event(QEvent *event)
+bool WakeUpReceiver::event(QEvent *event)
 {
     takeOver(this);
     return QObject::event(event);
@@ -244,7 +247,7 @@ bool Bell::event(QEvent *event)
 // --- Blocking waits ------------------------------------------------------------------------------
 
 void Dispatcher::sleep(const std::atomic<bool> &reached, Clock::time_point until,
-                       std::uint64_t irregularities)
+                       std::uint64_t homeChanges)
 {
     if (!m_batch.empty())
         return; // a step became due in this thread itself
@@ -252,10 +255,10 @@ void Dispatcher::sleep(const std::atomic<bool> &reached, Clock::time_point until
     ++m_sleepers;
     const auto awake = [&] {
         return reached.load(std::memory_order_relaxed) || !m_incoming.empty()
-                || m_silentlyRetired.size() >= enoughToReap
-                || Dispatcher::irregularities() != irregularities;
+                || m_toDeleteSilently.size() >= enoughToDelete
+                || Dispatcher::homeChanges() != homeChanges;
     };
-    // Nobody knows this one any more who would tell it of irregularities: it looks by itself.
+    // Nobody knows this one any more who would tell it of homeChanges: it looks by itself.
     if (!m_thread.load(std::memory_order_relaxed))
         until = std::min(until, Clock::now() + std::chrono::milliseconds(100));
     if (until == Clock::time_point::max())
@@ -272,13 +275,13 @@ void Dispatcher::wake(std::atomic<bool> &flag)
     m_wake.notify_all();
 }
 
-std::vector<Ref<Resident>> Dispatcher::openFutures() const
+std::vector<Ref<StepTarget>> Dispatcher::openFutures() const
 {
     const std::lock_guard lock(m_mutex);
     return { m_openFutures.begin(), m_openFutures.end() };
 }
 
-void Dispatcher::addOpenFuture(Resident &node)
+void Dispatcher::addOpenFuture(StepTarget &node)
 {
     const std::lock_guard lock(m_mutex);
     m_openFutures.emplace_back(&node);
@@ -286,9 +289,9 @@ void Dispatcher::addOpenFuture(Resident &node)
     m_futuresSeen.store(futuresSeen() + 1, std::memory_order_relaxed);
 }
 
-void Dispatcher::removeOpenFuture(const Resident &node)
+void Dispatcher::removeOpenFuture(const StepTarget &node)
 {
-    Ref<Resident> removed; // let go of outside of the lock
+    Ref<StepTarget> removed; // let go of outside of the lock
     const std::lock_guard lock(m_mutex);
     const auto place = m_futurePlaces.find(&node);
     if (place == m_futurePlaces.end())
@@ -300,7 +303,7 @@ void Dispatcher::removeOpenFuture(const Resident &node)
 
 // --- Objects to delete ---------------------------------------------------------------------------
 
-void Dispatcher::retire(QObject *object, Deletion deletion, const DispatcherRef &likely)
+void Dispatcher::deleteLater(QObject *object, Deletion deletion, const DispatcherRef &likely)
 {
     QThread *thread = object->thread();
     if (thread && thread != QThread::currentThread()) {
@@ -312,7 +315,7 @@ void Dispatcher::retire(QObject *object, Deletion deletion, const DispatcherRef 
         if (dispatcher)
             lock = std::unique_lock(dispatcher->m_mutex);
         if (dispatcher && dispatcher->deletesLocked(deletion)) {
-            dispatcher->retireLocked(object, deletion != Deletion::RunsUserCode);
+            dispatcher->deleteLaterLocked(object, deletion != Deletion::RunsUserCode);
             return;
         }
     }
@@ -320,25 +323,26 @@ void Dispatcher::retire(QObject *object, Deletion deletion, const DispatcherRef 
     delete object;
 }
 
-/// False if the thread does not delete anything any more; and, of what others may delete, if it was not started
-/// or is blocked: it may be so for ever, and what it would have to delete grow without a bound.
+/// False if the thread does not delete anything any more; and, of what others may delete, if it was
+/// not started or is blocked: it may be so for ever, and what it would have to delete grow without
+/// a bound.
 bool Dispatcher::deletesLocked(Deletion deletion)
 {
     if (m_life == Life::Ended)
         return false;
     return deletion != Deletion::Anywhere
-            || (lifeLocked() != Life::Fresh && m_silentlyRetired.size() < mostToReap);
+            || (lifeLocked() != Life::Fresh && m_toDeleteSilently.size() < mostToDelete);
 }
 
-void Dispatcher::retireLocked(QObject *object, bool silently)
+void Dispatcher::deleteLaterLocked(QObject *object, bool silently)
 {
-    (silently ? m_silentlyRetired : m_retired).push_back(object);
+    (silently ? m_toDeleteSilently : m_toDelete).push_back(object);
     if (silently)
-        m_hasSilentlyRetired.store(true, std::memory_order_relaxed);
+        m_hasToDeleteSilently.store(true, std::memory_order_relaxed);
 
     if (m_sleepers == 0)
-        ringLocked();
-    else if (m_silentlyRetired.size() == enoughToReap)
+        postWakeUpLocked();
+    else if (m_toDeleteSilently.size() == enoughToDelete)
         m_wake.notify_all(); // a wait deletes no others, and not each by itself
 }
 
@@ -349,32 +353,33 @@ static QObject *takeLast(std::vector<QObject *> &objects)
     return object;
 }
 
-QObject *Dispatcher::takeRetired()
+QObject *Dispatcher::takeToDelete()
 {
-    if (!m_reaped.empty())
-        return takeLast(m_reaped);
+    if (!m_toDeleteHere.empty())
+        return takeLast(m_toDeleteHere);
     const std::lock_guard lock(m_mutex);
-    std::vector<QObject *> &retired = m_retired.empty() ? m_silentlyRetired : m_retired;
-    return retired.empty() ? nullptr : takeLast(retired);
+    std::vector<QObject *> &objects = m_toDelete.empty() ? m_toDeleteSilently : m_toDelete;
+    return objects.empty() ? nullptr : takeLast(objects);
 }
 
-bool Dispatcher::reap()
+bool Dispatcher::deleteSome()
 {
-    // More than one, so that whoever makes one each time gets rid of them; and not many, as the caller is
-    // in a hurry and comes again, and new objects find the memory of the last ones at hand.
+    // More than one, so that whoever makes one each time gets rid of them; and not many, as the
+    // caller is in a hurry and comes again, and new objects find the memory of the last ones at
+    // hand.
     constexpr int few = 3;
 
-    if (m_reaped.empty()) {
+    if (m_toDeleteHere.empty()) {
         // Relaxed: what is not seen now is seen the next time.
-        if (!m_hasSilentlyRetired.load(std::memory_order_relaxed))
+        if (!m_hasToDeleteSilently.load(std::memory_order_relaxed))
             return false;
         const std::lock_guard lock(m_mutex);
-        m_reaped.swap(m_silentlyRetired);
-        m_hasSilentlyRetired.store(false, std::memory_order_relaxed);
+        m_toDeleteHere.swap(m_toDeleteSilently);
+        m_hasToDeleteSilently.store(false, std::memory_order_relaxed);
     }
-    const bool any = !m_reaped.empty();
-    for (int i = 0; i < few && !m_reaped.empty(); ++i)
-        delete takeLast(m_reaped);
+    const bool any = !m_toDeleteHere.empty();
+    for (int i = 0; i < few && !m_toDeleteHere.empty(); ++i)
+        delete takeLast(m_toDeleteHere);
     return any;
 }
 

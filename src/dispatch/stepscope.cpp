@@ -9,11 +9,11 @@
 namespace GoProcess::Private {
 
 // Without a destructor, so that both work at any moment of a thread's end.
-static thread_local Frame *innermostFrame = nullptr;
+static thread_local StepScope *innermostFrame = nullptr;
 static thread_local ThreadContext context;
 
-Frame::Frame(Node &frameNode, Kind frameKind) noexcept
-    : node(frameNode), kind(frameKind), outer(innermostFrame), m_report(ThreadReport::current())
+StepScope::StepScope(Node &scopeNode, Kind scopeKind) noexcept
+    : node(scopeNode), kind(scopeKind), outer(innermostFrame), m_report(ThreadReport::current())
 {
     aboutToRunUserCode();
     innermostFrame = this;
@@ -21,39 +21,39 @@ Frame::Frame(Node &frameNode, Kind frameKind) noexcept
         m_report->begin(node, kind);
 }
 
-Frame::~Frame()
+StepScope::~StepScope()
 {
     if (m_report)
         m_report->end();
     innermostFrame = outer;
 }
 
-Frame *Frame::innermost() noexcept
+StepScope *StepScope::innermost() noexcept
 {
     return innermostFrame;
 }
 
-Frame *Frame::find(const Node &node) noexcept
+StepScope *StepScope::find(const Node &node) noexcept
 {
-    Frame *frame = innermostFrame;
-    while (frame && &frame->node != &node)
-        frame = frame->outer;
-    return frame;
+    StepScope *scope = innermostFrame;
+    while (scope && &scope->node != &node)
+        scope = scope->outer;
+    return scope;
 }
 
-bool Frame::isInWork() noexcept
+bool StepScope::isInWork() noexcept
 {
-    for (const Frame *frame = innermostFrame; frame; frame = frame->outer) {
-        if (frame->kind == Kind::Work)
+    for (const StepScope *scope = innermostFrame; scope; scope = scope->outer) {
+        if (scope->kind == Kind::Work)
             return true;
     }
     return false;
 }
 
-int Frame::depth() noexcept
+int StepScope::depth() noexcept
 {
     int count = 0;
-    for (const Frame *frame = innermostFrame; frame; frame = frame->outer)
+    for (const StepScope *scope = innermostFrame; scope; scope = scope->outer)
         ++count;
     return count;
 }

@@ -18,8 +18,8 @@ namespace GoProcess::Private {
 class Node;
 class ThreadReport;
 
-/// A step or a work that runs user code in this thread; frames form a stack (R39).
-class Frame
+/// A step or a work that runs user code in this thread; scopes form a stack (R39).
+class StepScope
 {
 public:
     enum class Kind : std::uint8_t {
@@ -32,26 +32,26 @@ public:
         EndFuture
     };
 
-    Frame(Node &frameNode, Kind frameKind) noexcept;
-    Q_DISABLE_COPY_MOVE(Frame)
-    ~Frame();
+    StepScope(Node &scopeNode, Kind scopeKind) noexcept;
+    Q_DISABLE_COPY_MOVE(StepScope)
+    ~StepScope();
 
-    static Frame *innermost() noexcept;
-    /// The innermost frame of \a node in this thread, or null.
-    static Frame *find(const Node &node) noexcept;
+    static StepScope *innermost() noexcept;
+    /// The innermost scope of \a node in this thread, or null.
+    static StepScope *find(const Node &node) noexcept;
     /// True inside a work, however deep.
     static bool isInWork() noexcept;
-    /// How many frames are on the stack of this thread.
+    /// How many scopes are on the stack of this thread.
     static int depth() noexcept;
 
     Node &node;
     const Kind kind;
-    Frame *const outer;
-    /// The QObject was destroyed by the user code that this frame runs (R43).
+    StepScope *const outer;
+    /// The QObject was destroyed by the user code that this scope runs (R43).
     bool objectGone = false;
     /// The state signal was delivered, the second signal is being emitted.
     bool inSecondSignal = false;
-    /// The destructor has completed what this frame had to do.
+    /// The destructor has completed what this scope had to do.
     bool completed = false;
 
 private:
@@ -65,8 +65,8 @@ struct ThreadContext
     QThreadPool *userPool = nullptr; ///< The user's pool whose work runs here.
     bool countsAsWork =
             false; ///< What the library's own pool runs here has a place among its works.
-    // Written by the thread itself; the pool's watcher reads them to tell a blocked work from a thread
-    // that waits for a lock of the library. Relaxed, as the numbers only guide a guess.
+    // Written by the thread itself; the pool's watcher reads them to tell a blocked work from a
+    // thread that waits for a lock of the library. Relaxed, as the numbers only guide a guess.
     std::atomic<int> works = 0; ///< How many functions of works are on the stack.
     std::atomic<std::uint32_t> worksBegun = 0;
 

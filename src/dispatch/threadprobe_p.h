@@ -14,9 +14,9 @@ class ThreadProbe
 public:
     static ThreadProbe ofThisThread();
 
-    /// True if the thread sleeps until something happens; false if it runs, waits for a processor or
-    /// for the kernel (a page, a disk), or has ended. Where the system does not tell (anywhere but on
-    /// Linux) it is true.
+    /// True if the thread sleeps until something happens; false if it runs, waits for a processor
+    /// or for the kernel (a page, a disk), or has ended. Where the system does not tell (anywhere
+    /// but on Linux) it is true.
     bool isAsleep() const;
 
 private:

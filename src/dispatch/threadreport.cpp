@@ -100,7 +100,7 @@ static ThreadReport::Clock::rep coarseNow() noexcept
 #endif
 }
 
-void ThreadReport::begin(const Node &node, Frame::Kind kind) noexcept
+void ThreadReport::begin(const Node &node, StepScope::Kind kind) noexcept
 {
     if (m_depth < m_entries.size()) {
         Entry &entry = m_entries[m_depth];

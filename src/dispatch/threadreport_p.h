@@ -18,12 +18,13 @@ QT_END_NAMESPACE
 
 namespace GoProcess::Private {
 
-/// The steps and works on the stack of a thread. The thread writes it, anybody reads it. It is used again by
-/// another thread and never freed, so that no reader finds it gone.
+/// The steps and works on the stack of a thread. The thread writes it, anybody reads it. It is used
+/// again by another thread and never freed, so that no reader finds it gone.
 ///
-/// A reader only compares the nodes that it finds here with those that it keeps alive. What it reads is as
-/// old as a look at another thread always is: the pointer to the node is written last, with release, and
-/// read first, so that its kind and its begin are those of this or of a later frame.
+/// A reader only compares the nodes that it finds here with those that it keeps alive. What it
+/// reads is as old as a look at another thread always is: the pointer to the node is written last,
+/// with release, and read first, so that its kind and its begin are those of this or of a later
+/// scope.
 class ThreadReport
 {
 public:
@@ -32,7 +33,7 @@ public:
     /// What runs of a process, and where.
     struct Running
     {
-        Frame::Kind kind;
+        StepScope::Kind kind;
         Clock::time_point since;
         qint64 threadId;
     };
@@ -42,7 +43,7 @@ public:
     /// The calling thread gets none any more: it has destroyed its thread_local objects.
     static void forgo() noexcept;
 
-    void begin(const Node &node, Frame::Kind kind) noexcept;
+    void begin(const Node &node, StepScope::Kind kind) noexcept;
     void end() noexcept;
 
     /// What runs of \a node.
@@ -56,7 +57,7 @@ private:
     struct Entry
     {
         std::atomic<const Node *> node = nullptr;
-        std::atomic<Frame::Kind> kind = Frame::Kind::Announce;
+        std::atomic<StepScope::Kind> kind = StepScope::Kind::Announce;
         std::atomic<Clock::rep> since = 0;
     };
     struct EndOfThread;
@@ -67,7 +68,8 @@ private:
 
     std::array<Entry, 12> m_entries; ///< Deeper ones are not reported.
     std::size_t m_depth = 0; ///< Of the thread itself.
-    // Written when a thread takes it and when that ends, under the lock of all, as is what reads them.
+    // Written when a thread takes it and when that ends, under the lock of all, as is what reads
+    // them.
     qint64 m_threadId = 0;
     const QThread *m_thread = nullptr;
     bool m_isTaken = false;

@@ -12,12 +12,13 @@ namespace GoProcess::Private {
 
 class Node;
 
-/// Says that the exception which is being handled ends here, where nobody can catch it: on the pool, in a
-/// destructor, at the end of a thread. Whoever was told counts as told. Called in a catch block.
+/// Says that the exception which is being handled ends here, where nobody can catch it: on the
+/// pool, in a destructor, at the end of a thread. Whoever was told counts as told. Called in a
+/// catch block.
 void logUncaught(const QString &path) noexcept;
 
-/// Keeps what the user code of a step throws until the step is done. The first exception goes on; of those
-/// behind it only the log tells, as one at a time can be thrown.
+/// Keeps what the user code of a step throws until the step is done. The first exception goes on;
+/// of those behind it only the log tells, as one at a time can be thrown.
 class Thrown
 {
 public:

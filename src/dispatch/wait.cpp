@@ -33,7 +33,7 @@ Dispatcher::Clock::time_point timePoint(QDeadlineTimer deadline)
     return Dispatcher::Clock::now() + remaining;
 }
 
-void warnOfLongWait(Resident &node)
+void warnOfLongWait(StepTarget &node)
 {
     const Blockers blockers(node);
     CloseWatch::instance().told(node);
@@ -46,7 +46,7 @@ void warnOfLongWait(Resident &node)
 }
 
 /// Runs a step that was claimed, of a process whose home does not run any.
-void runInstead(Resident &node, Step step, Dispatcher &home, Dispatcher &here)
+void runInstead(StepTarget &node, Step step, Dispatcher &home, Dispatcher &here)
 {
     if (home.takeWarning()) {
         warn(QStringLiteral("The thread of process \"%1\" does not run its steps%2: they run "
@@ -63,39 +63,40 @@ void runInstead(Resident &node, Step step, Dispatcher &home, Dispatcher &here)
 }
 
 /// Runs steps that stand in the queues of threads that do not run any (R38). True if there was one.
-bool runStopped(Resident &node, Dispatcher &here)
+bool runStopped(StepTarget &node, Dispatcher &here)
 {
     bool any = false;
-    for (const auto &[home, item] : Dispatcher::stoppedItems()) {
-        if (home.get() == &here || !Graph::mayWaitFor(node, *item.node)
-            || !item.node->claim(item.step))
+    for (const auto &[home, due] : Dispatcher::stoppedItems()) {
+        if (home.get() == &here || !Graph::mayWaitFor(node, *due.node)
+            || !due.node->claim(due.step))
             continue;
         any = true;
-        if (home->isFor(item.node->thread()))
-            runInstead(*item.node, item.step, *home, here);
+        if (home->isFor(due.node->thread()))
+            runInstead(*due.node, due.step, *home, here);
         else
-            deliver(*item.node, item.step); // it has moved away
+            deliver(*due.node, due.step); // it has moved away
     }
     return any;
 }
 
-/// Runs steps that this thread may run although they are queued elsewhere, in the queue of whichever thread: of
-/// processes that have moved here, and of those whose home does not run (R38). True if there was one.
-bool runScattered(Resident &node, Dispatcher &here)
+/// Runs steps that this thread may run although they are queued elsewhere, in the queue of
+/// whichever thread: of processes that have moved here, and of those whose home does not run (R38).
+/// True if there was one.
+bool runScattered(StepTarget &node, Dispatcher &here)
 {
     struct Found
     {
-        Ref<Resident> node;
+        Ref<StepTarget> node;
         Step step;
         DispatcherRef stopped; ///< The home that does not run steps; null: moved here, or no home.
     };
     std::vector<Found> found;
     // The lock keeps the objects alive whose thread is asked for.
     Graph::visitOpen(node, [&](Node &below) {
-        auto &open = static_cast<Resident &>(below);
+        auto &open = static_cast<StepTarget &>(below);
         const Step step = open.due();
         const bool isPostDue = open.isPostDue();
-        if ((step == Step::None && !isPostDue) || open.isHomeless())
+        if ((step == Step::None && !isPostDue) || open.hasNoHome())
             return;
         QThread *thread = open.thread();
         const bool isHere = !thread || thread == QThread::currentThread();
@@ -103,9 +104,9 @@ bool runScattered(Resident &node, Dispatcher &here)
         if (!isHere && (!home || home->life() == Dispatcher::Life::Live))
             return;
         if (isPostDue)
-            found.push_back({ Ref<Resident>(&open), Step::Post, home });
+            found.push_back({ Ref<StepTarget>(&open), Step::Post, home });
         if (step != Step::None)
-            found.push_back({ Ref<Resident>(&open), step, std::move(home) });
+            found.push_back({ Ref<StepTarget>(&open), step, std::move(home) });
     });
 
     for (Found &due : found) {
@@ -119,33 +120,35 @@ bool runScattered(Resident &node, Dispatcher &here)
     return !found.empty();
 }
 
-/// Looks for steps that this thread may run although they are queued elsewhere, when there may be some.
-class Rescue
+/// Looks for steps that this thread may run although they are queued elsewhere, when there may be
+/// some.
+class OrphanSearch
 {
 public:
-    Rescue(Resident &node, Dispatcher &here) : m_node(node), m_here(here) { }
+    OrphanSearch(StepTarget &node, Dispatcher &here) : m_node(node), m_here(here) { }
 
     /// True if it has run one.
     bool run()
     {
-        const std::uint64_t seen = Dispatcher::irregularities();
-        if (seen == m_irregularities)
+        const std::uint64_t seen = Dispatcher::homeChanges();
+        if (seen == m_homeChanges)
             return false;
-        m_irregularities = seen;
+        m_homeChanges = seen;
         bool any = runStopped(m_node, m_here);
-        // It takes a look at every process that this waits for, under the lock: only where it has to be.
+        // It takes a look at every process that this waits for, under the lock: only where it has
+        // to be.
         if (const std::uint64_t moves = Dispatcher::moves(); moves != m_moves) {
             m_moves = moves;
             any = runScattered(m_node, m_here) || any;
         }
         return any;
     }
-    std::uint64_t irregularities() const { return m_irregularities; }
+    std::uint64_t homeChanges() const { return m_homeChanges; }
 
 private:
-    Resident &m_node;
+    StepTarget &m_node;
     Dispatcher &m_here;
-    std::uint64_t m_irregularities = 0; ///< Those that were there when it looked last.
+    std::uint64_t m_homeChanges = 0; ///< Those that were there when it looked last.
     std::uint64_t m_moves = 0;
 };
 
@@ -157,12 +160,13 @@ enum class FutureEnds : std::uint8_t {
 
 /// Ends the futures of teardowns at home here that a process waits for (R23).
 ///
-/// To look at all that are open takes a while if they are many, and a wait comes by for each step that it runs:
-/// so it looks again where one has come, and else now and then, as what the process waits for changes.
+/// To look at all that are open takes a while if they are many, and a wait comes by for each step
+/// that it runs: so it looks again where one has come, and else now and then, as what the process
+/// waits for changes.
 class FutureEnding
 {
 public:
-    FutureEnding(Resident &node, const Dispatcher &here, QDeadlineTimer deadline,
+    FutureEnding(StepTarget &node, const Dispatcher &here, QDeadlineTimer deadline,
                  Dispatcher::Clock::time_point now)
         : m_node(node), m_here(here), m_deadline(deadline), m_next(now + interval)
     {
@@ -183,8 +187,8 @@ public:
         const bool looks = m_here.futuresSeen() != 0 && Dispatcher::Clock::now() >= m_next;
         return looks ? look() : FutureEnds::None;
     }
-    /// When run() would look again although none has come; never if it did so after the last time that it was
-    /// called.
+    /// When run() would look again although none has come; never if it did so after the last time
+    /// that it was called.
     Dispatcher::Clock::time_point nextLook() const
     {
         return m_isPutOff ? m_next : Dispatcher::Clock::time_point::max();
@@ -203,7 +207,7 @@ private:
         m_isPutOff = false;
         const Dispatcher::Clock::time_point begin = Dispatcher::Clock::now();
         auto result = FutureEnds::None;
-        for (const Ref<Resident> &open : m_here.openFutures()) {
+        for (const Ref<StepTarget> &open : m_here.openFutures()) {
             if (Graph::waitsFor(m_node, *open) && open->takeFutureEnd()) {
                 const auto end =
                         open->endFuture(m_deadline) ? FutureEnds::Some : FutureEnds::NotYet;
@@ -217,7 +221,7 @@ private:
         return result;
     }
 
-    Resident &m_node;
+    StepTarget &m_node;
     const Dispatcher &m_here;
     const QDeadlineTimer m_deadline;
     std::uint64_t m_seen = 0; ///< How many had come when it looked last.
@@ -227,17 +231,17 @@ private:
 
 /// Runs the work of the process itself if it has not started: its waiter would only block a thread
 /// meanwhile (R32). Not on another pool than it was given to.
-bool runWorkHere(Resident &node)
+bool runWorkHere(StepTarget &node)
 {
     constexpr int deepest = 64; // works that run each other take stack
     const ThreadContext &context = ThreadContext::current();
     if (!node.isWorkDue() || !(context.isLibraryThread || context.userPool)
-        || node.workPool() != context.userPool || Frame::depth() > deepest
+        || node.workPool() != context.userPool || StepScope::depth() > deepest
         || !node.claim(Step::Work))
         return false;
 
     const WorkPool::Running running(node);
-    Item next;
+    DueStep next;
     node.run(Step::Work, context.isLibraryThread ? &next : nullptr);
     runItem(std::move(next));
     return true;
@@ -259,14 +263,14 @@ private:
 
 const Node *blockedBy(Node &node)
 {
-    for (const Frame *frame = Frame::innermost(); frame; frame = frame->outer) {
-        if (!frame->completed && !frame->node.isFinished() && Graph::waitsFor(node, frame->node))
-            return &frame->node;
+    for (const StepScope *scope = StepScope::innermost(); scope; scope = scope->outer) {
+        if (!scope->completed && !scope->node.isFinished() && Graph::waitsFor(node, scope->node))
+            return &scope->node;
     }
     return nullptr;
 }
 
-bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer deadline)
+bool waitUntil(const WakeUp &wakeUp, StepTarget &node, bool closes, QDeadlineTimer deadline)
 {
     constexpr auto patience = 5s;
 
@@ -276,8 +280,8 @@ bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer
     const auto end = timePoint(deadline);
     const Dispatcher::Clock::time_point begin = Dispatcher::Clock::now();
     auto warnAt = begin + patience;
-    const bool inWork = Frame::isInWork();
-    Rescue rescue(node, here);
+    const bool inWork = StepScope::isInWork();
+    OrphanSearch orphans(node, here);
     FutureEnding futures(node, here, deadline, begin);
     const FlushAtEnd flush(here);
     Focus focus(here, &node, end);
@@ -287,7 +291,7 @@ bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer
             break;
         if (closes && futures.runMeanwhile() == FutureEnds::Some)
             continue;
-        if (focus.runOne() || here.reap() || rescue.run())
+        if (focus.runOne() || here.deleteSome() || orphans.run())
             continue;
         const auto ends = closes ? futures.run() : FutureEnds::None;
         if (ends == FutureEnds::Some)
@@ -303,19 +307,19 @@ bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer
         }
         if (ends == FutureEnds::NotYet)
             continue; // it has blocked this thread a while already
-        const WorkPool::Lease lease;
+        const WorkPool::BlockingScope blocking;
         here.sleep(wakeUp.m_isSet, std::min({ end, warnAt, focus.nextLook(), futures.nextLook() }),
-                   rescue.irregularities());
+                   orphans.homeChanges());
     }
     return reached;
 }
 
-bool waitUntil(Resident &node, Waiter::Goal goal, QDeadlineTimer deadline)
+bool waitUntil(StepTarget &node, Waiter::Goal goal, QDeadlineTimer deadline)
 {
     if (Forks::isChild())
         Forks::revive(node);
     // The close may go on in this thread, which a message handler has called from there.
-    if (std::optional<Change> help = Graph::help(node))
+    if (std::optional<DueSteps> help = Graph::help(node))
         deliver(std::move(*help));
     WakeUp wakeUp;
     const GoalWaiter waiter(node, goal, wakeUp);
@@ -333,8 +337,8 @@ void waitInVain(QDeadlineTimer deadline)
     while (Dispatcher::Clock::now() < end) {
         if (focus.runOne())
             continue;
-        const WorkPool::Lease lease;
-        here.sleep(reached, std::min(end, focus.nextLook()), Dispatcher::irregularities());
+        const WorkPool::BlockingScope blocking;
+        here.sleep(reached, std::min(end, focus.nextLook()), Dispatcher::homeChanges());
     }
 }
 

@@ -21,14 +21,14 @@ public:
     WakeUp() : m_dispatcher(Dispatcher::current()) { }
     Q_DISABLE_COPY_MOVE(WakeUp)
 
-    /// From any thread. Whoever calls it keeps the waiting thread from destroying it meanwhile, with
-    /// a lock that this thread takes before it does.
+    /// From any thread. Whoever calls it keeps the waiting thread from destroying it meanwhile,
+    /// with a lock that this thread takes before it does.
     void set() { m_dispatcher->wake(m_isSet); }
     /// Acquire: whoever sees it sees what led to it.
     bool isSet() const { return m_isSet.load(std::memory_order_acquire); }
 
 private:
-    friend bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes,
+    friend bool waitUntil(const WakeUp &wakeUp, StepTarget &node, bool closes,
                           QDeadlineTimer deadline);
     /// Counted: the thread may be at its end, and the QThread gone.
     const DispatcherRef m_dispatcher;
@@ -66,12 +66,12 @@ private:
 
 /// Blocks until \a wakeUp is set; false if \a deadline passed first.
 ///
-/// Runs the steps at home meanwhile, and does what the calling thread can do for \a node and what it
-/// waits for to close; not the futures of teardowns and the own work unless \a closes.
-bool waitUntil(const WakeUp &wakeUp, Resident &node, bool closes, QDeadlineTimer deadline);
+/// Runs the steps at home meanwhile, and does what the calling thread can do for \a node and what
+/// it waits for to close; not the futures of teardowns and the own work unless \a closes.
+bool waitUntil(const WakeUp &wakeUp, StepTarget &node, bool closes, QDeadlineTimer deadline);
 
 /// Blocks until \a goal is reached; false if \a deadline passed first. Does not ask blockedBy().
-bool waitUntil(Resident &node, Waiter::Goal goal, QDeadlineTimer deadline);
+bool waitUntil(StepTarget &node, Waiter::Goal goal, QDeadlineTimer deadline);
 
 /// Just blocks until \a deadline; for the process that never closes.
 void waitInVain(QDeadlineTimer deadline);

@@ -19,10 +19,10 @@ namespace GoProcess::Private {
 using namespace std::chrono_literals;
 
 /// One function of the pool in one of its threads.
-class WorkPool::Pump final : public QRunnable
+class WorkPool::Runnable final : public QRunnable
 {
 public:
-    Pump(WorkPool &pool, void (WorkPool::*function)()) : m_pool(pool), m_function(function)
+    Runnable(WorkPool &pool, void (WorkPool::*function)()) : m_pool(pool), m_function(function)
     {
         setAutoDelete(false);
         handOver(this);
@@ -42,7 +42,7 @@ private:
 class PooledWork final : public QRunnable
 {
 public:
-    PooledWork(Resident &node, QThreadPool *pool) : m_node(&node), m_pool(pool) { }
+    PooledWork(StepTarget &node, QThreadPool *pool) : m_node(&node), m_pool(pool) { }
     Q_DISABLE_COPY_MOVE(PooledWork)
     ~PooledWork() override
     {
@@ -69,7 +69,7 @@ public:
     }
 
 private:
-    const Ref<Resident> m_node;
+    const Ref<StepTarget> m_node;
     QThreadPool *const m_pool;
 };
 
@@ -93,8 +93,8 @@ WorkPool &WorkPool::instance()
 }
 
 WorkPool::WorkPool()
-    : m_pump(std::make_unique<Pump>(*this, &WorkPool::pump)),
-      m_watcher(std::make_unique<Pump>(*this, &WorkPool::watch)),
+    : m_worker(std::make_unique<Runnable>(*this, &WorkPool::runWorker)),
+      m_watcher(std::make_unique<Runnable>(*this, &WorkPool::watch)),
       m_base(std::max(1, QThread::idealThreadCount()))
 {
     fitThreads();
@@ -107,16 +107,16 @@ WorkPool::WorkPool()
 bool WorkPool::forked()
 {
     // What stands in the queue is the parent's: Forks::revive() finds what of it matters here.
-    static auto *const steps = new std::deque<Item>;
-    static auto *const works = new std::deque<Item>;
+    static auto *const steps = new std::deque<DueStep>;
+    static auto *const works = new std::deque<DueStep>;
     steps->swap(m_steps);
     works->swap(m_works);
     m_hasItems.store(false, std::memory_order_relaxed);
     new (&m_idle) std::condition_variable;
     m_active = ThreadContext::current().isLibraryThread ? 1 : 0;
     m_working = ThreadContext::current().countsAsWork ? 1 : 0;
-    m_starting = m_lent = m_lost = 0;
-    m_isLingering = m_watching = false;
+    m_starting = m_blocking = m_lost = 0;
+    m_isSpinning = m_watching = false;
     return true;
 }
 
@@ -148,7 +148,8 @@ void WorkPool::fitThreads()
         m_threads.setMaxThreadCount(m_limit = limit);
 }
 
-/// How many works could be in threads at once with what is queued, beyond those that are. Needs the lock.
+/// How many works could be in threads at once with what is queued, beyond those that are. Needs the
+/// lock.
 int WorkPool::roomForWorks() const
 {
     return std::clamp(m_max - m_working, 0, int(m_works.size()));
@@ -157,14 +158,15 @@ int WorkPool::roomForWorks() const
 /// How many threads could run the steps that are queued. Needs the lock.
 int WorkPool::roomForSteps() const
 {
-    // Steps are short. If thousands of them block, something is wrong that more threads would not mend.
+    // Steps are short. If thousands of them block, something is wrong that more threads would not
+    // mend.
     constexpr int most = 4096;
     return std::clamp(most - (m_active - m_working), 0, int(m_steps.size()));
 }
 
-/// True if the caller, who needs the lock, has to start the watcher. It has something to do where threads may
-/// be added; else it tells that there are none, once. Who takes an item asks again, and so does whatever
-/// makes room.
+/// True if the caller, who needs the lock, has to start the watcher. It has something to do where
+/// threads may be added; else it tells that there are none, once. Who takes an item asks again, and
+/// so does whatever makes room.
 bool WorkPool::startsWatcher()
 {
     if (m_watching)
@@ -208,7 +210,7 @@ bool WorkPool::hasLostThreads() const
 
 void WorkPool::startAgain()
 {
-    int pumps = 0;
+    int workers = 0;
     bool watch = false;
     {
         const std::lock_guard lock(m_mutex);
@@ -217,59 +219,59 @@ void WorkPool::startAgain()
         // One that was only slow takes its place again when it begins.
         m_active -= m_starting;
         m_lost += std::exchange(m_starting, 0);
-        while (pumps < int(m_steps.size() + m_works.size()) && takePlace())
-            ++pumps;
+        while (workers < int(m_steps.size() + m_works.size()) && takePlace())
+            ++workers;
         if (m_watching && !m_watcherHasBegun) {
             m_watcherThread.setMaxThreadCount(m_watcherThread.maxThreadCount() + 1);
             watch = true;
         }
     }
-    for (; pumps > 0; --pumps)
-        m_threads.start(m_pump.get());
+    for (; workers > 0; --workers)
+        m_threads.start(m_worker.get());
     if (watch)
         m_watcherThread.start(m_watcher.get());
 }
 
-void WorkPool::submit(Item item)
+void WorkPool::submit(DueStep due)
 {
-    submit(&item, &item + 1);
+    submit(&due, &due + 1);
 }
 
-void WorkPool::submit(std::vector<Item> items)
+void WorkPool::submit(std::vector<DueStep> dueSteps)
 {
-    submit(items.data(), items.data() + items.size());
+    submit(dueSteps.data(), dueSteps.data() + dueSteps.size());
 }
 
-void WorkPool::submit(Item *begin, Item *end)
+void WorkPool::submit(DueStep *begin, DueStep *end)
 {
     if (Forks::hasLostThreads()) {
         Dispatcher::runHere(begin, end); // steps only: works are refused
         return;
     }
-    int pumps = 0;
+    int workers = 0;
     bool watch = false;
     bool hasLost = false;
     {
         const std::lock_guard lock(m_mutex);
-        // The thread that lingers takes the first one.
-        const std::ptrdiff_t wanted = end - begin - (m_isLingering && !hasNext() ? 1 : 0);
-        for (Item *item = begin; item != end; ++item)
-            (item->step == Step::Work ? m_works : m_steps).push_back(std::move(*item));
+        // The thread that spins takes the first one.
+        const std::ptrdiff_t wanted = end - begin - (m_isSpinning && !hasNext() ? 1 : 0);
+        for (DueStep *due = begin; due != end; ++due)
+            (due->step == Step::Work ? m_works : m_steps).push_back(std::move(*due));
         m_hasItems.store(hasNext(), std::memory_order_relaxed);
-        while (pumps < wanted && takePlace())
-            ++pumps;
-        watch = pumps < wanted && startsWatcher();
-        hasLost = pumps == 0 && hasLostThreads();
+        while (workers < wanted && takePlace())
+            ++workers;
+        watch = workers < wanted && startsWatcher();
+        hasLost = workers == 0 && hasLostThreads();
     }
-    for (; pumps > 0; --pumps)
-        m_threads.start(m_pump.get());
+    for (; workers > 0; --workers)
+        m_threads.start(m_worker.get());
     if (watch)
         m_watcherThread.start(m_watcher.get());
     if (hasLost)
         startAgain();
 }
 
-void WorkPool::submit(Resident &node, QThreadPool *pool)
+void WorkPool::submit(StepTarget &node, QThreadPool *pool)
 {
     instance(); // the end of the program waits for this work, too
     node.setDue(Step::Work);
@@ -285,23 +287,23 @@ bool WorkPool::hasNext() const
 }
 
 /// Takes that for the calling thread.
-Item WorkPool::takeNext(ThreadContext &context)
+DueStep WorkPool::takeNext(ThreadContext &context)
 {
     context.countsAsWork = m_steps.empty();
-    std::deque<Item> &queue = context.countsAsWork ? m_works : m_steps;
+    std::deque<DueStep> &queue = context.countsAsWork ? m_works : m_steps;
     if (context.countsAsWork)
         ++m_working;
-    Item item = std::move(queue.front());
+    DueStep due = std::move(queue.front());
     queue.pop_front();
     m_hasItems.store(hasNext(), std::memory_order_relaxed);
-    return item;
+    return due;
 }
 
-void WorkPool::pump()
+void WorkPool::runWorker()
 {
     ThreadContext &context = ThreadContext::current();
     context.isLibraryThread = true;
-    Ref<Resident> node; // of the last item; let go of outside of the lock
+    Ref<StepTarget> node; // of the last item; let go of outside of the lock
     std::unique_lock<std::mutex> lock(m_mutex);
     if (m_starting > 0) {
         --m_starting;
@@ -313,20 +315,20 @@ void WorkPool::pump()
     const auto place = m_running.begin();
     while (true) {
         if (!hasNext()) {
-            linger(lock);
+            spinForMore(lock);
             if (!hasNext())
                 break; // fewer are needed
         }
-        Item item = takeNext(context);
-        place->node = item.node;
+        DueStep due = takeNext(context);
+        place->node = due.node;
         // A step that blocks may stand where there is room for works.
         const bool watch = !m_watching && !m_works.empty() && startsWatcher();
         lock.unlock();
         if (watch)
             m_watcherThread.start(m_watcher.get());
 
-        node = item.node;
-        runItem(std::move(item));
+        node = due.node;
+        runItem(std::move(due));
         if (Dispatcher *dispatcher = Dispatcher::currentIfAny())
             dispatcher->drain();
 
@@ -342,20 +344,20 @@ void WorkPool::pump()
     m_idle.notify_all();
 }
 
-/// Looks for more a moment longer: to put a thread to sleep and to wake it costs more than a short work
-/// does. Only the last thread does so, and where whoever submits has another core.
-void WorkPool::linger(std::unique_lock<std::mutex> &lock)
+/// Looks for more a moment longer: to put a thread to sleep and to wake it costs more than a short
+/// work does. Only the last thread does so, and where whoever submits has another core.
+void WorkPool::spinForMore(std::unique_lock<std::mutex> &lock)
 {
     constexpr auto moment = 20us;
 
     if (m_base == 1 || threadCount() > 1)
         return;
-    m_isLingering = true;
+    m_isSpinning = true;
     lock.unlock();
     const auto end = Dispatcher::Clock::now() + moment;
     while (!m_hasItems.load(std::memory_order_relaxed) && Dispatcher::Clock::now() < end) { }
     lock.lock();
-    m_isLingering = false;
+    m_isSpinning = false;
 }
 
 /// How many threads for works are on their way, if only to their first work. Needs the lock.
@@ -379,12 +381,13 @@ bool WorkPool::PoolThread::isBlocked() const
     return isInWork() && probe.isAsleep() && isInWork();
 }
 
-/// How many threads to add when \a unblocked are on their way and nothing completes. Needs the lock.
+/// How many threads to add when \a unblocked are on their way and nothing completes. Needs the
+/// lock.
 int WorkPool::threadsToAdd(int unblocked) const
 {
-    // A few more at first, as all may wait for somebody who is short of a processor (the allocator's lock is
-    // such a place). If they are blocked too, four times as many each time, so that hundreds of blocked works
-    // run within milliseconds.
+    // A few more at first, as all may wait for somebody who is short of a processor (the
+    // allocator's lock is such a place). If they are blocked too, four times as many each time, so
+    // that hundreds of blocked works run within milliseconds.
     const auto more = [&](int count) { return count <= m_base ? m_base : 3 * count; };
     const int wanted = unblocked > 0 ? std::max(1, m_base - unblocked) : more(threadCount());
     // Threads that are not in works are there for steps.
@@ -392,18 +395,19 @@ int WorkPool::threadsToAdd(int unblocked) const
     return std::min(roomForWorks(), wanted) + forSteps;
 }
 
-/// Starts threads while works or steps wait and none completes. Where it cannot, as all the places are taken,
-/// it tells once, and ends.
+/// Starts threads while works or steps wait and none completes. Where it cannot, as all the places
+/// are taken, it tells once, and ends.
 void WorkPool::watch()
 {
     constexpr auto tick = 1ms;
     // Ticks without a completion before threads are added. Where all threads are blocked they are
-    // needed now. A thread that is on its way may just be short of a processor, and more threads would
-    // not help it; but it may also go on for ever, and what is queued has to start at last.
+    // needed now. A thread that is on its way may just be short of a processor, and more threads
+    // would not help it; but it may also go on for ever, and what is queued has to start at last.
     constexpr int patience = 2;
     constexpr int patienceIfSomeGoOn = 50;
     constexpr int patienceIfAllGoOn = 100;
-    // It takes a while to ask thousands of threads, and the lock is held meanwhile: less often if it lasts.
+    // It takes a while to ask thousands of threads, and the lock is held meanwhile: less often if
+    // it lasts.
     const auto isTimeToAsk = [](int ticks) {
         return (ticks & (ticks - 1)) == 0 || ticks == patienceIfSomeGoOn
                 || ticks >= patienceIfAllGoOn;
@@ -433,15 +437,15 @@ void WorkPool::watch()
 
         // All are blocked: what is added may be as well, which is seen at the next tick.
         stalled = unblocked > 0 || threadCount() <= m_base ? 0 : patience - 1;
-        int pumps = threadsToAdd(unblocked);
+        int workers = threadsToAdd(unblocked);
         const int max = m_max;
         const bool warn = !m_works.empty() && m_working >= max && !std::exchange(m_warned, true);
-        m_active += pumps;
-        noteStarts(pumps);
+        m_active += workers;
+        noteStarts(workers);
         fitThreads();
         lock.unlock();
-        for (; pumps > 0; --pumps)
-            m_threads.start(m_pump.get());
+        for (; workers > 0; --workers)
+            m_threads.start(m_worker.get());
         if (warn) {
             Private::warn(
                     QStringLiteral(
@@ -455,64 +459,64 @@ void WorkPool::watch()
     m_idle.notify_all();
 }
 
-void WorkPool::lend()
+void WorkPool::beginBlocking()
 {
     bool start = false;
     bool watch = false;
     {
         const std::lock_guard lock(m_mutex);
         --m_active;
-        ++m_lent;
+        ++m_blocking;
         if (ThreadContext::current().countsAsWork)
             --m_working;
         start = hasNext() && takePlace();
         watch = !start && hasNext() && startsWatcher();
     }
     if (start)
-        m_threads.start(m_pump.get());
+        m_threads.start(m_worker.get());
     if (watch)
         m_watcherThread.start(m_watcher.get());
 }
 
-void WorkPool::takeBack()
+void WorkPool::endBlocking()
 {
     const std::lock_guard lock(m_mutex);
     ++m_active;
-    --m_lent;
+    --m_blocking;
     if (ThreadContext::current().countsAsWork)
         ++m_working; // beyond the limit perhaps: who has begun goes on
 }
 
-WorkPool::Lease::Lease()
+WorkPool::BlockingScope::BlockingScope()
     : m_isLibraryThread(ThreadContext::current().isLibraryThread),
       m_userPool(ThreadContext::current().userPool)
 {
     if (m_isLibraryThread)
-        instance().lend();
+        instance().beginBlocking();
     else if (m_userPool)
         m_userPool->releaseThread();
 }
 
-WorkPool::Lease::~Lease()
+WorkPool::BlockingScope::~BlockingScope()
 {
     if (m_isLibraryThread)
-        instance().takeBack();
+        instance().endBlocking();
     else if (m_userPool)
         m_userPool->reserveThread();
 }
 
-WorkPool::Running::Running(Resident &node)
+WorkPool::Running::Running(StepTarget &node)
 {
     WorkPool &pool = instance();
     const std::lock_guard lock(pool.m_mutex);
-    pool.m_running.push_front({ Ref<Resident>(&node), {} });
+    pool.m_running.push_front({ Ref<StepTarget>(&node), {} });
     m_place = pool.m_running.begin();
 }
 
 WorkPool::Running::~Running()
 {
     WorkPool &pool = instance();
-    Ref<Resident> node; // let go of outside of the lock
+    Ref<StepTarget> node; // let go of outside of the lock
     const std::lock_guard lock(pool.m_mutex);
     node = std::move(m_place->node);
     pool.m_running.erase(m_place);
@@ -524,7 +528,7 @@ bool WorkPool::isOfCaller(const RunningWork &running)
 {
     if (running.thread && running.thread->context == &ThreadContext::current())
         return true;
-    return running.node && Frame::find(*running.node);
+    return running.node && StepScope::find(*running.node);
 }
 
 /// Asks the works that are left to close, and waits for them, but not for ever (R48).
@@ -537,7 +541,7 @@ void WorkPool::endOfProgram()
         dispatcher->drain();
 
     const QDeadlineTimer deadline(5s);
-    std::vector<Ref<Resident>> open;
+    std::vector<Ref<StepTarget>> open;
     const auto collect = [&](bool asksCaller) {
         open.clear();
         for (const RunningWork &running : m_running) {
@@ -545,15 +549,15 @@ void WorkPool::endOfProgram()
                 open.push_back(running.node);
         }
         for (const auto *queue : { &m_steps, &m_works }) {
-            for (const Item &item : *queue)
-                open.push_back(item.node);
+            for (const DueStep &due : *queue)
+                open.push_back(due.node);
         }
     };
 
     std::unique_lock<std::mutex> lock(m_mutex);
     collect(true); // what it has started is to close, too
     lock.unlock();
-    for (const Ref<Resident> &node : open)
+    for (const Ref<StepTarget> &node : open)
         deliver(Graph::close(*node));
     lock.lock();
     // Woken by each thread that has nothing left to do; the deadline bounds the whole.
@@ -577,7 +581,7 @@ void WorkPool::endOfProgram()
     lock.unlock();
 
     QStringList paths;
-    for (const Ref<Resident> &node : open)
+    for (const Ref<StepTarget> &node : open)
         paths += node->path();
     paths.removeDuplicates();
     warn(QStringLiteral(

@@ -24,9 +24,9 @@ namespace GoProcess::Private {
 /// Runs items on threads of a QThreadPool of its own, as many at once as there are cores, and more
 /// where these are blocked: so work starts even when all earlier work is blocked (R31).
 ///
-/// How many works may be in threads at once has a limit. Steps have a queue of their own, which comes first, and
-/// threads beyond that limit if need be: the works that fill it may wait for them. Nor does a work count
-/// whose thread is blocked in a wait of the library.
+/// How many works may be in threads at once has a limit. Steps have a queue of their own, which
+/// comes first, and threads beyond that limit if need be: the works that fill it may wait for them.
+/// Nor does a work count whose thread is blocked in a wait of the library.
 ///
 /// Its queue is its own: a thread of the pool, once started, takes items until there are none. That
 /// is faster than a QRunnable each, and sanitizers can follow the hand-over.
@@ -41,7 +41,7 @@ class WorkPool final : private ForkPart
     };
     struct RunningWork
     {
-        Ref<Resident> node; ///< Null between two items.
+        Ref<StepTarget> node; ///< Null between two items.
         std::optional<PoolThread> thread; ///< If it is one of the pool's own threads.
     };
 
@@ -49,29 +49,29 @@ public:
     /// Never destroyed. Its first use arranges that the end of the program waits for works (R48).
     static WorkPool &instance();
 
-    /// True from the moment at which the end of the program waits for works. Acquire pairs with the release
-    /// there. Who is not waited for then has to end before by himself.
+    /// True from the moment at which the end of the program waits for works. Acquire pairs with the
+    /// release there. Who is not waited for then has to end before by himself.
     static bool hasProgramEnded() { return s_hasProgramEnded.load(std::memory_order_acquire); }
 
-    void submit(Item item);
-    void submit(std::vector<Item> items);
+    void submit(DueStep due);
+    void submit(std::vector<DueStep> dueSteps);
     /// Gives a work to a user's pool.
-    static void submit(Resident &node, QThreadPool *pool);
+    static void submit(StepTarget &node, QThreadPool *pool);
 
-    /// Starts threads anew if the system has refused those that the queue waits for. Costs nothing to
-    /// speak of else; called now and then by those who wait for works.
+    /// Starts threads anew if the system has refused those that the queue waits for. Costs nothing
+    /// to speak of else; called now and then by those who wait for works.
     void startAgain();
 
     int maxThreadCount() const;
     void setMaxThreadCount(int count);
 
     /// Lends the place of the calling thread out while it is blocked in a wait (R32).
-    class Lease
+    class BlockingScope
     {
     public:
-        Lease();
-        Q_DISABLE_COPY_MOVE(Lease)
-        ~Lease();
+        BlockingScope();
+        Q_DISABLE_COPY_MOVE(BlockingScope)
+        ~BlockingScope();
 
     private:
         const bool m_isLibraryThread;
@@ -82,7 +82,7 @@ public:
     class Running
     {
     public:
-        explicit Running(Resident &node);
+        explicit Running(StepTarget &node);
         Q_DISABLE_COPY_MOVE(Running)
         ~Running();
 
@@ -91,7 +91,7 @@ public:
     };
 
 private:
-    class Pump;
+    class Runnable;
     struct EndOfProgram;
 
     WorkPool();
@@ -100,18 +100,18 @@ private:
     void unlock() override { m_mutex.unlock(); }
     bool forked() override;
 
-    void submit(Item *begin, Item *end);
-    void pump();
+    void submit(DueStep *begin, DueStep *end);
+    void runWorker();
     bool hasNext() const;
-    Item takeNext(ThreadContext &context);
-    void linger(std::unique_lock<std::mutex> &lock);
+    DueStep takeNext(ThreadContext &context);
+    void spinForMore(std::unique_lock<std::mutex> &lock);
     void watch();
     int countUnblocked() const;
-    void lend();
-    void takeBack();
+    void beginBlocking();
+    void endBlocking();
     static bool isOfCaller(const RunningWork &running);
     void endOfProgram();
-    int threadCount() const { return m_active + m_lent; }
+    int threadCount() const { return m_active + m_blocking; }
     int roomForWorks() const;
     int roomForSteps() const;
     int threadsToAdd(int unblocked) const;
@@ -123,18 +123,18 @@ private:
 
     static std::atomic<bool> s_hasProgramEnded;
 
-    /// There are items in the queue. Written under the lock; who lingers looks without it.
+    /// There are steps in the queue. Written under the lock; a thread that spins looks without it.
     std::atomic<bool> m_hasItems = false;
 
-    const std::unique_ptr<QRunnable> m_pump;
+    const std::unique_ptr<QRunnable> m_worker;
     const std::unique_ptr<QRunnable> m_watcher;
     QThreadPool m_threads;
     QThreadPool m_watcherThread; ///< Apart, so that it does not count among those for works.
 
     mutable Mutex m_mutex; // guards what follows
     std::condition_variable m_idle;
-    std::deque<Item> m_steps; ///< Come first.
-    std::deque<Item> m_works;
+    std::deque<DueStep> m_steps; ///< Come first.
+    std::deque<DueStep> m_works;
     std::list<RunningWork> m_running;
     int m_base; ///< How many threads run where nothing is blocked.
     int m_max = 4096; ///< How many works may be in threads that are not lent.
@@ -144,10 +144,9 @@ private:
     int m_starting = 0; ///< Those of them that have not begun yet.
     int m_lost = 0; ///< Threads that seem to be refused by the system; they count nowhere else.
     Dispatcher::Clock::time_point m_lastStart;
-    int m_lent = 0; ///< Threads that are blocked in a wait of the library.
+    int m_blocking = 0; ///< Threads that are blocked in a wait of the library.
     std::uint64_t m_completed = 0;
-    bool m_isLingering =
-            false; ///< One of the active threads has nothing to do, but waits a moment.
+    bool m_isSpinning = false; ///< One of the active threads has nothing to do, but waits a moment.
     bool m_watching = false;
     bool m_watcherHasBegun = false;
     bool m_warned = false;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The journal: which processes have changed, for whoever shows them.
+// Which processes have changed, for those who show them.
 
 #include "changednodes_p.h"
 
@@ -20,7 +20,7 @@ struct Readers final : public ForkPart
     bool forked() override { return false; }
 
     Mutex mutex;
-    std::vector<JournalReader *> all;
+    std::vector<ChangeListener *> all;
 };
 
 // Never destroyed: processes may change in static destruction.
@@ -32,12 +32,12 @@ Readers &readers()
 
 } // namespace
 
-std::atomic<int> Journal::s_readers = 0;
-std::atomic<int> Journal::s_readersOfAll = 0;
+std::atomic<int> ChangedNodes::s_readers = 0;
+std::atomic<int> ChangedNodes::s_readersOfAll = 0;
 
-JournalReader::~JournalReader() = default;
+ChangeListener::~ChangeListener() = default;
 
-void Journal::open(JournalReader &reader, bool all)
+void ChangedNodes::open(ChangeListener &reader, bool all)
 {
     const std::lock_guard lock(readers().mutex);
     readers().all.push_back(&reader);
@@ -46,18 +46,18 @@ void Journal::open(JournalReader &reader, bool all)
     s_readersOfAll.fetch_add(all ? 1 : 0, std::memory_order_relaxed);
 }
 
-void Journal::close(JournalReader &reader)
+void ChangedNodes::close(ChangeListener &reader)
 {
     std::unordered_set<Node *> unread; // may be large: destroyed when others may write again
     const std::lock_guard lock(readers().mutex);
-    std::vector<JournalReader *> &all = readers().all;
+    std::vector<ChangeListener *> &all = readers().all;
     all.erase(std::remove(all.begin(), all.end(), &reader), all.end());
     s_readers.fetch_sub(1, std::memory_order_relaxed);
     s_readersOfAll.fetch_sub(reader.m_readsAll ? 1 : 0, std::memory_order_relaxed);
     unread.swap(reader.m_changed);
 }
 
-void Journal::write(Node &node)
+void ChangedNodes::write(Node &node)
 {
     if (!node.isWatched()) {
         if (s_readersOfAll.load(std::memory_order_relaxed) == 0)
@@ -66,7 +66,7 @@ void Journal::write(Node &node)
         node.letFind(Node::Watcher);
     }
     const std::lock_guard lock(readers().mutex);
-    for (JournalReader *reader : readers().all) {
+    for (ChangeListener *reader : readers().all) {
         try {
             if (reader->m_changed.insert(&node).second && reader->m_changed.size() == 1)
                 reader->noted();
@@ -77,14 +77,14 @@ void Journal::write(Node &node)
     }
 }
 
-void Journal::forget(Node &node)
+void ChangedNodes::forget(Node &node)
 {
     const std::lock_guard lock(readers().mutex);
-    for (JournalReader *reader : readers().all)
+    for (ChangeListener *reader : readers().all)
         reader->m_changed.erase(&node);
 }
 
-bool Journal::take(JournalReader &reader, std::size_t limit, std::vector<NodeRef> &changed)
+bool ChangedNodes::take(ChangeListener &reader, std::size_t limit, std::vector<NodeRef> &changed)
 {
     const std::lock_guard lock(readers().mutex);
     std::unordered_set<Node *> &all = reader.m_changed;

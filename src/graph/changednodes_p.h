@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The journal: which processes have changed, for whoever shows them.
+// Which processes have changed, for models and monitors.
 
 #ifndef GOPROCESS_CHANGEDNODES_P_H
 #define GOPROCESS_CHANGEDNODES_P_H
@@ -13,22 +13,22 @@
 
 namespace GoProcess::Private {
 
-/// Reads the journal, in a thread of its own choice.
-class JournalReader
+/// Takes the changed nodes, in a thread of its own choice.
+class ChangeListener
 {
 public:
-    JournalReader() = default;
-    Q_DISABLE_COPY_MOVE(JournalReader)
-    virtual ~JournalReader();
+    ChangeListener() = default;
+    Q_DISABLE_COPY_MOVE(ChangeListener)
+    virtual ~ChangeListener();
 
 private:
-    friend class Journal;
+    friend class ChangedNodes;
 
     /// There is something to read, for the first time since all was taken. Called under locks of
     /// the graph, in any thread.
     virtual void noted() = 0;
 
-    // Guarded by the lock of the journal.
+    // Guarded by the lock of ChangedNodes.
     bool m_readsAll = false;
     std::unordered_set<Node *> m_changed; ///< Each leaves it before it is destroyed.
 };
@@ -37,14 +37,14 @@ private:
 ///
 /// What has changed they see for themselves, under the lock of the node. It costs a relaxed load
 /// while there are no readers. With readers it notes the nodes that somebody watches, and for a
-/// reader of all also those that nobody does. It keeps none of them alive, so that the memory is bound
-/// by what exists however late a reader comes.
+/// reader of all also those that nobody does. It keeps none of them alive, so that the memory is
+/// bound by what exists however late a reader comes.
 ///
-/// Nothing is missed: a reader is there first, watches a node second and looks at it third, under the
-/// lock that guards what it looks at. A change before the look is seen by it. A change after it is
-/// ordered after the other two by that lock, and so is the note that follows the change. Hence
+/// Nothing is missed: a reader is there first, watches a node second and looks at it third, under
+/// the lock that guards what it looks at. A change before the look is seen by it. A change after it
+/// is ordered after the other two by that lock, and so is the note that follows the change. Hence
 /// relaxed order suffices for the count of readers and for the flag of the node.
-class Journal
+class ChangedNodes
 {
 public:
     /// \a node has changed. Called under its lock or by whoever keeps it alive.
@@ -57,15 +57,15 @@ public:
     static void forget(Node &node);
 
     /// \a all: also new processes, and others that nobody watches.
-    static void open(JournalReader &reader, bool all);
-    static void close(JournalReader &reader);
+    static void open(ChangeListener &reader, bool all);
+    static void close(ChangeListener &reader);
     /// Appends up to \a limit nodes that have changed; false if there are more.
-    static bool take(JournalReader &reader, std::size_t limit, std::vector<NodeRef> &changed);
+    static bool take(ChangeListener &reader, std::size_t limit, std::vector<NodeRef> &changed);
 
 private:
     static void write(Node &node);
 
-    // Written under the lock of the journal; see above for who reads them.
+    // Written under the lock of ChangedNodes; see above for who reads them.
     static std::atomic<int> s_readers;
     static std::atomic<int> s_readersOfAll;
 };

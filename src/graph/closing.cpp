@@ -11,46 +11,46 @@
 namespace GoProcess::Private {
 
 /// One reason less to wait; the last one out begins the teardown.
-void Graph::countDown(Node &node, Change &change)
+void Graph::countDown(Node &node, DueSteps &steps)
 {
     if (--node.m_pending == 0) {
         wake(node, Waiter::Goal::TeardownBegun);
-        change.add(node);
+        steps.add(node);
     }
 }
 
-void Graph::closeIfLeft(Node &node, Change &change)
+void Graph::closeIfLeft(Node &node, DueSteps &steps)
 {
     if (node.m_closeAfterChildren && node.m_waits == 0)
-        mark(node, change);
+        mark(node, steps);
 }
 
-Change Graph::close(Node &node)
+DueSteps Graph::close(Node &node)
 {
     // Whatever its state is, another thread may still be marking what is below (R18).
     if (node.state() == NodeState::Closed && !isUnderWay(node))
         return {};
-    Change change { NodeLock(node) };
-    mark(node, change);
-    return change;
+    DueSteps steps { NodeLock(node) };
+    mark(node, steps);
+    return steps;
 }
 
-Change Graph::closeAfterChildren(Node &node)
+DueSteps Graph::closeAfterChildren(Node &node)
 {
-    Change change { NodeLock(node) };
+    DueSteps steps { NodeLock(node) };
     node.m_closeAfterChildren = true;
-    closeIfLeft(node, change);
-    return change;
+    closeIfLeft(node, steps);
+    return steps;
 }
 
-Change Graph::workReturned(Node &node)
+DueSteps Graph::workReturned(Node &node)
 {
-    Change change { NodeLock(node) };
+    DueSteps steps { NodeLock(node) };
     node.m_hasWork = false;
     node.m_closeAfterChildren = true;
-    closeIfLeft(node, change);
-    countDown(node, change);
-    return change;
+    closeIfLeft(node, steps);
+    countDown(node, steps);
+    return steps;
 }
 
 bool Graph::hold(Node &node)
@@ -62,119 +62,119 @@ bool Graph::hold(Node &node)
     return true;
 }
 
-Change Graph::release(Node &node)
+DueSteps Graph::release(Node &node)
 {
-    Change change { NodeLock(node) };
-    countDown(node, change);
-    return change;
+    DueSteps steps { NodeLock(node) };
+    countDown(node, steps);
+    return steps;
 }
 
-void Graph::addAudience(Node &node)
+void Graph::setObserved(Node &node)
 {
-    if (node.m_hasAudience.load(std::memory_order_acquire))
+    if (node.m_isObserved.load(std::memory_order_acquire))
         return;
     const NodeLock lock(node);
-    addAudienceLocked(node);
+    setObservedLocked(node);
 }
 
 /// True if nobody is to be told of anything. Needs the lock.
-bool Graph::isUnheard(const Node &node)
+bool Graph::isSilent(const Node &node)
 {
-    return !node.m_hasAudience.load(std::memory_order_relaxed) && !node.m_hasClosingListeners
+    return !node.m_isObserved.load(std::memory_order_relaxed) && !node.m_hasClosingListeners
             && !node.m_hasClosedListeners;
 }
 
 /// Closed, unless there is an error: parents are to be told of it. Needs the lock.
-bool Graph::tryClose(Node &node, Change &change)
+bool Graph::tryClose(Node &node, DueSteps &steps)
 {
     if (node.m_error || node.m_treeErrors)
         return false;
     // Release: as in setClosed().
     node.m_state.store(NodeState::Closed, std::memory_order_release);
-    leaveBooks(node, change);
+    leaveBooks(node, steps);
     return true;
 }
 
-std::optional<Change> Graph::announceUnheard(Node &node)
+std::optional<DueSteps> Graph::announceSilently(Node &node)
 {
-    Change change { NodeLock(node) };
-    if (!isUnheard(node))
+    DueSteps steps { NodeLock(node) };
+    if (!isSilent(node))
         return std::nullopt;
-    announceLocked(node, change);
-    return change;
+    announceLocked(node, steps);
+    return steps;
 }
 
-void Graph::announceUnheard(Node &node, Change &change)
+void Graph::announceSilently(Node &node, DueSteps &steps)
 {
-    if (change.m_first != &node || hasBegunTeardown(node) || !isUnheard(node))
+    if (steps.m_first != &node || hasBegunTeardown(node) || !isSilent(node))
         return;
-    static_cast<void>(change.take());
-    announceLocked(node, change);
+    static_cast<void>(steps.take());
+    announceLocked(node, steps);
 }
 
-void Graph::announceLocked(Node &node, Change &change)
+void Graph::announceLocked(Node &node, DueSteps &steps)
 {
     node.m_announced = true;
     if (--node.m_pending == 0) {
         wake(node, Waiter::Goal::TeardownBegun);
-        if (!tryClose(node, change))
-            change.add(node);
+        if (!tryClose(node, steps))
+            steps.add(node);
     }
 }
 
-std::optional<Change> Graph::finishUnheard(Node &node)
+std::optional<DueSteps> Graph::finishSilently(Node &node)
 {
-    Change change { NodeLock(node) };
-    if (!isUnheard(node) || !tryClose(node, change))
+    DueSteps steps { NodeLock(node) };
+    if (!isSilent(node) || !tryClose(node, steps))
         return std::nullopt;
-    return change;
+    return steps;
 }
 
-std::optional<Change> Graph::announced(Node &node)
+std::optional<DueSteps> Graph::announced(Node &node)
 {
-    Change change { NodeLock(node) };
+    DueSteps steps { NodeLock(node) };
     if (node.m_hasClosingListeners)
         return std::nullopt;
     node.m_announced = true;
-    countDown(node, change);
-    return change;
+    countDown(node, steps);
+    return steps;
 }
 
-std::optional<Change> Graph::finish(Node &node)
+std::optional<DueSteps> Graph::finish(Node &node)
 {
-    Change change { NodeLock(node) };
+    DueSteps steps { NodeLock(node) };
     if (node.m_hasClosedListeners)
         return std::nullopt;
-    leaveBooks(node, change);
-    return change;
+    leaveBooks(node, steps);
+    return steps;
 }
 
 /// The node is Closed and everybody was told: those that waited go on.
-void Graph::leaveBooks(Node &node, Change &change)
+void Graph::leaveBooks(Node &node, DueSteps &steps)
 {
     // Release: who sees it may destroy the QObject, which nobody touches from here.
     node.m_finished.store(true, std::memory_order_release);
-    Journal::note(node);
+    ChangedNodes::note(node);
     wake(node, Waiter::Goal::Closed);
-    leave(node, change);
+    leave(node, steps);
 }
 
 /// Out of the books above, or as many of them as the slice allows.
-void Graph::leave(Node &node, Change &change)
+void Graph::leave(Node &node, DueSteps &steps)
 {
     constexpr std::size_t cost = 4; // of an edge, as it may be that of a close
 
     while (Edge *edge = node.m_firstUp) {
-        if (change.m_left == 0 && leavesLater(node, change))
+        if (steps.m_left == 0 && leavesLater(node, steps))
             return;
-        change.m_left -= std::min(change.m_left, cost);
+        steps.m_left -= std::min(steps.m_left, cost);
         Node &upper = *edge->upper;
         const bool waited = edge->waits;
-        detach(change.m_lock.component(), edge);
+        detach(steps.m_lock.domain(), edge);
         if (waited) {
             --upper.m_waits;
-            closeIfLeft(upper, change);
-            countDown(upper, change);
+            closeIfLeft(upper, steps);
+            countDown(upper, steps);
         }
     }
 }

@@ -13,9 +13,9 @@
 
 namespace GoProcess::Private {
 
-void Graph::attach(Component &component, Node &upper, Node &lower, bool closes, bool waits)
+void Graph::attach(LockDomain &domain, Node &upper, Node &lower, bool closes, bool waits)
 {
-    ++component.visits;
+    ++domain.visits;
     Edge *edge = lower.m_firstUp ? find(upper, lower) : nullptr;
     if (!edge) {
         edge = lower.m_ownEdge.upper ? immortal<FurtherEdges>().make(upper, lower)
@@ -30,7 +30,7 @@ void Graph::attach(Component &component, Node &upper, Node &lower, bool closes, 
         if (closes)
             becomeChild(upper, lower);
     } else if (closes && !edge->closes) {
-        unlinkDown(component, *edge);
+        unlinkDown(domain, *edge);
         edge->closes = true;
         linkDown(*edge); // to the children
         becomeChild(upper, lower);
@@ -43,8 +43,8 @@ void Graph::attach(Component &component, Node &upper, Node &lower, bool closes, 
     }
     if (lower.m_areErrorsKept)
         tellOfErrors(*edge); // others above have heard of them, and perhaps all
-    Journal::note(upper);
-    Journal::note(lower);
+    ChangedNodes::note(upper);
+    ChangedNodes::note(lower);
 }
 
 void Graph::becomeChild(Node &upper, Node &lower)
@@ -66,22 +66,22 @@ void Graph::linkDown(Edge &edge)
     (edge.nextDown ? edge.nextDown->previousDown : upper.m_lastDown) = &edge;
 }
 
-void Graph::unlinkDown(Component &component, Edge &edge)
+void Graph::unlinkDown(LockDomain &domain, Edge &edge)
 {
     if (edge.isNext)
-        passOver(component, edge);
+        passOver(domain, edge);
     (edge.previousDown ? edge.previousDown->nextDown : edge.upper->m_firstDown) = edge.nextDown;
     (edge.nextDown ? edge.nextDown->previousDown : edge.upper->m_lastDown) = edge.previousDown;
 }
 
-void Graph::detach(Component &component, Edge *edge)
+void Graph::detach(LockDomain &domain, Edge *edge)
 {
-    ++component.visits;
-    Journal::note(*edge->upper);
-    Journal::note(*edge->lower);
+    ++domain.visits;
+    ChangedNodes::note(*edge->upper);
+    ChangedNodes::note(*edge->lower);
     if (edge->closes)
         --edge->upper->m_children;
-    unlinkDown(component, *edge);
+    unlinkDown(domain, *edge);
     (edge->previousUp ? edge->previousUp->nextUp : edge->lower->m_firstUp) = edge->nextUp;
     if (edge->nextUp)
         edge->nextUp->previousUp = edge->previousUp;
@@ -121,7 +121,7 @@ EdgeChange Graph::addChild(Node &upper, Node &lower)
     if (upper.background || lower.state() == NodeState::Closed)
         return {};
 
-    EdgeChange result { Change(NodeLock(upper, lower)), Refusal::None, {} };
+    EdgeChange result { DueSteps(NodeLock(upper, lower)), Refusal::None, {} };
     std::unique_ptr<WaySearch> search;
     while (true) {
         if (lower.state() == NodeState::Closed)
@@ -137,9 +137,9 @@ EdgeChange Graph::addChild(Node &upper, Node &lower)
             if (reached == Reach::Yes)
                 return result;
         }
-        attach(result.change.m_lock.component(), upper, lower, true, true);
+        attach(result.steps.m_lock.domain(), upper, lower, true, true);
         if (upper.state() == NodeState::Closing)
-            mark(lower, result.change, false);
+            mark(lower, result.steps, false);
         return result;
     }
 }
@@ -151,11 +151,11 @@ EdgeChange Graph::addChildNoWait(Node &upper, Node &lower)
     if (upper.background || &upper == &lower || lower.state() == NodeState::Closed)
         return {};
 
-    EdgeChange result { Change(NodeLock(upper, lower)), Refusal::None, {} };
+    EdgeChange result { DueSteps(NodeLock(upper, lower)), Refusal::None, {} };
     if (upper.state() != NodeState::Running)
-        mark(lower, result.change);
+        mark(lower, result.steps);
     else if (lower.state() != NodeState::Closed)
-        attach(result.change.m_lock.component(), upper, lower, true, false);
+        attach(result.steps.m_lock.domain(), upper, lower, true, false);
     return result;
 }
 
@@ -164,7 +164,7 @@ EdgeChange Graph::waitFor(Node &upper, Node &lower)
     if (lower.background || upper.background)
         return { {}, Refusal::Background, {} };
 
-    EdgeChange result { Change(NodeLock(upper, lower)), Refusal::None, {} };
+    EdgeChange result { DueSteps(NodeLock(upper, lower)), Refusal::None, {} };
     std::unique_ptr<WaySearch> search;
     while (true) {
         if (upper.state() != NodeState::Running) {
@@ -172,7 +172,7 @@ EdgeChange Graph::waitFor(Node &upper, Node &lower)
             return result;
         }
         if (lower.state() == NodeState::Closed) {
-            mark(upper, result.change);
+            mark(upper, result.steps);
             return result;
         }
         if (mayCloseCycle(upper, lower)) {
@@ -182,7 +182,7 @@ EdgeChange Graph::waitFor(Node &upper, Node &lower)
             if (reached == Reach::Yes)
                 return result;
         }
-        attach(result.change.m_lock.component(), upper, lower, false, true);
+        attach(result.steps.m_lock.domain(), upper, lower, false, true);
         return result;
     }
 }

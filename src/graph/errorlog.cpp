@@ -13,7 +13,7 @@ void ErrorLog::hear(const TreeErrors &errors)
         hear(entry.error.error);
 }
 
-void ErrorLog::logUnheard(const Node &node)
+void ErrorLog::logUnhandled(const Node &node)
 {
     constexpr int named = 20;
 

@@ -8,8 +8,8 @@
 
 namespace GoProcess::Private {
 
-/// An error is heard once the library has given it, or a list with it, to the program, or once it stands in a
-/// log. All copies of it are then.
+/// An error is heard once the library has given it, or a list with it, to the program, or once it
+/// stands in a log. All copies of it are then.
 class ErrorLog
 {
 public:
@@ -18,16 +18,16 @@ public:
     /// True for no error, too.
     static bool isHeard(const Error &error);
 
-    /// The object of \a node, which is Closed, goes, and with it whoever could ask: logs what failed at or below
-    /// it, unless it was heard or a process above keeps it.
+    /// The object of \a node, which is Closed, goes, and with it whoever could ask: logs what
+    /// failed at or below it, unless it was heard or a process above keeps it.
     static void objectGoes(const Node &node)
     {
         if (Graph::hasErrors(node))
-            logUnheard(node);
+            logUnhandled(node);
     }
 
 private:
-    static void logUnheard(const Node &node);
+    static void logUnhandled(const Node &node);
 };
 
 } // namespace GoProcess::Private

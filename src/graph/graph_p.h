@@ -5,11 +5,11 @@
 // lock and returns the steps that have become due, each for one process; it runs no user code.
 // Nothing here recurses with the depth or the width of the graph.
 //
-// Locks. Processes that edges join share one lock, their component; separate trees have separate
-// ones. A process without edges is in one of a few nurseries. When an edge joins two components,
-// the smaller forwards to the larger for ever; a lone process just moves in. The order of locks is:
-// nurseries, components by address, then those of the dispatchers, and innermost the label locks (names) and
-// those of the further edges. See src/README.md.
+// Locks. Processes that edges join share one lock, their domain; separate trees have separate ones.
+// A process without edges is in one of a few lone domains. When an edge joins two domains, the
+// smaller forwards to the larger for ever; a lone process just moves in. The order of locks is:
+// lone domains, domains by address, then those of the dispatchers, and innermost the label locks
+// (names) and those of the further edges. See src/README.md.
 
 #ifndef GOPROCESS_GRAPH_P_H
 #define GOPROCESS_GRAPH_P_H
@@ -88,11 +88,12 @@ enum class Step : std::uint8_t {
 
 struct Edge;
 
-/// A walk down the graph, set aside so that other threads get the lock. Guarded by the component's lock.
+/// A walk down the graph, set aside so that other threads get the lock. Guarded by the domain's
+/// lock.
 struct Walk
 {
-    /// What it has come to and where edges lead down, parents before children; from the one at \a next on it has
-    /// not looked at all of these.
+    /// What it has come to and where edges lead down, parents before children; from the one at
+    /// \a next on it has not looked at all of these.
     std::deque<Ref<Node>> nodes;
     std::size_t next = 0;
     /// Of the node at \a next: where it goes on, null at the end.
@@ -100,12 +101,12 @@ struct Walk
 };
 
 /// Processes joined by edges, and the lock that they share.
-class Component
+class LockDomain
 {
 public:
-    explicit Component(bool isNursery = false);
-    Q_DISABLE_COPY_MOVE(Component)
-    ~Component();
+    explicit LockDomain(bool isLone = false);
+    Q_DISABLE_COPY_MOVE(LockDomain)
+    ~LockDomain();
 
     void ref() noexcept { m_refs.fetch_add(1, std::memory_order_relaxed); }
     void deref() noexcept
@@ -115,14 +116,14 @@ public:
     }
 
     /// This one, or what it was merged into.
-    Component *root() noexcept
+    LockDomain *root() noexcept
     {
-        // Acquire pairs with the release of who merged: what lies beyond is complete. Forwards are never
-        // undone and every link holds a reference on the next, so the walk needs no lock.
-        Component *component = this;
-        while (Component *next = component->forward.load(std::memory_order_acquire))
-            component = next;
-        return component;
+        // Acquire pairs with the release of who merged: what lies beyond is complete. Forwards are
+        // never undone and every link holds a reference on the next, so the walk needs no lock.
+        LockDomain *domain = this;
+        while (LockDomain *next = domain->forward.load(std::memory_order_acquire))
+            domain = next;
+        return domain;
     }
 
     void lock()
@@ -130,36 +131,37 @@ public:
         if (Q_UNLIKELY(!mutex.try_lock()))
             waitForLock();
     }
-    /// For who has just let go of the lock and takes it again soon: a mutex is not fair, and another thread
-    /// that waits for it would hardly ever get it.
+    /// For who has just let go of the lock and takes it again soon: a mutex is not fair, and
+    /// another thread that waits for it would hardly ever get it.
     void letOthersIn() const;
 
     Mutex mutex;
-    /// The component that this one was merged into. Written once, under both locks, and published
+    /// The domain that this one was merged into. Written once, under both locks, and published
     /// with release; once set it never changes, so whoever reads it needs no lock.
-    std::atomic<Component *> forward = nullptr;
-    /// The last number that a search marked nodes with. What changes edges moves it on as well: a search in slices
-    /// sees by it that something has happened meanwhile.
+    std::atomic<LockDomain *> forward = nullptr;
+    /// The last number that a search marked nodes with. What changes edges moves it on as well: a
+    /// search in slices sees by it that something has happened meanwhile.
     std::uint64_t visits = 0;
     std::uint32_t rank = 0; ///< Bounds the length of the chain of forwards that ends here.
-    /// Of closes, for what they reach (R18), in the order in which they were set aside. What one has not looked at is
-    /// Closing, and has one reason more not to begin its teardown (m_pending).
+    /// Of closes, for what they reach (R18), in the order in which they were set aside. What one
+    /// has not looked at is Closing, and has one reason more not to begin its teardown (m_pending).
     std::list<Walk> markings;
     std::list<Walk> looks; ///< Of those who look at what is open.
     std::list<Ref<Node>> leaving; ///< Finished, and still in books of those above them.
-    /// Whether there are markings or such. Written under the lock with release: whoever sees Closed a process that a
-    /// marking has reached sees it set, until all that the marking reaches is Closing.
+    /// Whether there are markings or such. Written under the lock with release: whoever sees Closed
+    /// a process that a marking has reached sees it set, until all that the marking reaches is
+    /// Closing.
     std::atomic<bool> isUnderWay = false;
-    const bool nursery;
+    const bool isLone;
 
-    /// The next one in the list of all but the nurseries, whose lock the caller has.
-    Component *next() const { return m_next; }
+    /// The next one in the list of all but the lone domains, whose lock the caller has.
+    LockDomain *next() const { return m_next; }
 
 private:
     /// True if that was the last one.
     bool loseReference() noexcept
     {
-        return !nursery && m_refs.fetch_sub(1, std::memory_order_acq_rel) == 1;
+        return !isLone && m_refs.fetch_sub(1, std::memory_order_acq_rel) == 1;
     }
     void destroy() noexcept;
     void enlist();
@@ -168,9 +170,9 @@ private:
 
     std::atomic<int> m_refs = 1;
     std::atomic<int> m_waiting = 0; ///< How many threads wait for the lock.
-    // In the list of all but the nurseries, guarded by its lock.
-    Component *m_previous = nullptr;
-    Component *m_next = nullptr;
+    // In the list of all but the lone domains, guarded by its lock.
+    LockDomain *m_previous = nullptr;
+    LockDomain *m_next = nullptr;
 };
 
 /// An edge from a process down to another, in the books of both. What a close looks at comes last,
@@ -252,7 +254,8 @@ public:
     bool isFinished() const noexcept { return m_finished.load(std::memory_order_acquire); }
     /// True while a teardown that was set on a Closed process has not completed.
     bool hasLateTeardown() const noexcept { return m_late.load(std::memory_order_acquire); }
-    /// Somebody has looked at it from its parent. Relaxed: whoever did has let go of it before it is asked.
+    /// Somebody has looked at it from its parent. Relaxed: whoever did has let go of it before it
+    /// is asked.
     bool isWatched() const noexcept
     {
         return (m_foundBy.load(std::memory_order_relaxed) & Watcher) != 0;
@@ -283,7 +286,8 @@ protected:
     /// False if the caller's reference is the only one, and nobody can get another.
     bool isShared() const noexcept
     {
-        // Acquire: all that the others did came before. That includes that they watched or listed it.
+        // Acquire: all that the others did came before. That includes that they watched or listed
+        // it.
         return m_refs.load(std::memory_order_acquire) != 1
                 || m_foundBy.load(std::memory_order_relaxed) != Nobody;
     }
@@ -298,27 +302,28 @@ protected:
     void letFind(Finder finder) noexcept { m_foundBy.fetch_or(finder, std::memory_order_relaxed); }
 
 private:
-    friend class Change;
+    friend class DueSteps;
     friend class Graph;
-    friend class Journal;
+    friend class ChangedNodes;
     friend class NodeLock;
 
-    // In the order of use: a large close goes over all nodes more than once, and what it needs of each is
-    // together, down here and at the beginning of Resident.
+    // In the order of use: a large close goes over all nodes more than once, and what it needs of
+    // each is together, down here and at the beginning of StepTarget.
 
     /// Guarded by the label lock of this node; null where it is empty.
     std::unique_ptr<const QString> m_name;
     mutable std::atomic<std::uint64_t> m_id = 0;
-    // All below is guarded by the component's lock, unless it says otherwise.
+    // All below is guarded by the domain's lock, unless it says otherwise.
     std::unique_ptr<TreeErrors> m_treeErrors;
-    /// Of the work, then of the teardown, the first that failed. Handed from step to step; the state
-    /// Closed publishes it.
+    /// Of the work, then of the teardown, the first that failed. Handed from step to step; the
+    /// state Closed publishes it.
     Error m_error;
-    /// Holds a reference. Set once, under the component's lock; read and let go of under the label lock
-    /// of this node.
+    /// Holds a reference. Set once, under the domain's lock; read and let go of under the label
+    /// lock of this node.
     std::atomic<Node *> m_firstParent = nullptr;
-    /// Written when the node leaves its nursery, under the locks of both; never changes after that.
-    std::atomic<Component *> m_component;
+    /// Written when the node leaves its lone domain, under the locks of both; never changes after
+    /// that.
+    std::atomic<LockDomain *> m_domain;
     Edge *m_firstUp = nullptr;
     /// How many unclosed processes this waits for.
     std::uint32_t m_waits = 0;
@@ -332,10 +337,11 @@ private:
     union
     {
         std::uint64_t m_visit = 0; ///< The search that came by last.
-        Node *m_nextDue; ///< While a step of it stands in a Change, which holds the lock: the next one.
+        Node *m_nextDue; ///< While a step of it stands in a DueSteps, which holds the lock: the next one.
     };
     /// What keeps teardown from beginning: unclosed processes that this waits for, work, holds, the
-    /// announcement itself, and a marking that has not searched it. Zero: teardown has begun; nothing increments it from there.
+    /// announcement itself, and a marking that has not searched it. Zero: teardown has begun;
+    /// nothing increments it from there.
     std::uint32_t m_pending = 1;
     std::atomic<int> m_refs = 1;
     bool m_closeAfterChildren : 1;
@@ -347,14 +353,16 @@ private:
     /// It has a work that has not returned.
     bool m_hasWork : 1;
     bool m_hasOwnWaiters : 1; ///< In a forked child, see Graph::forgetLostWaiters().
-    /// Its steps have something to run, or somebody to tell. Never taken back. Written under the lock
-    /// with release; whoever sees it set has seen what the lock guarded then.
-    std::atomic<bool> m_hasAudience = false;
-    /// Finders; none is ever taken back. Written by letFind(), which owners of a reference or of the object call,
-    /// and read by isShared(): the count of references orders the one before the other. See also Journal.
+    /// Its steps have something to run, or somebody to tell. Never taken back. Written under the
+    /// lock with release; whoever sees it set has seen what the lock guarded then.
+    std::atomic<bool> m_isObserved = false;
+    /// Finders; none is ever taken back. Written by letFind(), which owners of a reference or of
+    /// the object call, and read by isShared(): the count of references orders the one before the
+    /// other. See also ChangedNodes.
     std::atomic<std::uint8_t> m_foundBy = Nobody;
-    // Written under the component's lock with release, read by anybody with acquire. Only Closed without errors
-    // is written without the lock, by who runs the last step: see Graph::setClosed().
+    // Written under the domain's lock with release, read by anybody with acquire. Only Closed
+    // without errors is written without the lock, by who runs the last step: see
+    // Graph::setClosed().
     std::atomic<NodeState> m_state = NodeState::Running;
     std::atomic<bool> m_finished = false;
     std::atomic<bool> m_late = false;
@@ -366,68 +374,68 @@ public:
 
 using NodeRef = Ref<Node>;
 
-/// Holds the lock of a node's component.
+/// Holds the lock of a node's domain.
 class NodeLock
 {
 public:
     NodeLock() noexcept = default;
     explicit NodeLock(const Node &node);
-    /// Locks two nodes at once and joins their components.
+    /// Locks two nodes at once and joins their domains.
     NodeLock(Node &a, Node &b);
-    /// Locks \a component, or what it was merged into.
-    explicit NodeLock(Component &component);
-    NodeLock(NodeLock &&other) noexcept : m_component(std::exchange(other.m_component, nullptr)) { }
+    /// Locks \a domain, or what it was merged into.
+    explicit NodeLock(LockDomain &domain);
+    NodeLock(NodeLock &&other) noexcept : m_domain(std::exchange(other.m_domain, nullptr)) { }
     NodeLock &operator=(NodeLock &&other) noexcept
     {
-        std::swap(m_component, other.m_component);
+        std::swap(m_domain, other.m_domain);
         return *this;
     }
     NodeLock(const NodeLock &) = delete;
     NodeLock &operator=(const NodeLock &) = delete;
     ~NodeLock() { unlock(); }
 
-    explicit operator bool() const noexcept { return m_component != nullptr; }
+    explicit operator bool() const noexcept { return m_domain != nullptr; }
 
     void unlock() noexcept;
-    /// unlock(), and other threads get the lock that wait for it. The caller keeps a node of the component, which
-    /// keeps that.
+    /// unlock(), and other threads get the lock that wait for it. The caller keeps a node of the
+    /// domain, which keeps that.
     void letOthersIn();
-    Component &component() const noexcept { return *m_component; }
+    LockDomain &domain() const noexcept { return *m_domain; }
 
-    /// The component of \a node; without its lock, as it was a moment ago.
-    static Component *rootOf(const Node &node) noexcept
+    /// The domain of \a node; without its lock, as it was a moment ago.
+    static LockDomain *rootOf(const Node &node) noexcept
     {
-        return node.m_component.load(std::memory_order_acquire)->root(); // acquire: as in root()
+        return node.m_domain.load(std::memory_order_acquire)->root(); // acquire: as in root()
     }
 
 private:
-    Component *m_component = nullptr;
+    LockDomain *m_domain = nullptr;
 };
 
 inline NodeLock::NodeLock(const Node &node)
 {
     while (true) {
-        Component *component = rootOf(node);
-        component->lock();
-        if (rootOf(node) == component) {
-            m_component = component;
+        LockDomain *domain = rootOf(node);
+        domain->lock();
+        if (rootOf(node) == domain) {
+            m_domain = domain;
             return;
         }
-        component->mutex.unlock(); // it was merged meanwhile
+        domain->mutex.unlock(); // it was merged meanwhile
     }
 }
 
 inline void NodeLock::unlock() noexcept
 {
-    if (Component *component = std::exchange(m_component, nullptr))
-        component->mutex.unlock();
+    if (LockDomain *domain = std::exchange(m_domain, nullptr))
+        domain->mutex.unlock();
 }
 
 inline void NodeLock::letOthersIn()
 {
-    const Component &component = *m_component;
+    const LockDomain &domain = *m_domain;
     unlock();
-    component.letOthersIn();
+    domain.letOthersIn();
 }
 
 /// What an operation made due. It still holds the lock of the graph, so that steps reach the
@@ -437,7 +445,7 @@ inline void NodeLock::letOthersIn()
 /// operation has begun to change the graph.
 ///
 /// A large operation makes them due in slices, between which it lets go of the lock: see more().
-class [[nodiscard]] Change
+class [[nodiscard]] DueSteps
 {
 public:
     struct Due
@@ -446,16 +454,16 @@ public:
         Step step;
     };
 
-    Change() = default;
-    explicit Change(NodeLock lock) noexcept : m_lock(std::move(lock)) { }
-    Change(Change &&other) noexcept
+    DueSteps() = default;
+    explicit DueSteps(NodeLock lock) noexcept : m_lock(std::move(lock)) { }
+    DueSteps(DueSteps &&other) noexcept
         : m_lock(std::move(other.m_lock)),
           m_first(std::exchange(other.m_first, nullptr)),
           m_last(std::exchange(other.m_last, nullptr)),
           m_rest(std::move(other.m_rest))
     {
     }
-    Change &operator=(Change &&other) noexcept
+    DueSteps &operator=(DueSteps &&other) noexcept
     {
         std::swap(m_lock, other.m_lock);
         std::swap(m_first, other.m_first);
@@ -463,16 +471,16 @@ public:
         std::swap(m_rest, other.m_rest);
         return *this;
     }
-    Change(const Change &) = delete;
-    Change &operator=(const Change &) = delete;
-    ~Change() = default;
+    DueSteps(const DueSteps &) = delete;
+    DueSteps &operator=(const DueSteps &) = delete;
+    ~DueSteps() = default;
 
     bool isEmpty() const noexcept { return !m_first; }
     /// Takes out the step that became due first; there has to be one.
     inline Due take() noexcept;
     void unlock() noexcept { m_lock.unlock(); }
-    /// After unlock(), until it is false: then the operation is over, and all that it closes is Closing (R18).
-    /// While it is true there is a slice more, locked, of steps to take.
+    /// After unlock(), until it is false: then the operation is over, and all that it closes is
+    /// Closing (R18). While it is true there is a slice more, locked, of steps to take.
     inline bool more();
 
 private:
@@ -482,9 +490,9 @@ private:
     NodeLock m_lock;
     Node *m_first = nullptr;
     Node *m_last = nullptr;
-    Ref<Component> m_rest; ///< Where something is under way, which is to be brought to its end.
-    /// How many edges the operation looks at before it lets go of the lock. It does not move with the rest, as
-    /// that makes no slice much longer.
+    Ref<LockDomain> m_rest; ///< Where something is under way, which is to be brought to its end.
+    /// How many edges the operation looks at before it lets go of the lock. It does not move with
+    /// the rest, as that makes no slice much longer.
     std::size_t m_left = GOPROCESS_EDGES_PER_SLICE;
 };
 
@@ -501,9 +509,10 @@ enum class Refusal : std::uint8_t {
 /// An edge that was added, or why not.
 struct EdgeChange
 {
-    Change change;
+    DueSteps steps;
     Refusal refusal = Refusal::None;
-    /// From upper over lower back to upper; of a long one the middle is left out, where a null stands.
+    /// From upper over lower back to upper; of a long one the middle is left out, where a null
+    /// stands.
     std::unique_ptr<const std::vector<NodeRef>> cycle;
 };
 
@@ -515,20 +524,21 @@ public:
     static EdgeChange addChild(Node &upper, Node &lower);
     static EdgeChange addChildNoWait(Node &upper, Node &lower);
     static EdgeChange waitFor(Node &upper, Node &lower);
-    /// The same for who holds \a upper, whatever its state is. \a lower is one that nobody else knows yet.
+    /// The same for who holds \a upper, whatever its state is. \a lower is one that nobody else
+    /// knows yet.
     static void waitForNew(Node &upper, Node &lower)
     {
         const NodeLock lock(upper, lower);
-        attach(lock.component(), upper, lower, false, true);
+        attach(lock.domain(), upper, lower, false, true);
     }
 
-    static Change close(Node &node);
-    static Change closeAfterChildren(Node &node);
-    /// What is under way in the component of \a node, for who waits: its own thread may not bring it to its end
-    /// before this one has gone on.
-    static std::optional<Change> help(const Node &node);
-    /// Change::more().
-    static bool goOn(Change &change);
+    static DueSteps close(Node &node);
+    static DueSteps closeAfterChildren(Node &node);
+    /// What is under way in the domain of \a node, for who waits: its own thread may not bring it
+    /// to its end before this one has gone on.
+    static std::optional<DueSteps> help(const Node &node);
+    /// DueSteps::more().
+    static bool goOn(DueSteps &steps);
 
     /// Counts a work of a node that nobody else knows yet; workReturned() takes it back.
     static void addWork(Node &node)
@@ -537,34 +547,35 @@ public:
         node.m_hasWork = true;
     }
     /// The work has returned: the node closes after its children (R29).
-    static Change workReturned(Node &node);
+    static DueSteps workReturned(Node &node);
     /// False once teardown has begun.
     static bool hold(Node &node);
     /// The same for who holds the lock, and knows that it has not.
     static void holdLocked(Node &node) { ++node.m_pending; }
-    static Change release(Node &node);
+    static DueSteps release(Node &node);
 
-    /// The steps of \a node have user code to run from here on, or somebody to tell. Whoever connects
-    /// to a signal says so before it looks at the state, and so misses nothing.
-    static void addAudience(Node &node);
-    static bool hasAudience(const Node &node)
+    /// The steps of \a node have user code to run from here on, or somebody to tell. Whoever
+    /// connects to a signal says so before it looks at the state, and so misses nothing.
+    static void setObserved(Node &node);
+    static bool isObserved(const Node &node)
     {
-        return node.m_hasAudience.load(std::memory_order_relaxed);
+        return node.m_isObserved.load(std::memory_order_relaxed);
     }
     /// The same for who holds the lock.
-    static void addAudienceLocked(Node &node)
+    static void setObservedLocked(Node &node)
     {
-        node.m_hasAudience.store(true, std::memory_order_release);
+        node.m_isObserved.store(true, std::memory_order_release);
     }
-    /// The announcement of a node without an audience, and if nothing else keeps it open all the rest.
-    /// Nothing if there is somebody to tell.
-    static std::optional<Change> announceUnheard(Node &node);
+    /// The announcement of a node without an audience, and if nothing else keeps it open all the
+    /// rest. Nothing if there is somebody to tell.
+    static std::optional<DueSteps> announceSilently(Node &node);
     /// The same at once if that is what became due first by \a change.
-    static void announceUnheard(Node &node, Change &change);
-    /// The same of the rest of its steps, once teardown has begun. Nothing if there is an error, too.
-    static std::optional<Change> finishUnheard(Node &node);
+    static void announceSilently(Node &node, DueSteps &steps);
+    /// The same of the rest of its steps, once teardown has begun. Nothing if there is an error,
+    /// too.
+    static std::optional<DueSteps> finishSilently(Node &node);
     /// closing() was emitted. Nothing while listeners are to be told first.
-    static std::optional<Change> announced(Node &node);
+    static std::optional<DueSteps> announced(Node &node);
     /// The work or the teardown has failed; for who runs a step of the node.
     static void fail(Node &node, const Error &error)
     {
@@ -577,7 +588,7 @@ public:
     static bool tellOfErrors(Node &node, Edge *&told);
     /// closed() was emitted: the node leaves all books and those that waited go on. Nothing while
     /// listeners are to be told first.
-    static std::optional<Change> finish(Node &node);
+    static std::optional<DueSteps> finish(Node &node);
 
     /// True if teardown has begun. The caller holds the lock.
     static bool hasBegunTeardown(const Node &node) { return node.m_pending == 0; }
@@ -606,18 +617,18 @@ public:
     static bool waitsFor(Node &node, Node &other);
     /// The same, but true as well where that takes more than a short look.
     static bool mayWaitFor(Node &node, Node &other);
-    /// Appends those that closing() of \a node has to come after, if it was not emitted yet: the closing
-    /// ones through which the close may have reached it. Parents come before children. Of a child that a
-    /// parent does not wait for, it knows the first parent only.
+    /// Appends those that closing() of \a node has to come after, if it was not emitted yet: the
+    /// closing ones through which the close may have reached it. Parents come before children. Of a
+    /// child that a parent does not wait for, it knows the first parent only.
     static void unannouncedAbove(Node &node, std::vector<NodeRef> &found);
-    /// The open processes that \a node waits for, directly or not, itself first; \a visit is called under the lock.
-    /// In slices between which others get the lock: what happens meanwhile counts or does not, and one of which it
-    /// becomes a child then may come twice.
+    /// The open processes that \a node waits for, directly or not, itself first; \a visit is called
+    /// under the lock. In slices between which others get the lock: what happens meanwhile counts
+    /// or does not, and one of which it becomes a child then may come twice.
     static void visitOpen(Node &node, const std::function<void(Node &)> &visit);
 
-    /// Appends up to \a limit children of \a upper to \a found, from the one behind \a after on or, if
-    /// that is null, from the first; they are watched from here on. False, and nothing, if \a after is
-    /// no child any more.
+    /// Appends up to \a limit children of \a upper to \a found, from the one behind \a after on or,
+    /// if that is null, from the first; they are watched from here on. False, and nothing, if
+    /// \a after is no child any more.
     static bool children(Node &upper, Node *after, std::size_t limit, std::vector<NodeRef> &found)
     {
         return children(upper, after, limit, found, [](const Edge &) { return true; });
@@ -628,7 +639,8 @@ public:
     {
         return children(upper, after, limit, found, [](const Edge &edge) { return edge.waits; });
     }
-    /// The same back from the one before \a before, or from the last, as far as \a isNew is true of them.
+    /// The same back from the one before \a before, or from the last, as far as \a isNew is true of
+    /// them.
     template<class IsNew>
     static bool newestWaitedFor(Node &upper, Node *before, std::size_t limit,
                                 std::vector<NodeRef> &found, IsNew &&isNew);
@@ -643,7 +655,7 @@ public:
     /// The close of \a node is nothing to tell of if it runs no user code and waits for nobody.
     static void forgetLoneBegin(Node &node)
     {
-        if (node.m_pending <= 1 && !hasAudience(node))
+        if (node.m_pending <= 1 && !isObserved(node))
             node.m_beginsClose = false;
     }
     static bool isChildOfAny(const Node &node);
@@ -680,29 +692,29 @@ private:
     template<class Wanted>
     static bool children(Node &upper, Node *after, std::size_t limit, std::vector<NodeRef> &found,
                          Wanted &&isWanted);
-    static void mark(Node &start, Change &change, bool begins = true);
+    static void mark(Node &start, DueSteps &steps, bool begins = true);
     static void wakeWaiters(Node &node, Waiter::Goal goal);
-    static void helpLocked(Change &change);
+    static void helpLocked(DueSteps &steps);
     static bool isUnderWay(const Node &node);
-    static void passOver(Component &component, Edge &edge);
+    static void passOver(LockDomain &domain, Edge &edge);
     template<class LookAt>
     static bool goOn(Walk &walk, LookAt &&lookAt);
-    static void countDown(Node &node, Change &change);
-    static void closeIfLeft(Node &node, Change &change);
+    static void countDown(Node &node, DueSteps &steps);
+    static void closeIfLeft(Node &node, DueSteps &steps);
     static std::size_t tellOfErrors(Edge &edge);
-    static bool isUnheard(const Node &node);
-    static void announceLocked(Node &node, Change &change);
-    static bool tryClose(Node &node, Change &change);
-    static void leaveBooks(Node &node, Change &change);
-    static void leave(Node &node, Change &change);
-    static bool leavesLater(Node &node, Change &change);
-    static void attach(Component &component, Node &upper, Node &lower, bool closes, bool waits);
-    static void detach(Component &component, Edge *edge);
+    static bool isSilent(const Node &node);
+    static void announceLocked(Node &node, DueSteps &steps);
+    static bool tryClose(Node &node, DueSteps &steps);
+    static void leaveBooks(Node &node, DueSteps &steps);
+    static void leave(Node &node, DueSteps &steps);
+    static bool leavesLater(Node &node, DueSteps &steps);
+    static void attach(LockDomain &domain, Node &upper, Node &lower, bool closes, bool waits);
+    static void detach(LockDomain &domain, Edge *edge);
     static void becomeChild(Node &upper, Node &lower);
     static void linkDown(Edge &edge);
-    static void unlinkDown(Component &component, Edge &edge);
+    static void unlinkDown(LockDomain &domain, Edge &edge);
     static Edge *find(const Node &upper, const Node &lower);
-    static Reach reach(Node &from, Node &target, Component &component, std::size_t limit);
+    static Reach reach(Node &from, Node &target, LockDomain &domain, std::size_t limit);
     static NodeLock lockIfJoined(Node &node, const Node &other);
     static bool mayCloseCycle(const Node &upper, const Node &lower);
     static Reach lookForCycle(Node &upper, Node &lower, EdgeChange &result,
@@ -711,14 +723,14 @@ private:
 };
 
 /// One node has at most one step due: its announcement keeps its teardown from beginning.
-void Change::add(Node &node) noexcept
+void DueSteps::add(Node &node) noexcept
 {
     node.m_nextDue = nullptr;
     (m_last ? m_last->m_nextDue : m_first) = &node;
     m_last = &node;
 }
 
-Change::Due Change::take() noexcept
+DueSteps::Due DueSteps::take() noexcept
 {
     Node *const node = m_first;
     m_first = node->m_nextDue;
@@ -728,7 +740,7 @@ Change::Due Change::take() noexcept
     return { node, Graph::hasBegunTeardown(*node) ? Step::Teardown : Step::Announce };
 }
 
-bool Change::more()
+bool DueSteps::more()
 {
     return m_rest && Graph::goOn(*this);
 }

@@ -28,17 +28,17 @@ T &immortal()
 }
 
 /// Where processes without edges find their lock. Several, so that threads do not meet there.
-class Nurseries
+class LoneDomains
 {
 public:
-    Component *pick()
+    LockDomain *pick()
     {
-        // A thread keeps to one nursery; relaxed, as the number only spreads the threads.
+        // A thread keeps to one lone domain; relaxed, as the number only spreads the threads.
         thread_local const std::size_t index = m_next.fetch_add(1, std::memory_order_relaxed);
         return m_components[index % m_components.size()].get();
     }
 
-    Nurseries();
+    LoneDomains();
     bool tryLock();
     void unlock(std::size_t count)
     {
@@ -48,11 +48,11 @@ public:
     void unlock() { unlock(m_components.size()); }
 
 private:
-    std::array<std::unique_ptr<Component>, 64> m_components;
+    std::array<std::unique_ptr<LockDomain>, 64> m_components;
     std::atomic<std::size_t> m_next = 0;
 };
 
-/// Names and first parents are read along a path through many components; a few locks of their own
+/// Names and first parents are read along a path through many domains; a few locks of their own
 /// guard them. Innermost of all locks: nothing else is locked under one.
 class LabelLocks
 {
@@ -88,11 +88,11 @@ inline Mutex &labelLock(const Node *node)
     return immortal<LabelLocks>().of(node);
 }
 
-/// The edges to further parents, by their ends. Where both ends have many, a search through their books
-/// would take long.
+/// The edges to further parents, by their ends. Where both ends have many, a search through their
+/// books would take long.
 ///
-/// In parts with a lock each, which is innermost like the label locks: the lock of the component alone would
-/// not do, as components are joined. What is found stays, as whoever asks has that lock too.
+/// In parts with a lock each, which is innermost like the label locks: the lock of the domain alone
+/// would not do, as domains are joined. What is found stays, as whoever asks has that lock too.
 class FurtherEdges
 {
 public:

@@ -17,19 +17,19 @@ namespace GoProcess::Private {
 
 namespace {
 
-bool lockBefore(const Component *a, const Component *b)
+bool lockBefore(const LockDomain *a, const LockDomain *b)
 {
-    if (a->nursery != b->nursery)
-        return a->nursery;
-    return std::less<const Component *> {}(a, b);
+    if (a->isLone != b->isLone)
+        return a->isLone;
+    return std::less<const LockDomain *> {}(a, b);
 }
 
-/// All components but the nurseries: for forks, which take their locks. A component enters and leaves
+/// All domains but the lone domains: for forks, which take their locks. A domain enters and leaves
 /// it with no order to other locks; whoever holds this one only tries to take others.
 struct ComponentList
 {
     Mutex mutex;
-    Component *first = nullptr;
+    LockDomain *first = nullptr;
 };
 
 /// All locks of the graph, when the program forks.
@@ -40,7 +40,7 @@ public:
     {
         if (!tryLockShortly(m_list.mutex))
             return false;
-        if (m_nurseries.tryLock()) {
+        if (m_loneDomains.tryLock()) {
             if (m_labels.tryLock()) {
                 if (m_edges.tryLock()) {
                     if (tryLockComponents())
@@ -49,7 +49,7 @@ public:
                 }
                 m_labels.unlock();
             }
-            m_nurseries.unlock();
+            m_loneDomains.unlock();
         }
         m_list.mutex.unlock();
         return false;
@@ -59,31 +59,31 @@ public:
         unlockComponents(nullptr);
         m_edges.unlock();
         m_labels.unlock();
-        m_nurseries.unlock();
+        m_loneDomains.unlock();
         m_list.mutex.unlock();
     }
     bool forked() override { return false; }
 
-    explicit GraphForkPart(Nurseries &nurseries) : m_nurseries(nurseries) { }
+    explicit GraphForkPart(LoneDomains &loneDomains) : m_loneDomains(loneDomains) { }
 
 private:
     bool tryLockComponents()
     {
-        for (Component *component = m_list.first; component; component = component->next()) {
-            if (!tryLockShortly(component->mutex)) {
-                unlockComponents(component);
+        for (LockDomain *domain = m_list.first; domain; domain = domain->next()) {
+            if (!tryLockShortly(domain->mutex)) {
+                unlockComponents(domain);
                 return false;
             }
         }
         return true;
     }
-    void unlockComponents(const Component *end)
+    void unlockComponents(const LockDomain *end)
     {
-        for (Component *component = m_list.first; component != end; component = component->next())
-            component->mutex.unlock();
+        for (LockDomain *domain = m_list.first; domain != end; domain = domain->next())
+            domain->mutex.unlock();
     }
 
-    Nurseries &m_nurseries;
+    LoneDomains &m_loneDomains;
     LabelLocks &m_labels = immortal<LabelLocks>();
     FurtherEdges &m_edges = immortal<FurtherEdges>();
     ComponentList &m_list = immortal<ComponentList>();
@@ -91,7 +91,7 @@ private:
 
 } // namespace
 
-bool Nurseries::tryLock()
+bool LoneDomains::tryLock()
 {
     for (std::size_t i = 0; i < m_components.size(); ++i) {
         if (!tryLockShortly(m_components[i]->mutex)) {
@@ -102,27 +102,27 @@ bool Nurseries::tryLock()
     return true;
 }
 
-Nurseries::Nurseries()
+LoneDomains::LoneDomains()
 {
-    for (auto &component : m_components)
-        component = std::make_unique<Component>(true);
+    for (auto &domain : m_components)
+        domain = std::make_unique<LockDomain>(true);
     static auto *const part = new GraphForkPart(*this);
     Forks::add(*part);
 }
 
-Component::Component(bool isNursery) : nursery(isNursery)
+LockDomain::LockDomain(bool isLone) : isLone(isLone)
 {
-    if (!nursery)
+    if (!isLone)
         enlist();
 }
 
-Component::~Component()
+LockDomain::~LockDomain()
 {
-    if (!nursery)
+    if (!isLone)
         delist();
 }
 
-void Component::enlist()
+void LockDomain::enlist()
 {
     auto &list = immortal<ComponentList>();
     const std::lock_guard lock(list.mutex);
@@ -131,7 +131,7 @@ void Component::enlist()
         m_next->m_previous = this;
 }
 
-void Component::delist()
+void LockDomain::delist()
 {
     auto &list = immortal<ComponentList>();
     const std::lock_guard lock(list.mutex);
@@ -141,18 +141,18 @@ void Component::delist()
 }
 
 /// The last reference is gone.
-void Component::destroy() noexcept
+void LockDomain::destroy() noexcept
 {
     // A loop, as the end of one link lets go of the next.
-    Component *component = this;
+    LockDomain *domain = this;
     do {
-        Component *next = component->forward.load(std::memory_order_relaxed);
-        delete component;
-        component = next;
-    } while (component && component->loseReference());
+        LockDomain *next = domain->forward.load(std::memory_order_relaxed);
+        delete domain;
+        domain = next;
+    } while (domain && domain->loseReference());
 }
 
-void Component::waitForLock()
+void LockDomain::waitForLock()
 {
     // Relaxed: the number orders nothing.
     m_waiting.fetch_add(1, std::memory_order_relaxed);
@@ -160,10 +160,10 @@ void Component::waitForLock()
     m_waiting.fetch_sub(1, std::memory_order_relaxed);
 }
 
-void Component::letOthersIn() const
+void LockDomain::letOthersIn() const
 {
-    // It goes to sleep in the lock and needs a moment to wake up. Not for long, as there is no end to those who
-    // may come, and no promise that they run.
+    // It goes to sleep in the lock and needs a moment to wake up. Not for long, as there is no end
+    // to those who may come, and no promise that they run.
     using Clock = std::chrono::steady_clock;
     constexpr std::chrono::milliseconds longest { 1 };
 
@@ -177,30 +177,30 @@ void Component::letOthersIn() const
 
 NodeLock::NodeLock(Node &a, Node &b)
 {
-    const auto moveIn = [](Node &node, Component *component) {
-        component->ref();
-        node.m_visit = 0; // numbers of another component mean nothing here
-        node.m_component.store(component, std::memory_order_release);
+    const auto moveIn = [](Node &node, LockDomain *domain) {
+        domain->ref();
+        node.m_visit = 0; // numbers of another domain mean nothing here
+        node.m_domain.store(domain, std::memory_order_release);
     };
 
     if (&a == &b) {
         *this = NodeLock(a);
         return;
     }
-    std::unique_ptr<Component> fresh; // made before anything is locked, as that may fail
+    std::unique_ptr<LockDomain> fresh; // made before anything is locked, as that may fail
     while (true) {
-        Component *first = rootOf(a);
-        Component *second = rootOf(b);
+        LockDomain *first = rootOf(a);
+        LockDomain *second = rootOf(b);
         if (lockBefore(second, first))
             std::swap(first, second);
 
-        if (first->nursery && second->nursery && !fresh)
-            fresh = std::make_unique<Component>();
+        if (first->isLone && second->isLone && !fresh)
+            fresh = std::make_unique<LockDomain>();
         first->lock();
         if (second != first)
             second->lock();
-        Component *rootA = rootOf(a);
-        Component *rootB = rootOf(b);
+        LockDomain *rootA = rootOf(a);
+        LockDomain *rootB = rootOf(b);
         if (std::minmax(rootA, rootB, lockBefore) != std::minmax(first, second, lockBefore)) {
             if (second != first)
                 second->mutex.unlock();
@@ -208,49 +208,49 @@ NodeLock::NodeLock(Node &a, Node &b)
             continue;
         }
 
-        if (rootA->nursery && rootB->nursery) {
-            Component *component = fresh.release();
-            component->mutex.lock(); // nobody else knows it yet
-            moveIn(a, component);
-            moveIn(b, component);
-            component->deref(); // the nodes hold it now
-            m_component = component;
-        } else if (rootA->nursery || rootB->nursery) {
-            m_component = rootA->nursery ? rootB : rootA;
-            moveIn(rootA->nursery ? a : b, m_component);
+        if (rootA->isLone && rootB->isLone) {
+            LockDomain *domain = fresh.release();
+            domain->mutex.lock(); // nobody else knows it yet
+            moveIn(a, domain);
+            moveIn(b, domain);
+            domain->deref(); // the nodes hold it now
+            m_domain = domain;
+        } else if (rootA->isLone || rootB->isLone) {
+            m_domain = rootA->isLone ? rootB : rootA;
+            moveIn(rootA->isLone ? a : b, m_domain);
         } else if (rootA != rootB) {
             // By rank, so that a chain of forwards is at most logarithmic in what it joins.
-            m_component = rootA->rank < rootB->rank ? rootB : rootA;
-            Component *other = m_component == rootA ? rootB : rootA;
-            if (m_component->rank == other->rank)
-                ++m_component->rank;
-            m_component->visits = std::max(m_component->visits, other->visits) + 1;
-            m_component->markings.splice(m_component->markings.end(), other->markings);
-            m_component->looks.splice(m_component->looks.end(), other->looks);
-            m_component->leaving.splice(m_component->leaving.end(), other->leaving);
+            m_domain = rootA->rank < rootB->rank ? rootB : rootA;
+            LockDomain *other = m_domain == rootA ? rootB : rootA;
+            if (m_domain->rank == other->rank)
+                ++m_domain->rank;
+            m_domain->visits = std::max(m_domain->visits, other->visits) + 1;
+            m_domain->markings.splice(m_domain->markings.end(), other->markings);
+            m_domain->looks.splice(m_domain->looks.end(), other->looks);
+            m_domain->leaving.splice(m_domain->leaving.end(), other->leaving);
             if (other->isUnderWay.load(std::memory_order_relaxed))
-                m_component->isUnderWay.store(true, std::memory_order_release);
-            m_component->ref();
-            other->forward.store(m_component, std::memory_order_release);
+                m_domain->isUnderWay.store(true, std::memory_order_release);
+            m_domain->ref();
+            other->forward.store(m_domain, std::memory_order_release);
         } else {
-            m_component = rootA;
+            m_domain = rootA;
         }
 
-        if (first != m_component)
+        if (first != m_domain)
             first->mutex.unlock();
-        if (second != first && second != m_component)
+        if (second != first && second != m_domain)
             second->mutex.unlock();
         return;
     }
 }
 
-NodeLock::NodeLock(Component &component)
+NodeLock::NodeLock(LockDomain &domain)
 {
     while (true) {
-        Component *root = component.root();
+        LockDomain *root = domain.root();
         root->lock();
         if (root->root() == root) {
-            m_component = root;
+            m_domain = root;
             return;
         }
         root->mutex.unlock(); // it was merged meanwhile

@@ -15,7 +15,7 @@
 namespace GoProcess::Private {
 
 Node::Node(bool isBackground)
-    : m_component(immortal<Nurseries>().pick()),
+    : m_domain(immortal<LoneDomains>().pick()),
       m_closeAfterChildren(false),
       m_announced(false),
       m_hasClosingListeners(false),
@@ -32,11 +32,11 @@ Node::~Node()
 {
     // Whoever made it watched had a reference or the object, so that came before.
     if (isWatched())
-        Journal::forget(*this);
+        ChangedNodes::forget(*this);
     // A parent whose own QObject is gone has let go of its parent, so this goes one level at most.
     if (Node *parent = m_firstParent.load(std::memory_order_relaxed))
         parent->deref();
-    m_component.load(std::memory_order_relaxed)->deref();
+    m_domain.load(std::memory_order_relaxed)->deref();
 }
 
 std::uint64_t Node::id() const noexcept
@@ -87,14 +87,15 @@ bool Node::setName(const QString &name)
             return false;
         m_name = std::move(fresh);
     }
-    Journal::note(*this);
+    ChangedNodes::note(*this);
     return true;
 }
 
 void Node::forgetParent()
 {
-    // Nobody makes it a child any more, so a look without the lock is enough to see that there is none.
-    // If nobody else refers to it nobody can ask for its parent, and the destructor lets go of that.
+    // Nobody makes it a child any more, so a look without the lock is enough to see that there is
+    // none. If nobody else refers to it nobody can ask for its parent, and the destructor lets go
+    // of that.
     if (!m_firstParent.load(std::memory_order_relaxed) || !isShared())
         return;
     Node *parent = nullptr;

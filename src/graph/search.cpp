@@ -10,41 +10,42 @@
 
 namespace GoProcess::Private {
 
-/// The same at once; both are in \a component, which is locked.
-Graph::Reach Graph::reach(Node &from, Node &target, Component &component, std::size_t limit)
+/// The same at once; both are in \a domain, which is locked.
+Graph::Reach Graph::reach(Node &from, Node &target, LockDomain &domain, std::size_t limit)
 {
-    return WaySearch(from, target).goOn(component, limit);
+    return WaySearch(from, target).goOn(domain, limit);
 }
 
-/// Whether an edge from \a upper to \a lower closes a cycle: then \a result refuses it. Unknown: others have had the
-/// lock meanwhile, so the caller looks again at all that it has looked at. \a search keeps what is known.
+/// Whether an edge from \a upper to \a lower closes a cycle: then \a result refuses it. Unknown:
+/// others have had the lock meanwhile, so the caller looks again at all that it has looked at.
+/// \a search keeps what is known.
 Graph::Reach Graph::lookForCycle(Node &upper, Node &lower, EdgeChange &result,
                                  std::unique_ptr<WaySearch> &search)
 {
     constexpr std::size_t few = std::min(64, GOPROCESS_EDGES_PER_SLICE);
 
-    Component &component = result.change.m_lock.component();
+    LockDomain &domain = result.steps.m_lock.domain();
     if (&upper == &lower) {
         refuse(result, { &upper });
         return Reach::Yes;
     }
     if (!search) {
         WaySearch look(lower, upper);
-        Reach reached = look.goOn(component, few);
+        Reach reached = look.goOn(domain, few);
         if (reached == Reach::Yes)
             refuse(result, look.way());
-        // If upper waits for lower already, if only in the end, another edge changes nothing. Such a shortcut
-        // is often one of few edges in a graph where the way around is long.
-        else if (reached == Reach::Unknown && reach(upper, lower, component, few) == Reach::Yes)
+        // If upper waits for lower already, if only in the end, another edge changes nothing. Such
+        // a shortcut is often one of few edges in a graph where the way around is long.
+        else if (reached == Reach::Unknown && reach(upper, lower, domain, few) == Reach::Yes)
             reached = Reach::No;
         if (reached != Reach::Unknown)
             return reached;
         search = std::make_unique<WaySearch>(lower, upper);
     }
-    const Reach reached = search->goOn(component);
+    const Reach reached = search->goOn(domain);
     if (reached == Reach::Unknown) {
-        result.change.m_lock.letOthersIn();
-        result.change = Change(NodeLock(upper, lower));
+        result.steps.m_lock.letOthersIn();
+        result.steps = DueSteps(NodeLock(upper, lower));
     } else if (reached == Reach::Yes) {
         refuse(result, search->way());
     }
@@ -75,7 +76,7 @@ bool Graph::waitsFor(Node &node, Node &other)
         return true;
     WaySearch search(node, other);
     while (NodeLock lock = lockIfJoined(node, other)) {
-        if (const Reach reached = search.goOn(lock.component()); reached != Reach::Unknown)
+        if (const Reach reached = search.goOn(lock.domain()); reached != Reach::Unknown)
             return reached == Reach::Yes;
         lock.letOthersIn();
     }
@@ -88,17 +89,17 @@ bool Graph::mayWaitFor(Node &node, Node &other)
     if (&node == &other)
         return true;
     const NodeLock lock = lockIfJoined(node, other);
-    return lock && reach(node, other, lock.component(), few) != Reach::No;
+    return lock && reach(node, other, lock.domain(), few) != Reach::No;
 }
 
-/// Nothing if neither waits for the other, as they are in separate graphs; if these are being joined just now, the
-/// answer is as old as the question.
+/// Nothing if neither waits for the other, as they are in separate graphs; if these are being
+/// joined just now, the answer is as old as the question.
 NodeLock Graph::lockIfJoined(Node &node, const Node &other)
 {
     if (NodeLock::rootOf(node) != NodeLock::rootOf(other))
         return {};
     NodeLock lock(node);
-    if (NodeLock::rootOf(other) != &lock.component() || lock.component().nursery)
+    if (NodeLock::rootOf(other) != &lock.domain() || lock.domain().isLone)
         return {};
     return lock;
 }
@@ -110,7 +111,7 @@ public:
     explicit Climb(Node &start) : m_start(start) { }
 
     /// False at the end.
-    bool goOn(Component &component, std::vector<NodeRef> &found);
+    bool goOn(LockDomain &domain, std::vector<NodeRef> &found);
 
 private:
     /// A node on the way up.
@@ -137,13 +138,13 @@ private:
     std::vector<NodeRef>
             m_left; ///< May be the last references, which are not to go under the lock.
     std::uint64_t m_mark = 0;
-    std::uint64_t m_visits = 0; ///< Those of the component, at the end of the last slice.
+    std::uint64_t m_visits = 0; ///< Those of the domain, at the end of the last slice.
     int m_beginnings = 0;
 };
 
-bool Graph::Climb::goOn(Component &component, std::vector<NodeRef> &found)
+bool Graph::Climb::goOn(LockDomain &domain, std::vector<NodeRef> &found)
 {
-    if (m_beginnings == 0 || component.visits != m_visits) {
+    if (m_beginnings == 0 || domain.visits != m_visits) {
         ++m_beginnings;
         for (Place &place : m_way)
             m_left.push_back(std::move(place.node));
@@ -151,7 +152,7 @@ bool Graph::Climb::goOn(Component &component, std::vector<NodeRef> &found)
         for (NodeRef &node : found)
             m_left.push_back(std::move(node));
         found.clear();
-        m_mark = ++component.visits;
+        m_mark = ++domain.visits;
         add(m_start);
     }
     for (std::size_t left = edgesOfASlice(m_beginnings); left > 0 && !m_way.empty(); --left) {
@@ -161,8 +162,8 @@ bool Graph::Climb::goOn(Component &component, std::vector<NodeRef> &found)
             if (edge.closes)
                 addIfWanted(*edge.upper);
         } else if (std::exchange(last.hasFirstParent, false)) {
-            // What does not wait has left its books; its first parent is known all the same. It is in the
-            // component, as they were joined once, and nothing parts what was.
+            // What does not wait has left its books; its first parent is known all the same. It is
+            // in the domain, as they were joined once, and nothing parts what was.
             if (NodeRef parent = last.node->firstParent()) {
                 addIfWanted(*parent);
                 m_left.push_back(std::move(parent));
@@ -173,7 +174,7 @@ bool Graph::Climb::goOn(Component &component, std::vector<NodeRef> &found)
             m_way.pop_back();
         }
     }
-    m_visits = component.visits;
+    m_visits = domain.visits;
     return !m_way.empty();
 }
 
@@ -182,8 +183,8 @@ void Graph::unannouncedAbove(Node &node, std::vector<NodeRef> &found)
     Climb climb(node);
     while (true) {
         NodeLock lock(node);
-        Component &component = lock.component();
-        if (component.nursery || !climb.goOn(component, found))
+        LockDomain &domain = lock.domain();
+        if (domain.isLone || !climb.goOn(domain, found))
             return; // nothing is above it, or nothing more
         lock.letOthersIn();
     }

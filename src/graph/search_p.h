@@ -16,8 +16,8 @@
 
 namespace GoProcess::Private {
 
-/// How many edges a search looks at in a slice, if it begins again when something has happened between two: all that
-/// there are, where something happens again and again.
+/// How many edges a search looks at in a slice, if it begins again when something has happened
+/// between two: all that there are, where something happens again and again.
 inline std::size_t edgesOfASlice(int beginnings)
 {
     constexpr int mostBeginnings = 8;
@@ -31,12 +31,13 @@ class Graph::Side
 public:
     enum class Way : std::uint8_t { Down, Up };
 
-    Side(Node &start, Way way, Component &component) : m_way(way), m_mark(++component.visits)
+    Side(Node &start, Way way, LockDomain &domain) : m_way(way), m_mark(++domain.visits)
     {
         add(start);
     }
 
-    /// Looks at one edge more: Yes where it leads to what \a other has found, No where there is none.
+    /// Looks at one edge more: Yes where it leads to what \a other has found, No where there is
+    /// none.
     Reach step(const Side &other)
     {
         while (!m_edge) {
@@ -50,8 +51,8 @@ public:
         Node &node = m_way == Way::Down ? *edge.lower : *edge.upper;
         if (!edge.waits || node.m_visit == m_mark)
             return Reach::Unknown;
-        // Between two slices a node may lose its mark, as a step of it becomes due: then it is found once more.
-        // Those where the sides began are known without.
+        // Between two slices a node may lose its mark, as a step of it becomes due: then it is
+        // found once more. Those where the sides began are known without.
         const bool isMet = node.m_visit == other.m_mark || &node == other.m_found.front().node;
         add(node);
         return isMet ? Reach::Yes : Reach::Unknown;
@@ -95,38 +96,39 @@ private:
     const Edge *m_edge = nullptr;
 };
 
-/// Whether one node waits, directly or not, for another one, in slices between which others get the lock. It goes on
-/// as long as nothing has happened in the component that it is to know of; what it has found is there then.
+/// Whether one node waits, directly or not, for another one, in slices between which others get the
+/// lock. It goes on as long as nothing has happened in the domain that it is to know of; what it
+/// has found is there then.
 class Graph::WaySearch
 {
 public:
     WaySearch(Node &from, Node &target) : m_from(from), m_target(target) { }
 
     /// Looks at up to \a limit edges from each end. Unknown: there are more.
-    Reach goOn(Component &component, std::size_t limit)
+    Reach goOn(LockDomain &domain, std::size_t limit)
     {
-        if (!m_down || component.visits != m_visits) {
-            m_down.emplace(m_from, Side::Way::Down, component);
-            m_up.emplace(m_target, Side::Way::Up, component);
+        if (!m_down || domain.visits != m_visits) {
+            m_down.emplace(m_from, Side::Way::Down, domain);
+            m_up.emplace(m_target, Side::Way::Up, domain);
             ++m_beginnings;
         }
-        // From both ends in turn, an edge each: the smaller of the two sides bounds the search, however many
-        // edges a single node has.
+        // From both ends in turn, an edge each: the smaller of the two sides bounds the search,
+        // however many edges a single node has.
         Reach reached = Reach::Unknown;
         for (std::size_t looked = 0; looked < limit && reached == Reach::Unknown; ++looked) {
             reached = m_up->step(*m_down);
             if (reached == Reach::Unknown)
                 reached = m_down->step(*m_up);
         }
-        m_visits = component.visits;
+        m_visits = domain.visits;
         return reached;
     }
     /// The same by as many as a slice has.
-    Reach goOn(Component &component)
+    Reach goOn(LockDomain &domain)
     {
         constexpr std::size_t steps =
                 4; // each end has its share, and what it finds is all over the memory
-        return goOn(component, edgesOfASlice(m_beginnings + 1) / steps + 1);
+        return goOn(domain, edgesOfASlice(m_beginnings + 1) / steps + 1);
     }
 
     /// Once there is one, in the slice that has found it: the way from the one node to the other.
@@ -146,11 +148,12 @@ private:
     Node &m_target;
     std::optional<Side> m_down;
     std::optional<Side> m_up;
-    std::uint64_t m_visits = 0; ///< Those of the component, at the end of the last slice.
+    std::uint64_t m_visits = 0; ///< Those of the domain, at the end of the last slice.
     int m_beginnings = 0;
 };
 
-/// False in the usual case, which costs nothing: \a lower waits for nothing, or nothing is above \a upper.
+/// False in the usual case, which costs nothing: \a lower waits for nothing, or nothing is above
+/// \a upper.
 inline bool Graph::mayCloseCycle(const Node &upper, const Node &lower)
 {
     return (lower.m_waits > 0 && upper.m_firstUp) || &upper == &lower;

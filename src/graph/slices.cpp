@@ -2,21 +2,24 @@
 // Large operations in slices: closes, what becomes due when a process leaves the books of many others, and looks at
 // what is open.
 //
-// An operation lets go of the lock after some edges. What it has made due is brought on its way, and other threads
-// get the lock; the rest stands in the component. Who called it goes on until nothing is left there, and so do
-// those who close or wait in that component meanwhile, whatever of it is theirs (R18).
+// An operation lets go of the lock after some edges. What it has made due is brought on its way,
+// and other threads get the lock; the rest stands in the domain. Who called it goes on until
+// nothing is left there, and so do those who close or wait in that domain meanwhile, whatever of it
+// is theirs (R18).
 //
-// A close goes over closing edges, breadth first, so that parents become due before their children. Between its
-// slices the graph may change. What keeps its search right:
-// - Each process that it has not searched is Closing, and kept from its teardown by a count in m_pending, so that
+// A close goes over closing edges, breadth first, so that parents become due before their children.
+// Between its slices the graph may change. What keeps its search right:
+// - Each process that it has not searched is Closing, and kept from its teardown by a count in
+// m_pending, so that
 //   it keeps its books. Whatever becomes a child of it from here on is closed by who adds it.
-// - The edge where the search goes on is marked, and whoever takes it out of the books moves the search on.
-// - When components are joined, so are their lists.
+// - The edge where the search goes on is marked, and whoever takes it out of the books moves the
+// search on.
+// - When domains are joined, so are their lists.
 //
 // A look does the same without a count, as it needs none: it takes what it finds as it comes by.
 //
-// A finished process leaves the books above it from the first to the last, and no edges are added to it any more.
-// Those that it has not left wait for it still, and so do not go.
+// A finished process leaves the books above it from the first to the last, and no edges are added
+// to it any more. Those that it has not left wait for it still, and so do not go.
 
 #include "graph_p.h"
 
@@ -32,7 +35,7 @@ namespace GoProcess::Private {
 class Graph::Search
 {
 public:
-    explicit Search(Change &change) : m_change(change) { }
+    explicit Search(DueSteps &steps) : m_change(steps) { }
 
     void begin(Node &start, bool begins);
     void goOn(Walk &marking);
@@ -46,7 +49,7 @@ private:
     bool isOver() const { return m_change.m_left == 0; }
     void goOnToTheEnd() { m_change.m_left = std::numeric_limits<std::size_t>::max(); }
 
-    Change &m_change;
+    DueSteps &m_change;
     Walk *m_marking = nullptr; ///< Where those go that are to be searched; null: see below.
     /// Those that are to be searched are due in m_change, from the one on to the other.
     Node *m_first = nullptr;
@@ -86,7 +89,7 @@ void Graph::Search::close(Node &node, bool begins)
     // Release: who sees Closing without the lock sees what happened before the close.
     node.m_state.store(NodeState::Closing, std::memory_order_release);
     node.m_beginsClose = begins;
-    Journal::note(node);
+    ChangedNodes::note(node);
     wake(node, Waiter::Goal::Closing);
     m_change.add(node);
     if (node.m_firstDown)
@@ -101,7 +104,8 @@ void Graph::Search::searchLater(Node &node)
             ++node.m_pending;
             return;
         } catch (const std::bad_alloc &) {
-            // This slice is the last one, as it needs no memory: all that is left, and then what is due.
+            // This slice is the last one, as it needs no memory: all that is left, and then what is
+            // due.
             m_marking = nullptr;
             goOnToTheEnd();
         }
@@ -111,8 +115,8 @@ void Graph::Search::searchLater(Node &node)
     m_last = &node;
 }
 
-/// Closes what \a edge and those behind it in the same books lead to. Null at their end, or else where the slice is
-/// over.
+/// Closes what \a edge and those behind it in the same books lead to. Null at their end, or else
+/// where the slice is over.
 Edge *Graph::Search::lookBelow(Edge *edge)
 {
     while (edge && !isOver()) {
@@ -122,14 +126,15 @@ Edge *Graph::Search::lookBelow(Edge *edge)
             if (edge->lower->state() == NodeState::Running)
                 close(*edge->lower, !edge->waits);
             if (!edge->waits)
-                detach(m_change.m_lock.component(), edge); // it has done its duty
+                detach(m_change.m_lock.domain(), edge); // it has done its duty
         }
         edge = following;
     }
     return edge;
 }
 
-/// Searches what is due in m_change, which needs no memory; when the slice is over the rest is set aside.
+/// Searches what is due in m_change, which needs no memory; when the slice is over the rest is set
+/// aside.
 void Graph::Search::searchDue()
 {
     if (!m_first)
@@ -151,10 +156,11 @@ void Graph::Search::searchDue()
     }
 }
 
-/// Makes a marking of the rest, from \a edge below \a node on. False if there is no memory for that.
+/// Makes a marking of the rest, from \a edge below \a node on. False if there is no memory for
+/// that.
 bool Graph::Search::setAside(Node &node, Edge &edge)
 {
-    Component &component = m_change.m_lock.component();
+    LockDomain &domain = m_change.m_lock.domain();
     std::list<Walk> fresh;
     try {
         Walk &marking = fresh.emplace_back();
@@ -172,53 +178,53 @@ bool Graph::Search::setAside(Node &node, Edge &edge)
         ++left->m_pending;
     marking.edge = &edge;
     edge.isNext = true;
-    component.markings.splice(component.markings.end(), fresh);
-    component.isUnderWay.store(true, std::memory_order_release);
+    domain.markings.splice(domain.markings.end(), fresh);
+    domain.isUnderWay.store(true, std::memory_order_release);
     return true;
 }
 
-/// Running -> Closing for \a start and everything reachable over closing edges; for a large graph with the help of
-/// Change::more(). \a begins: no close above waits for it.
-void Graph::mark(Node &start, Change &change, bool begins)
+/// Running -> Closing for \a start and everything reachable over closing edges; for a large graph
+/// with the help of DueSteps::more(). \a begins: no close above waits for it.
+void Graph::mark(Node &start, DueSteps &steps, bool begins)
 {
     if (start.state() == NodeState::Running)
-        Search(change).begin(start, begins);
-    helpLocked(change);
+        Search(steps).begin(start, begins);
+    helpLocked(steps);
 }
 
-/// The slice is over: the rest of \a node stands in the component from here on. False if there is no memory for
-/// that, and all comes now.
-bool Graph::leavesLater(Node &node, Change &change)
+/// The slice is over: the rest of \a node stands in the domain from here on. False if there is no
+/// memory for that, and all comes now.
+bool Graph::leavesLater(Node &node, DueSteps &steps)
 {
-    Component &component = change.m_lock.component();
-    if (!component.leaving.empty() && component.leaving.front().get() == &node)
+    LockDomain &domain = steps.m_lock.domain();
+    if (!domain.leaving.empty() && domain.leaving.front().get() == &node)
         return true; // since an earlier slice
     try {
-        component.leaving.emplace_back(&node);
+        domain.leaving.emplace_back(&node);
     } catch (const std::bad_alloc &) {
-        change.m_left = std::numeric_limits<std::size_t>::max();
+        steps.m_left = std::numeric_limits<std::size_t>::max();
         return false;
     }
-    component.isUnderWay.store(true, std::memory_order_release);
-    helpLocked(change);
+    domain.isUnderWay.store(true, std::memory_order_release);
+    helpLocked(steps);
     return true;
 }
 
-/// Has \a change bring to its end what is under way in its component.
-void Graph::helpLocked(Change &change)
+/// Has \a change bring to its end what is under way in its domain.
+void Graph::helpLocked(DueSteps &steps)
 {
-    Component &component = change.m_lock.component();
-    if (component.isUnderWay.load(std::memory_order_relaxed))
-        change.m_rest = Ref<Component>(&component);
+    LockDomain &domain = steps.m_lock.domain();
+    if (domain.isUnderWay.load(std::memory_order_relaxed))
+        steps.m_rest = Ref<LockDomain>(&domain);
 }
 
-std::optional<Change> Graph::help(const Node &node)
+std::optional<DueSteps> Graph::help(const Node &node)
 {
     if (!isUnderWay(node))
         return std::nullopt;
-    Change change { NodeLock(node) };
-    helpLocked(change);
-    return change;
+    DueSteps steps { NodeLock(node) };
+    helpLocked(steps);
+    return steps;
 }
 
 /// Without the lock.
@@ -229,9 +235,9 @@ bool Graph::isUnderWay(const Node &node)
 }
 
 /// Walks move on from \a edge, which leaves the books of its upper end.
-void Graph::passOver(Component &component, Edge &edge)
+void Graph::passOver(LockDomain &domain, Edge &edge)
 {
-    for (std::list<Walk> *walks : { &component.markings, &component.looks }) {
+    for (std::list<Walk> *walks : { &domain.markings, &domain.looks }) {
         for (Walk &walk : *walks) {
             if (walk.edge != &edge)
                 continue; // it has gone on since
@@ -286,45 +292,45 @@ void Graph::visitOpen(Node &node, const std::function<void(Node &)> &visit)
     place->nodes.emplace_back(&node);
     place->edge = node.m_firstDown;
     while (!goOn(*place, visitLower)) {
-        std::list<Walk> &looks = lock.component().looks;
+        std::list<Walk> &looks = lock.domain().looks;
         looks.splice(looks.end(), own);
         lock.letOthersIn();
         lock = NodeLock(node);
-        own.splice(own.begin(), lock.component().looks, place);
+        own.splice(own.begin(), lock.domain().looks, place);
     }
 }
 
-bool Graph::goOn(Change &change)
+bool Graph::goOn(DueSteps &steps)
 {
     while (true) {
-        change.m_rest->root()->letOthersIn();
+        steps.m_rest->root()->letOthersIn();
         // The processes that they have kept may go with them, and not under the lock.
         std::list<Walk> marked;
         std::list<NodeRef> left;
-        change.m_lock = NodeLock(*change.m_rest);
-        change.m_left = GOPROCESS_EDGES_PER_SLICE;
-        Component &component = change.m_lock.component();
-        if (!component.markings.empty()) {
-            Walk &marking = component.markings.front();
+        steps.m_lock = NodeLock(*steps.m_rest);
+        steps.m_left = GOPROCESS_EDGES_PER_SLICE;
+        LockDomain &domain = steps.m_lock.domain();
+        if (!domain.markings.empty()) {
+            Walk &marking = domain.markings.front();
             if (marking.next < marking.nodes.size()) {
-                Search(change).goOn(marking);
+                Search(steps).goOn(marking);
                 return true;
             }
-            marked.splice(marked.begin(), component.markings, component.markings.begin());
-        } else if (!component.leaving.empty()) {
-            Node &node = *component.leaving.front();
+            marked.splice(marked.begin(), domain.markings, domain.markings.begin());
+        } else if (!domain.leaving.empty()) {
+            Node &node = *domain.leaving.front();
             if (node.m_firstUp) {
-                leave(node, change);
+                leave(node, steps);
                 return true;
             }
-            left.splice(left.begin(), component.leaving, component.leaving.begin());
+            left.splice(left.begin(), domain.leaving, domain.leaving.begin());
         }
-        const bool isOver = component.markings.empty() && component.leaving.empty();
+        const bool isOver = domain.markings.empty() && domain.leaving.empty();
         if (isOver)
-            component.isUnderWay.store(false, std::memory_order_release);
-        change.m_lock.unlock();
+            domain.isUnderWay.store(false, std::memory_order_release);
+        steps.m_lock.unlock();
         if (isOver) {
-            change.m_rest = {};
+            steps.m_rest = {};
             return false;
         }
     }

@@ -31,11 +31,11 @@ void Graph::setClosed(Node &node)
     close();
 }
 
-/// Enters what failed into the books of the node and of its parents (R27), in a slice from behind \a told on, which
-/// it moves on. True at the end.
+/// Enters what failed into the books of the node and of its parents (R27), in a slice from behind
+/// \a told on, which it moves on. True at the end.
 ///
-/// Between two slices the edges to those that were told stay, as the node leaves these books later and in this
-/// thread; and who adds an edge tells of the errors there.
+/// Between two slices the edges to those that were told stay, as the node leaves these books later
+/// and in this thread; and who adds an edge tells of the errors there.
 bool Graph::tellOfErrors(Node &node, Edge *&told)
 {
     if (!told && node.m_error) {
@@ -63,8 +63,8 @@ bool Graph::tellOfErrors(Node &node, Edge *&told)
     return true;
 }
 
-/// The same at one edge, unless it was there already or has no part in that. In edges that a search looks at, it
-/// costs what is returned.
+/// The same at one edge, unless it was there already or has no part in that. In edges that a search
+/// looks at, it costs what is returned.
 std::size_t Graph::tellOfErrors(Edge &edge)
 {
     constexpr std::size_t comparisons = 64; // in the time that a search needs for an edge

@@ -38,8 +38,9 @@ bool Graph::addWaiter(Node &node, Waiter &waiter)
     return true;
 }
 
-/// Under the lock. In a forked child the list still has the waits of threads that are gone, and their
-/// stacks with them: it is made anew of those of the thread that forked, without a look at it.
+/// Under the lock. In a forked child the list still has the waits of threads that are gone, and
+/// their stacks with them: it is made anew of those of the thread that forked, without a look at
+/// it.
 void Graph::forgetLostWaiters(Node &node)
 {
     if (!Forks::isChild() || node.m_hasOwnWaiters)

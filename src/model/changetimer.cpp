@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Watch: calls somebody back after processes have changed, at most 30 times a second.
+// ChangeTimer: calls a function after processes have changed, at most 30 times a second.
 
 #include "changetimer_p.h"
 
@@ -12,7 +12,7 @@
 
 namespace GoProcess::Private {
 
-Watch::Watch(QObject *owner, std::function<void()> update)
+ChangeTimer::ChangeTimer(QObject *owner, std::function<void()> update)
     : QObject(owner), m_update(std::move(update)), m_timer(this)
 {
     m_timer.setSingleShot(true);
@@ -20,49 +20,49 @@ Watch::Watch(QObject *owner, std::function<void()> update)
     connect(&m_timer, &QTimer::timeout, this, [this] { m_update(); });
 }
 
-Watch::~Watch()
+ChangeTimer::~ChangeTimer()
 {
     close();
 }
 
-void Watch::open(bool all)
+void ChangeTimer::open(bool all)
 {
     close();
-    Journal::open(*this, all);
+    ChangedNodes::open(*this, all);
     m_isOpen = true;
 }
 
-void Watch::close()
+void ChangeTimer::close()
 {
     // From here on noted() is not called, so that this can be destroyed.
     if (std::exchange(m_isOpen, false))
-        Journal::close(*this);
+        ChangedNodes::close(*this);
 }
 
-bool Watch::take(std::size_t limit, std::vector<NodeRef> &changed)
+bool ChangeTimer::take(std::size_t limit, std::vector<NodeRef> &changed)
 {
-    return Journal::take(*this, limit, changed);
+    return ChangedNodes::take(*this, limit, changed);
 }
 
-void Watch::updateSoon()
+void ChangeTimer::updateSoon()
 {
     if (!m_timer.isActive())
         m_timer.start();
 }
 
-void Watch::ring()
+void ChangeTimer::wakeUp()
 {
     takeOver(this);
     updateSoon();
 }
 
-void Watch::noted()
+void ChangeTimer::noted()
 {
     handOver(this);
     // By its meta method: this posts one event that carries nothing.
-    static const QMetaMethod ring =
-            staticMetaObject.method(staticMetaObject.indexOfMethod("ring()"));
-    ring.invoke(this, Qt::QueuedConnection);
+    static const QMetaMethod wakeUp =
+            staticMetaObject.method(staticMetaObject.indexOfMethod("wakeUp()"));
+    wakeUp.invoke(this, Qt::QueuedConnection);
 }
 
 } // namespace GoProcess::Private

@@ -20,13 +20,13 @@
 
 namespace GoProcess {
 
+using Private::ChangeTimer;
 using Private::Graph;
 using Private::Node;
 using Private::NodeLock;
 using Private::NodeRef;
 using Private::NodeState;
-using Private::ProcessData;
-using Private::Watch;
+using Private::ProcessCore;
 
 namespace {
 
@@ -39,12 +39,13 @@ constexpr qsizetype mostRemaining = 20;
 } // namespace
 
 /// Counts what keeps the process open. Everything happens in the thread of the monitor, and the
-/// search below the process in slices. It keeps the shared state of processes only while they are open.
+/// search below the process in slices. It keeps the shared state of processes only while they are
+/// open.
 class CloseMonitor::Count
 {
 public:
     explicit Count(CloseMonitor &monitor)
-        : m_monitor(monitor), m_watch(&monitor, [this] { update(); })
+        : m_monitor(monitor), m_changes(&monitor, [this] { update(); })
     {
     }
 
@@ -99,10 +100,10 @@ private:
     OpenByNode m_open;
     NodeByNumber m_byNumber; ///< The open ones as they were found.
     std::uint64_t m_lastNumber = 0;
-    std::vector<NodeRef> m_changed; ///< Taken from the journal, the next one last.
+    std::vector<NodeRef> m_changed; ///< Taken from ChangedNodes, the next one last.
     std::deque<NodeRef> m_toSearch;
     Old m_old;
-    Watch m_watch;
+    ChangeTimer m_changes;
 };
 
 void CloseMonitor::Count::setProcess(Process *other)
@@ -111,7 +112,7 @@ void CloseMonitor::Count::setProcess(Process *other)
         return;
     QObject::disconnect(m_gone);
     QObject::disconnect(m_closing);
-    m_watch.close();
+    m_changes.close();
     end();
     m_changed.clear();
     m_node = {};
@@ -125,9 +126,9 @@ void CloseMonitor::Count::setProcess(Process *other)
                                   &CloseMonitor::processChanged);
         // Where it is at home here, this comes before the first of its children closes.
         m_closing = QObject::connect(other, &Process::closing, &m_monitor, [this] { begin(); });
-        m_node = NodeRef(ProcessData::of(other));
+        m_node = NodeRef(ProcessCore::of(other));
         // In this order, so that nothing is missed.
-        m_watch.open(false);
+        m_changes.open(false);
         Graph::watch(*m_node);
         begin();
     }
@@ -149,9 +150,9 @@ void CloseMonitor::Count::update()
         // All that it waited for is Closed, whether it was found or not.
         end();
         closed = total;
-        m_watch.close();
+        m_changes.close();
     } else {
-        m_watch.updateSoon();
+        m_changes.updateSoon();
     }
     remaining = findRemaining();
     sweep(time);
@@ -165,7 +166,7 @@ void CloseMonitor::Count::sweep(const QElapsedTimer &time)
         if (!m_old.sweepOne())
             return;
     }
-    m_watch.updateSoon();
+    m_changes.updateSoon();
 }
 
 bool CloseMonitor::Count::Old::sweepOne()
@@ -186,7 +187,7 @@ bool CloseMonitor::Count::takeStep()
     constexpr std::size_t some = 256;
 
     if (m_changed.empty())
-        m_watch.take(some, m_changed);
+        m_changes.take(some, m_changed);
     if (!m_changed.empty()) {
         const NodeRef node = std::move(m_changed.back());
         m_changed.pop_back();
@@ -324,7 +325,7 @@ void CloseMonitor::Count::end()
     m_old.open.push_back(std::exchange(m_open, {}));
     m_old.byNumber.push_back(std::exchange(m_byNumber, {}));
     m_old.toSearch.push_back(std::exchange(m_toSearch, {}));
-    m_watch.updateSoon();
+    m_changes.updateSoon();
 }
 
 /// From the last one that was found: what was found through others is what those wait for.

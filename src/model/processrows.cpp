@@ -20,7 +20,7 @@ using Private::Graph;
 using Private::Node;
 using Private::NodeLock;
 using Private::NodeRef;
-using Private::ProcessData;
+using Private::ProcessCore;
 
 namespace {
 
@@ -36,9 +36,9 @@ constexpr qint64 updateSlice = 6;
 constexpr std::size_t rowsAtOnce = 100;
 constexpr std::size_t mostWaitedFor = 20;
 
-QString threadText(const ProcessData &data, const QThread *thread)
+QString threadText(const ProcessCore &data, const QThread *thread)
 {
-    if (data.isHomeless())
+    if (data.hasNoHome())
         return QStringLiteral("pool");
     const QCoreApplication *app = QCoreApplication::instance();
     if (app && thread == app->thread())
@@ -49,14 +49,14 @@ QString threadText(const ProcessData &data, const QThread *thread)
 } // namespace
 
 ProcessModel::Rows::Rows(ProcessModel &model)
-    : m_model(model), m_watch(&model, [this] { update(); })
+    : m_model(model), m_changes(&model, [this] { update(); })
 {
     reset();
 }
 
 ProcessModel::Rows::~Rows()
 {
-    m_watch.close();
+    m_changes.close();
     forgetBelow(*m_top);
 }
 
@@ -88,7 +88,8 @@ void ProcessModel::Rows::resetIfNeeded()
     m_model.endResetModel();
 }
 
-/// Begins anew with what the process has now. Many rows take long to be destroyed: that is for later.
+/// Begins anew with what the process has now. Many rows take long to be destroyed: that is for
+/// later.
 void ProcessModel::Rows::reset()
 {
     if (m_top) {
@@ -106,15 +107,15 @@ void ProcessModel::Rows::reset()
     m_top->isFull = true;
     m_top->isFetched = true;
     // First, so that nothing is missed.
-    m_watch.open(m_showsRoots);
+    m_changes.open(m_showsRoots);
     if (!m_process)
         return;
-    m_top->node = NodeRef(ProcessData::of(m_process));
+    m_top->node = NodeRef(ProcessCore::of(m_process));
     m_rows[m_top->node.get()] = { m_top.get() };
     Graph::watch(*m_top->node);
     // The rows come with the first update, as they would if the processes came now.
     m_changed.push_back(m_top->node);
-    m_watch.updateSoon();
+    m_changes.updateSoon();
 }
 
 // --- Updates -------------------------------------------------------------------------------------
@@ -129,7 +130,7 @@ void ProcessModel::Rows::update()
     removeClosed(time);
     while (!time.hasExpired(updateSlice) && !m_mustReset) {
         if (m_changed.empty())
-            m_watch.take(atOnce, m_changed);
+            m_changes.take(atOnce, m_changed);
         if (m_changed.empty())
             break;
         const NodeRef node = std::move(m_changed.back());
@@ -143,7 +144,7 @@ void ProcessModel::Rows::update()
     resetIfNeeded();
     const bool isOldGone = m_old.sweep(time);
     if (time.hasExpired(updateSlice) || !isOldGone || !m_changed.empty() || !m_closed.empty())
-        m_watch.updateSoon();
+        m_changes.updateSoon();
 }
 
 ProcessModel::Rows::Old::~Old()
@@ -298,7 +299,7 @@ void ProcessModel::Rows::checkCycles(const QElapsedTimer &time)
 /// Takes what the process is now into the row.
 void ProcessModel::Rows::look(Row &row)
 {
-    auto &data = static_cast<ProcessData &>(*row.node);
+    auto &data = static_cast<ProcessCore &>(*row.node);
     QString thread = row.thread;
     Process::State state = Process::State::Running;
     {
@@ -392,8 +393,8 @@ void ProcessModel::Rows::removeClosed(const QElapsedTimer &time)
 
 // --- Which row has the children ------------------------------------------------------------------
 
-/// The row under the first parent becomes the full one, if there are several and it is not below the
-/// one that is so. False if there was not enough time for that.
+/// The row under the first parent becomes the full one, if there are several and it is not below
+/// the one that is so. False if there was not enough time for that.
 bool ProcessModel::Rows::chooseFull(Node &node, const QElapsedTimer &time)
 {
     const std::vector<Row *> rows = rowsOf(node);
@@ -458,7 +459,7 @@ void ProcessModel::Rows::fetch(Row &row)
     if (m_isBusy) {
         // Asked for by a slot that hears of rows: these are no times for others.
         m_changed.push_back(row.node);
-        m_watch.updateSoon();
+        m_changes.updateSoon();
         return;
     }
     m_isBusy = true;
@@ -467,11 +468,11 @@ void ProcessModel::Rows::fetch(Row &row)
     m_isBusy = false;
     resetIfNeeded();
     if (!m_changed.empty())
-        m_watch.updateSoon();
+        m_changes.updateSoon();
 }
 
-/// Gives rows to children that have none, as far as there is room: to some now, to others when their
-/// turn comes.
+/// Gives rows to children that have none, as far as there is room: to some now, to others when
+/// their turn comes.
 void ProcessModel::Rows::fill(Row &row)
 {
     if (!row.isFetched)

@@ -26,8 +26,8 @@ namespace GoProcess {
 
 /// Everything happens in the thread of the model. Of the processes it keeps the shared state only.
 ///
-/// The books of a process are in the order in which its children came, closed ones leave them, and so
-/// the rows of a process follow from the last child that has a row and is still in the books.
+/// The books of a process are in the order in which its children came, closed ones leave them, and
+/// so the rows of a process follow from the last child that has a row and is still in the books.
 class ProcessModel::Rows
 {
 public:
@@ -147,9 +147,9 @@ private:
     Closed m_closed;
     /// Rows whose change the views do not know: from the first to the last one, below one row.
     std::unordered_map<Row *, std::pair<int, int>> m_shown;
-    std::vector<Private::NodeRef> m_changed; ///< Taken from the journal, the next one last.
+    std::vector<Private::NodeRef> m_changed; ///< Taken from ChangedNodes, the next one last.
     Old m_old;
-    Private::Watch m_watch;
+    Private::ChangeTimer m_changes;
 };
 
 } // namespace GoProcess

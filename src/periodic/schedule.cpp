@@ -33,14 +33,14 @@ private:
 class RunInThread final : public Teardown
 {
 public:
-    RunInThread(std::shared_ptr<Beat> beat, std::shared_ptr<Work> work)
-        : m_beat(std::move(beat)), m_work(std::move(work))
+    RunInThread(std::shared_ptr<Schedule> schedule, std::shared_ptr<Work> work)
+        : m_beat(std::move(schedule)), m_work(std::move(work))
     {
     }
     TeardownResult run() override { return m_beat->runHere(*m_work); }
 
 private:
-    const std::shared_ptr<Beat> m_beat;
+    const std::shared_ptr<Schedule> m_beat;
     const std::shared_ptr<Work> m_work;
 };
 
@@ -48,23 +48,23 @@ private:
 class EndOfRun final : public Binding
 {
 public:
-    explicit EndOfRun(std::shared_ptr<Beat> beat) : m_beat(std::move(beat)) { }
+    explicit EndOfRun(std::shared_ptr<Schedule> schedule) : m_beat(std::move(schedule)) { }
     void closed() override { m_beat->runClosed(); }
 
 private:
-    const std::shared_ptr<Beat> m_beat;
+    const std::shared_ptr<Schedule> m_beat;
 };
 
 class FireBeat final : public Trigger
 {
 public:
-    explicit FireBeat(std::shared_ptr<Beat> beat) : m_beat(std::move(beat)) { }
+    explicit FireBeat(std::shared_ptr<Schedule> schedule) : m_beat(std::move(schedule)) { }
     Q_DISABLE_COPY_MOVE(FireBeat)
     ~FireBeat() override { m_beat->fireNoMore(); }
     void fire() override { m_beat->fire(); }
 
 private:
-    const std::shared_ptr<Beat> m_beat;
+    const std::shared_ptr<Schedule> m_beat;
 };
 
 } // namespace
@@ -72,10 +72,11 @@ private:
 Trigger::~Trigger() = default;
 
 /// Holds the process without a warning if it cannot be held any more.
-class Beat::Holding
+class Schedule::Holding
 {
 public:
-    explicit Holding(const Beat &beat) : m_data(*beat.m_handle.data()), m_holds(Graph::hold(m_data))
+    explicit Holding(const Schedule &schedule)
+        : m_data(*schedule.m_handle.data()), m_holds(Graph::hold(m_data))
     {
     }
     Q_DISABLE_COPY_MOVE(Holding)
@@ -87,13 +88,13 @@ public:
     explicit operator bool() const { return m_holds; }
 
 private:
-    ProcessData &m_data;
+    ProcessCore &m_data;
     const bool m_holds;
 };
 
-Beat::Beat(Beats beats, AtClose atClose, std::chrono::nanoseconds interval,
-           std::unique_ptr<Work> work, Process &process)
-    : m_beats(beats),
+Schedule::Schedule(ScheduleKind kind, AtClose atClose, std::chrono::nanoseconds interval,
+                   std::unique_ptr<Work> work, Process &process)
+    : m_kind(kind),
       m_atClose(atClose),
       m_interval(interval),
       m_handle(process),
@@ -103,19 +104,20 @@ Beat::Beat(Beats beats, AtClose atClose, std::chrono::nanoseconds interval,
 {
 }
 
-void Beat::runInThread(const QObject *context)
+void Schedule::runInThread(const QObject *context)
 {
     m_isInThread = true;
     m_context = context;
 }
 
-bool Beat::overlaps() const
+bool Schedule::overlaps() const
 {
-    return m_beats == Beats::EveryGo || m_beats == Beats::TickGo || m_beats == Beats::OnSignalGo;
+    return m_kind == ScheduleKind::EveryGo || m_kind == ScheduleKind::TickGo
+            || m_kind == ScheduleKind::OnSignalGo;
 }
 
 /// The caller holds the process.
-bool Beat::mayStart()
+bool Schedule::mayStart()
 {
     if (Clock::instance().hasProgramEnded())
         programEnds();
@@ -126,20 +128,20 @@ bool Beat::mayStart()
 }
 
 /// What else would be running asks to be closed then, too (R48).
-void Beat::programEnds()
+void Schedule::programEnds()
 {
     m_handle.close();
 }
 
 /// The caller holds the process, so that nothing of this is refused.
-void Beat::startRun()
+void Schedule::startRun()
 {
     // In no thread: the one of the process may neither run events nor ever wait, so that it would
     // never delete them.
     const ProcessPtr run = m_isInThread
-            ? ProcessData::makeAtHome(ProcessData::threadBelow(m_process), QString())
-            : ProcessData::make(nullptr, QString());
-    ProcessData &data = *ProcessData::of(run.get());
+            ? ProcessCore::makeAtHome(ProcessCore::threadBelow(m_process), QString())
+            : ProcessCore::make(nullptr, QString());
+    ProcessCore &data = *ProcessCore::of(run.get());
     if (!overlaps())
         data.bind(std::make_shared<EndOfRun>(shared_from_this()), NodeState::Running);
     if (!m_isInThread) {
@@ -152,29 +154,29 @@ void Beat::startRun()
 }
 
 /// The process waits for the run that calls, so its object lives.
-Error Beat::runHere(Work &work)
+Error Schedule::runHere(Work &work)
 {
     const bool isDropped = m_atClose == AtClose::Drop && m_handle.isClosing();
     return isDropped || m_context.isNull() ? Error() : work.run(*m_process);
 }
 
-void Beat::startTimer()
+void Schedule::startTimer()
 {
-    const bool keepsBeat = m_beats == Beats::Tick || m_beats == Beats::TickGo;
+    const bool keepsBeat = m_kind == ScheduleKind::Tick || m_kind == ScheduleKind::TickGo;
     const Clock::Time now = Clock::now();
     // A clock that comes late drops beats, too.
     m_time = keepsBeat ? m_time + m_interval * ((now - m_time) / m_interval + 1) : now + m_interval;
     Clock::instance().start(shared_from_this(), m_time);
 }
 
-void Beat::begin()
+void Schedule::begin()
 {
     const Holding holding(*this);
     if (holding && mayStart())
         startTimer();
 }
 
-void Beat::expired()
+void Schedule::expired()
 {
     const Holding holding(*this);
     if (!holding || !mayStart())
@@ -182,11 +184,11 @@ void Beat::expired()
     std::uint64_t none = 0;
     if (overlaps() || m_due.compare_exchange_strong(none, 1, std::memory_order_acq_rel))
         startRun();
-    if (m_beats != Beats::Every)
+    if (m_kind != ScheduleKind::Every)
         startTimer();
 }
 
-void Beat::fire()
+void Schedule::fire()
 {
     const Holding holding(*this);
     if (!holding || !mayStart())
@@ -195,7 +197,7 @@ void Beat::fire()
         startRun();
 }
 
-void Beat::fireNoMore()
+void Schedule::fireNoMore()
 {
     m_noMore.store(true);
     if (overlaps())
@@ -204,7 +206,7 @@ void Beat::fireNoMore()
         m_handle.close();
 }
 
-void Beat::runClosed()
+void Schedule::runClosed()
 {
     const Holding holding(*this);
     if (!holding)
@@ -216,18 +218,18 @@ void Beat::runClosed()
     const bool more = m_due.fetch_sub(1) > 1;
     if (more)
         startRun();
-    else if (goesOn && m_beats == Beats::Every)
+    else if (goesOn && m_kind == ScheduleKind::Every)
         startTimer();
     else if (goesOn && m_noMore.load())
         m_handle.close();
 }
 
-void Beat::closing()
+void Schedule::closing()
 {
     Clock::instance().stop(*this);
 }
 
-void Beat::finishing()
+void Schedule::finishing()
 {
     Clock::instance().stop(*this);
     m_work.reset(); // no run is left, so the work and what the user captured go here
@@ -237,13 +239,14 @@ void Beat::finishing()
 
 void refusePeriodic(const char *what, const char *why, const Process *parent)
 {
-    ProcessData::refuse(what, parent ? parent->path() : QString(), QString::fromLatin1(why));
+    ProcessCore::refuse(what, parent ? parent->path() : QString(), QString::fromLatin1(why));
 }
 
 /// A periodic process whose beat has not begun; null if it is refused.
-static std::shared_ptr<Beat> makeBeat(Beats beats, const char *what, const Place &place,
-                                      std::chrono::nanoseconds interval, std::unique_ptr<Work> work,
-                                      Process *parent, AtClose atClose, ProcessPtr *process)
+static std::shared_ptr<Schedule> makeBeat(ScheduleKind kind, const char *what, const Place &place,
+                                          std::chrono::nanoseconds interval,
+                                          std::unique_ptr<Work> work, Process *parent,
+                                          AtClose atClose, ProcessPtr *process)
 {
     if (!work) {
         refusePeriodic(what, "the work is null", parent);
@@ -255,13 +258,13 @@ static std::shared_ptr<Beat> makeBeat(Beats beats, const char *what, const Place
                        parent);
         return nullptr;
     }
-    ProcessPtr made = home ? ProcessData::makeAtHome(home, place.name)
-                           : ProcessData::make(ProcessData::threadBelow(parent), place.name);
-    ProcessData &data = *ProcessData::of(made.get());
-    auto beat = std::make_shared<Beat>(beats, atClose, interval, std::move(work), *made);
+    ProcessPtr made = home ? ProcessCore::makeAtHome(home, place.name)
+                           : ProcessCore::make(ProcessCore::threadBelow(parent), place.name);
+    ProcessCore &data = *ProcessCore::of(made.get());
+    auto schedule = std::make_shared<Schedule>(kind, atClose, interval, std::move(work), *made);
     if (home)
-        beat->runInThread(place.context);
-    data.bind(beat, NodeState::Running);
+        schedule->runInThread(place.context);
+    data.bind(schedule, NodeState::Running);
     if (!data.join(parent, what))
         return nullptr;
     if (home) {
@@ -270,32 +273,33 @@ static std::shared_ptr<Beat> makeBeat(Beats beats, const char *what, const Place
                 QObject::connect(place.context, &QObject::destroyed, CloseProcess { handle }));
     }
     *process = std::move(made);
-    return beat;
+    return schedule;
 }
 
-ProcessPtr startBeat(Beats beats, const char *what, const Place &place,
-                     std::chrono::nanoseconds interval, std::unique_ptr<Work> work, Process *parent)
+ProcessPtr startSchedule(ScheduleKind kind, const char *what, const Place &place,
+                         std::chrono::nanoseconds interval, std::unique_ptr<Work> work,
+                         Process *parent)
 {
     if (interval <= std::chrono::nanoseconds::zero()) {
         refusePeriodic(what, "the interval is not positive", parent);
         return nullptr;
     }
     ProcessPtr process;
-    if (const auto beat = makeBeat(beats, what, place, interval, std::move(work), parent,
-                                   AtClose::Drop, &process))
-        beat->begin();
+    if (const auto schedule = makeBeat(kind, what, place, interval, std::move(work), parent,
+                                       AtClose::Drop, &process))
+        schedule->begin();
     return process;
 }
 
-ProcessPtr startTriggered(Beats beats, const char *what, const Place &place,
+ProcessPtr startTriggered(ScheduleKind kind, const char *what, const Place &place,
                           std::unique_ptr<Work> work, Process *parent, AtClose atClose,
                           std::shared_ptr<Trigger> *trigger)
 {
     ProcessPtr process;
-    auto beat = makeBeat(beats, what, place, std::chrono::nanoseconds::zero(), std::move(work),
-                         parent, atClose, &process);
-    if (beat)
-        *trigger = std::make_shared<FireBeat>(std::move(beat));
+    auto schedule = makeBeat(kind, what, place, std::chrono::nanoseconds::zero(), std::move(work),
+                             parent, atClose, &process);
+    if (schedule)
+        *trigger = std::make_shared<FireBeat>(std::move(schedule));
     return process;
 }
 

@@ -16,18 +16,20 @@
 
 namespace GoProcess::Private {
 
-/// Goes along with a periodic process and starts its runs: in the thread of the clock, in those that
-/// emit its signal, and where the previous run has closed. User code runs in the runs only, which are
-/// works, or where there is a context the teardowns of processes that are at home in its thread.
+/// Goes along with a periodic process and starts its runs: in the thread of the clock, in those
+/// that emit its signal, and where the previous run has closed. User code runs in the runs only,
+/// which are works, or where there is a context the teardowns of processes that are at home in its
+/// thread.
 ///
 /// Whoever starts a run or a timer holds the process meanwhile. So neither begins once the process
 /// has begun its teardown, and finishing() finds nobody who uses the work or starts the timer.
-class Beat final : public Binding, public Timer, public std::enable_shared_from_this<Beat>
+class Schedule final : public Binding, public Timer, public std::enable_shared_from_this<Schedule>
 {
 public:
-    Beat(Beats beats, AtClose atClose, std::chrono::nanoseconds interval,
-         std::unique_ptr<Work> work, Process &process);
-    /// Runs are in the thread of the process, as long as \a context exists. Before others know the beat.
+    Schedule(ScheduleKind kind, AtClose atClose, std::chrono::nanoseconds interval,
+             std::unique_ptr<Work> work, Process &process);
+    /// Runs are in the thread of the process, as long as \a context exists. Before others know the
+    /// beat.
     void runInThread(const QObject *context);
 
     /// The first interval begins now.
@@ -54,11 +56,11 @@ private:
     void startRun();
     void startTimer();
 
-    const Beats m_beats;
+    const ScheduleKind m_kind;
     const AtClose m_atClose;
     bool m_isInThread = false; ///< Set before others know the beat, like the next.
-    /// Where it is null, there is no context any more: cleared by its destructor, which for those who run
-    /// works is in their own thread; others only learn of it too late, never too early.
+    /// Where it is null, there is no context any more: cleared by its destructor, which for those
+    /// who run works is in their own thread; others only learn of it too late, never too early.
     QPointer<const QObject> m_context;
     const std::chrono::nanoseconds m_interval;
     const ProcessHandle m_handle;

@@ -40,7 +40,7 @@ bool Binding::isOver() const
     return false;
 }
 
-ProcessHandle::ProcessHandle(const Process &process) : d(ProcessData::of(&process))
+ProcessHandle::ProcessHandle(const Process &process) : d(ProcessCore::of(&process))
 {
     d->noteClass();
     d->ref();
@@ -62,7 +62,7 @@ ProcessHandle ProcessHandle::of(const Process *process, const char *what)
 {
     if (process)
         return ProcessHandle(*process);
-    ProcessData::refuse(what, QString(), QStringLiteral("the process is null"));
+    ProcessCore::refuse(what, QString(), QStringLiteral("the process is null"));
     return {};
 }
 
@@ -93,7 +93,7 @@ void ProcessHandle::close() const
 
 bool ProcessHandle::refuse(const char *what, const char *why) const
 {
-    ProcessData::refuse(what, d->path(), QString::fromLatin1(why));
+    ProcessCore::refuse(what, d->path(), QString::fromLatin1(why));
     return false;
 }
 

@@ -38,29 +38,30 @@ static QString className(const std::type_info &type)
     return QString::fromUtf8(type.name());
 }
 
-void ProcessData::moved()
+void ProcessCore::moved()
 {
     if (!m_isPlaced || isFinished())
         return;
     m_leaving.store(QThread::currentThread(), std::memory_order_release);
     m_moved.store(true, std::memory_order_release);
-    // A process without a home that is moved by hand gets one. Whoever claims a step of it asks for that
-    // afterwards, and here it is said before the look for a step: one of the two sees the other.
-    m_homeless.store(false, std::memory_order_seq_cst);
+    // A process without a home that is moved by hand gets one. Whoever claims a step of it asks for
+    // that afterwards, and here it is said before the look for a step: one of the two sees the
+    // other.
+    m_hasNoHome.store(false, std::memory_order_seq_cst);
     m_moves.fetch_add(1, std::memory_order_seq_cst); // see moves()
-    Journal::note(*this);
+    ChangedNodes::note(*this);
     if (due() == Step::None && !isPostDue())
         return;
     // A step stands in the queue here, and this thread may not run any for long: the pool takes it
-    // along, and so does a wait in the new thread. An event to the object would not do: it could be on
-    // its way when the object, Closed by then, is destroyed.
+    // along, and so does a wait in the new thread. An event to the object would not do: it could be
+    // on its way when the object, Closed by then, is destroyed.
     deliverAfterMove(*this);
     Dispatcher::addMove();
-    Dispatcher::addIrregularity();
+    Dispatcher::addHomeChange();
 }
 
 /// Sends the step that is due to the home as it is now, once moveToThread() is over.
-void ProcessData::rehome()
+void ProcessCore::rehome()
 {
     Step step = Step::None;
     bool hasPost = false;
@@ -74,8 +75,8 @@ void ProcessData::rehome()
         isMoving = isLeaving(thread());
     }
     if (isMoving) {
-        // Until it is over the step may run in the old thread, where a wait may need it: so it is not
-        // claimed. Usually that is a moment; other items get their turn meanwhile.
+        // Until it is over the step may run in the old thread, where a wait may need it: so it is
+        // not claimed. Usually that is a moment; other items get their turn meanwhile.
         constexpr auto moment = std::chrono::microseconds(50);
         std::this_thread::sleep_for(moment);
         deliverAfterMove(*this);
@@ -87,24 +88,24 @@ void ProcessData::rehome()
         deliver(*this, step);
 }
 
-void ProcessData::closeInDestructor()
+void ProcessCore::closeInDestructor()
 {
-    Frame *own = nullptr;
-    Frame *post = nullptr;
-    for (Frame *frame = Frame::innermost(); frame; frame = frame->outer) {
-        if (&frame->node != this || frame->completed)
+    StepScope *own = nullptr;
+    StepScope *post = nullptr;
+    for (StepScope *scope = StepScope::innermost(); scope; scope = scope->outer) {
+        if (&scope->node != this || scope->completed)
             continue;
-        if (frame->kind == Frame::Kind::Post) {
-            post = frame;
+        if (scope->kind == StepScope::Kind::Post) {
+            post = scope;
             continue;
         }
-        if (frame->kind != Frame::Kind::Announce && frame->kind != Frame::Kind::Finish)
+        if (scope->kind != StepScope::Kind::Announce && scope->kind != StepScope::Kind::Finish)
             qFatal("GoProcess: process \"%s\" is destroyed in its own teardown or work",
                    qUtf8Printable(path()));
-        own = frame;
+        own = scope;
     }
 
-    if (own && own->kind == Frame::Kind::Finish) {
+    if (own && own->kind == StepScope::Kind::Finish) {
         own->objectGone = true;
         if (!own->inSecondSignal) {
             own->inSecondSignal = true;
@@ -113,7 +114,7 @@ void ProcessData::closeInDestructor()
             thrown.log();
         }
         const NodeLock lock(*this);
-        m_object = nullptr; // the frame delivers the futures and finishes
+        m_object = nullptr; // the scope delivers the futures and finishes
         return;
     }
 
@@ -122,15 +123,15 @@ void ProcessData::closeInDestructor()
                 QStringLiteral("Process \"%1\" was left open by its class %2: its teardown runs "
                                "when the members of this class are gone. Call closeAndWait() "
                                "first in the destructor of the class, or use Closing<%2>")
-                        .arg(path(), className(*m_extras->type)));
+                        .arg(path(), className(*m_rare->type)));
     }
 
     warnOfOwner(m_object->parent());
 
-    Change change = Graph::close(*this);
-    if (!change.isEmpty())
+    DueSteps steps = Graph::close(*this);
+    if (!steps.isEmpty())
         Graph::forgetLoneBegin(*this);
-    deliver(std::move(change));
+    deliver(std::move(steps));
     if (own) { // announcing: whoever was told was told, and the rest follows here
         own->objectGone = true;
         Thrown thrown(*this);
@@ -138,7 +139,7 @@ void ProcessData::closeInDestructor()
             own->inSecondSignal = true;
             emitSignals(*own, Process::State::Closing, thrown);
         }
-        std::optional<Change> announced;
+        std::optional<DueSteps> announced;
         while (!(announced = Graph::announced(*this)))
             tellOfClosing(thrown);
         own->completed = true;
@@ -159,13 +160,13 @@ void ProcessData::closeInDestructor()
     waitInDestructor(Waiter::Goal::Closed);
 }
 
-/// A QObject destroys its children last, when its members are gone. Then it is of the class of its base whose
-/// destructor runs, and the first places in the list of its children are null.
-void ProcessData::warnOfOwner(const QObject *owner) const
+/// A QObject destroys its children last, when its members are gone. Then it is of the class of its
+/// base whose destructor runs, and the first places in the list of its children are null.
+void ProcessCore::warnOfOwner(const QObject *owner) const
 {
-    if (!m_extras || !m_extras->ownerType || !hasAudience())
+    if (!m_rare || !m_rare->ownerType || !isObserved())
         return;
-    if (!owner || typeid(*owner) == *m_extras->ownerType || owner->children().isEmpty()
+    if (!owner || typeid(*owner) == *m_rare->ownerType || owner->children().isEmpty()
         || owner->children().constFirst())
         return;
     warnCritical(
@@ -174,11 +175,11 @@ void ProcessData::warnOfOwner(const QObject *owner) const
                     "it after its own members: the teardown and the slots of the process run now. "
                     "Call closeAndWait() of the process first in the destructor of %2, or make it "
                     "the last member instead of a child")
-                    .arg(path(), className(*m_extras->ownerType)));
+                    .arg(path(), className(*m_rare->ownerType)));
 }
 
 /// Nothing that a slot throws in a step that this wait runs may leave the destructor.
-void ProcessData::waitInDestructor(Waiter::Goal goal) noexcept
+void ProcessCore::waitInDestructor(Waiter::Goal goal) noexcept
 {
     bool isOver = false;
     while (!isOver) {
@@ -190,7 +191,7 @@ void ProcessData::waitInDestructor(Waiter::Goal goal) noexcept
     }
 }
 
-void ProcessData::closeBeforeDestruction() noexcept
+void ProcessCore::closeBeforeDestruction() noexcept
 {
     bool isOver = false;
     while (!isOver) {
@@ -206,17 +207,17 @@ void ProcessData::closeBeforeDestruction() noexcept
 
 void closeBeforeDestruction(const Process &process) noexcept
 {
-    const Ref<ProcessData> data(ProcessData::of(&process));
+    const Ref<ProcessCore> data(ProcessCore::of(&process));
     data->closeBeforeDestruction();
 }
 
-void ProcessData::objectDestroyed()
+void ProcessCore::objectDestroyed()
 {
     if (!isFinished())
         closeInDestructor();
     if (hasLateTeardown()) {
-        for (Frame *frame = Frame::innermost(); frame; frame = frame->outer) {
-            if (&frame->node == this && frame->kind == Frame::Kind::LateTeardown)
+        for (StepScope *scope = StepScope::innermost(); scope; scope = scope->outer) {
+            if (&scope->node == this && scope->kind == StepScope::Kind::LateTeardown)
                 qFatal("GoProcess: process \"%s\" is destroyed in its own teardown",
                        qUtf8Printable(path()));
         }

@@ -42,8 +42,8 @@ QFuture<T> readyFuture(const T &result)
 
 #if QT_VERSION >= QT_VERSION_CHECK(6, 10, 0)
 
-/// Makes \a token a part of the continuation of \a future. Qt moves out of the function that it runs,
-/// and this one can only be copied: the token stays with the continuation until that goes.
+/// Makes \a token a part of the continuation of \a future. Qt moves out of the function that it
+/// runs, and this one can only be copied: the token stays with the continuation until that goes.
 template<class T>
 void keepWithContinuation(QFuture<T> future, const std::shared_ptr<char> &token)
 {
@@ -60,8 +60,8 @@ void keepWithContinuation(QFuture<T> future, const std::shared_ptr<char> &token)
     future.then(Keeper(token));
 }
 
-/// Calls \a function with the future when that has finished, whether it was cancelled or not: in the
-/// thread that finishes it, or here at once. It has to bear a second call.
+/// Calls \a function with the future when that has finished, whether it was cancelled or not: in
+/// the thread that finishes it, or here at once. It has to bear a second call.
 template<class T, class F>
 void whenFinished(QFuture<T> future, F &&function)
 {
@@ -77,8 +77,8 @@ void whenFinished(QFuture<T> future, F &&function)
 
     const auto call = std::make_shared<Call>(Call { std::forward<F>(function) });
     handOver(call.get());
-    // The second one keeps the future itself, whose continuation it belongs to. Qt drops it with the
-    // promise of then(): after a run, and when the promise of the future goes.
+    // The second one keeps the future itself, whose continuation it belongs to. Qt drops it with
+    // the promise of then(): after a run, and when the promise of the future goes.
     future.then([call](const QFuture<T> &finished) {
               (*call)(finished);
           }).onCanceled([call, future] { (*call)(future); });
@@ -97,7 +97,8 @@ struct Continued : QFutureInterfaceBase
     using QFutureInterfaceBase::setContinuation;
 };
 
-/// A continuation that Qt keeps for the thread that calls or drops it, which is told to the thread sanitizer.
+/// A continuation that Qt keeps for the thread that calls or drops it, which is told to the thread
+/// sanitizer.
 template<class F>
 class HandedOver
 {
@@ -135,8 +136,8 @@ void keepWithContinuation(const QFuture<T> &future, const std::shared_ptr<char> 
     setContinuation(future, [token](const QFutureInterfaceBase &) {});
 }
 
-/// Calls \a function with the future when that has finished, whether it was cancelled or not: in the
-/// thread that finishes it, or here at once. It has to bear a second call.
+/// Calls \a function with the future when that has finished, whether it was cancelled or not: in
+/// the thread that finishes it, or here at once. It has to bear a second call.
 template<class T, class F>
 void whenFinished(const QFuture<T> &future, F &&function)
 {
@@ -164,8 +165,8 @@ bool isDefaultConstructed(QFuture<T> &&future)
     return !hadPromise && !isShared;
 }
 
-/// The error that a finished \a future stands for (R23); uses up the handle. \a wasUnfinished: it is
-/// known to be no default-constructed one.
+/// The error that a finished \a future stands for (R23); uses up the handle. \a wasUnfinished: it
+/// is known to be no default-constructed one.
 template<class T>
 Error errorOf(QFuture<T> &&future, bool wasUnfinished = false)
 {

@@ -16,23 +16,23 @@
 namespace GoProcess::Private {
 
 /// One that make() made: it needs its extras at once, and has them in itself.
-class ProcessData::Kept final : public ProcessData
+class ProcessCore::LibraryOwned final : public ProcessCore
 {
 public:
-    Kept()
+    LibraryOwned()
     {
-        m_isKept = true;
-        m_extras = &m_ownExtras;
+        m_isLibraryOwned = true;
+        m_rare = &m_ownExtras;
     }
 
 private:
-    Extras m_ownExtras;
+    RareData m_ownExtras;
 };
 
-ProcessPtr ProcessData::go(Process *parent, const QString &name, std::unique_ptr<Work> work)
+ProcessPtr ProcessCore::go(Process *parent, const QString &name, std::unique_ptr<Work> work)
 {
     constexpr const char *what = "go()";
-    ProcessData *upper = parent ? of(parent) : nullptr;
+    ProcessCore *upper = parent ? of(parent) : nullptr;
     if (upper)
         upper->noteClass();
     if (!work) {
@@ -43,41 +43,41 @@ ProcessPtr ProcessData::go(Process *parent, const QString &name, std::unique_ptr
     return of(self.get())->start(parent, std::move(work), what) ? self : nullptr;
 }
 
-QThread *ProcessData::threadBelow(const Process *parent)
+QThread *ProcessCore::threadBelow(const Process *parent)
 {
     QThread *thread = parent ? parent->thread() : nullptr;
     return thread ? thread : QThread::currentThread();
 }
 
-ProcessPtr ProcessData::make(QThread *thread, const QString &name)
+ProcessPtr ProcessCore::make(QThread *thread, const QString &name)
 {
     // Its own thread may have no event loop that deletes what earlier works left.
-    Dispatcher::reapHere();
+    Dispatcher::deleteSomeHere();
 
-    ProcessData *data = new Kept;
+    ProcessCore *data = new LibraryOwned;
     auto *process = new Process(*data);
     if (!name.isEmpty())
         process->setName(name);
-    // Qt destroys the QThread of the main thread at the end of the program, while works that did not end in time
-    // may still make others. Nothing delivers an event there any more.
+    // Qt destroys the QThread of the main thread at the end of the program, while works that did
+    // not end in time may still make others. Nothing delivers an event there any more.
     if (thread != process->thread() && !WorkPool::hasProgramEnded())
         process->moveToThread(thread);
     data->setPlaced(true);
     data->setConstructed(Class::Process);
 
     ProcessPtr self(process, &Process::deleteAtHome);
-    data->m_extras->self = self;
+    data->m_rare->self = self;
     return self;
 }
 
-ProcessPtr ProcessData::makeAtHome(QThread *thread, const QString &name)
+ProcessPtr ProcessCore::makeAtHome(QThread *thread, const QString &name)
 {
     ProcessPtr self = make(thread, name);
     of(self.get())->setPlaced(false); // nobody else knows it yet
     return self;
 }
 
-bool ProcessData::join(Process *parent, const char *what)
+bool ProcessCore::join(Process *parent, const char *what)
 {
     if (Forks::hasLostThreads()) {
         abandon();
@@ -86,17 +86,17 @@ bool ProcessData::join(Process *parent, const char *what)
     }
     if (!parent)
         return true;
-    ProcessData *upper = of(parent);
+    ProcessCore *upper = of(parent);
     upper->noteClass();
-    m_extras->pool = upper->pool();
-    m_hasPool.store(m_extras->pool, std::memory_order_relaxed);
+    m_rare->pool = upper->pool();
+    m_hasPool.store(m_rare->pool, std::memory_order_relaxed);
     EdgeChange result = Graph::addChild(*upper, *this);
     if (result.refusal == Refusal::None) {
-        deliver(std::move(result.change));
+        deliver(std::move(result.steps));
         return true;
     }
 
-    result.change.unlock();
+    result.steps.unlock();
     abandon();
     refuse(what, upper->path(),
            upper->state() == NodeState::Closed ? QStringLiteral("it is Closed")
@@ -105,33 +105,33 @@ bool ProcessData::join(Process *parent, const char *what)
 }
 
 /// Nobody knows it, and nobody will use it.
-void ProcessData::abandon()
+void ProcessCore::abandon()
 {
     Graph::abandon(*this);
-    m_extras->bindings.clear();
-    m_extras->work.reset(); // here, and not when the object is deleted in the thread of its parent
-    m_extras->self.reset();
+    m_rare->bindings.clear();
+    m_rare->work.reset(); // here, and not when the object is deleted in the thread of its parent
+    m_rare->self.reset();
 }
 
-bool ProcessData::promiseWork(Process *parent, std::unique_ptr<Work> work, const char *what)
+bool ProcessCore::promiseWork(Process *parent, std::unique_ptr<Work> work, const char *what)
 {
-    m_extras->work = std::move(work);
+    m_rare->work = std::move(work);
     Graph::addWork(*this);
     if (!join(parent, what))
         return false;
-    m_extras->workPool = m_extras->pool;
+    m_rare->workPool = m_rare->pool;
     return true;
 }
 
-void ProcessData::submitWork()
+void ProcessCore::submitWork()
 {
-    if (QThreadPool *const pool = m_extras->workPool)
+    if (QThreadPool *const pool = m_rare->workPool)
         WorkPool::submit(*this, pool);
     else
         deliver(*this, Step::Work);
 }
 
-bool ProcessData::start(Process *parent, std::unique_ptr<Work> work, const char *what)
+bool ProcessCore::start(Process *parent, std::unique_ptr<Work> work, const char *what)
 {
     if (!promiseWork(parent, std::move(work), what))
         return false;
@@ -139,18 +139,18 @@ bool ProcessData::start(Process *parent, std::unique_ptr<Work> work, const char 
     return true;
 }
 
-QThreadPool *ProcessData::workPool() const
+QThreadPool *ProcessCore::workPool() const
 {
-    return m_extras ? m_extras->workPool : nullptr;
+    return m_rare ? m_rare->workPool : nullptr;
 }
 
-void ProcessData::runWork(Item *next)
+void ProcessCore::runWork(DueStep *next)
 {
     Error error;
     {
-        const Frame frame(*this, Frame::Kind::Work);
+        const StepScope scope(*this, StepScope::Kind::Work);
         // Only the claimer of the work touches it, so no lock.
-        std::unique_ptr<Work> work = std::move(m_extras->work);
+        std::unique_ptr<Work> work = std::move(m_rare->work);
         try {
             const FunctionOfWork running;
             error = work->run(*m_object);
@@ -164,27 +164,27 @@ void ProcessData::runWork(Item *next)
         const NodeLock lock(*this); // what was posted may fail meanwhile
         Graph::fail(*this, error);
     }
-    const bool isUnheard = !hasAudience();
-    Change change = Graph::workReturned(*this);
-    if (isUnheard)
-        Graph::announceUnheard(*this, change);
+    const bool isSilent = !isObserved();
+    DueSteps steps = Graph::workReturned(*this);
+    if (isSilent)
+        Graph::announceSilently(*this, steps);
     // Else the step tells, which it has become.
-    const bool staysOpen = isUnheard && !isFinished() && Graph::beginsClose(*this);
-    const Ref<Resident> open(staysOpen ? this : nullptr);
-    endUnheard(std::move(change), next);
+    const bool staysOpen = isSilent && !isFinished() && Graph::beginsClose(*this);
+    const Ref<StepTarget> open(staysOpen ? this : nullptr);
+    endSilently(std::move(steps), next);
     if (open)
         CloseWatch::instance().add(open);
 }
 
-void ProcessData::workDropped()
+void ProcessCore::workDropped()
 {
     workLost(Error(QStringLiteral("The work was dropped by its thread pool before it started")));
 }
 
-void ProcessData::workLost(const Error &error)
+void ProcessCore::workLost(const Error &error)
 {
     claim(Step::Work);
-    m_extras->work.reset();
+    m_rare->work.reset();
     Graph::fail(*this, error);
     deliver(Graph::workReturned(*this));
 }

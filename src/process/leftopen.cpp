@@ -38,7 +38,7 @@ LeftOpen::Part &LeftOpen::partOf(const Teardown &teardown)
                    % partCount];
 }
 
-void LeftOpen::add(Teardown &teardown, ProcessData &owner) noexcept
+void LeftOpen::add(Teardown &teardown, ProcessCore &owner) noexcept
 {
     Part &part = partOf(teardown);
     const std::lock_guard lock(part.mutex);
@@ -82,8 +82,8 @@ void LeftOpen::warn()
         const std::lock_guard lock(part.mutex);
         for (Teardown *teardown = part.first; teardown && open.size() < looked;
              teardown = teardown->m_next) {
-            // Its memory is there: one that is being destroyed waits for the lock in remove(). As it is
-            // listed, its last reference has gone before, which tryRef() sees.
+            // Its memory is there: one that is being destroyed waits for the lock in remove(). As
+            // it is listed, its last reference has gone before, which tryRef() sees.
             if (NodeRef node = teardown->m_owner->tryRef())
                 open.push_back(std::move(node));
         }
@@ -119,8 +119,8 @@ void LeftOpen::warn()
                     .arg(list));
 }
 
-/// Made when the library is loaded, and so destroyed behind the static processes of the program, which close in
-/// their destruction.
+/// Made when the library is loaded, and so destroyed behind the static processes of the program,
+/// which close in their destruction.
 struct LeftOpen::EndOfProgram
 {
     EndOfProgram() noexcept

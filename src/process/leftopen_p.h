@@ -8,15 +8,16 @@
 
 namespace GoProcess::Private {
 
-class ProcessData;
+class ProcessCore;
 
-/// A list of all teardowns that processes have, through the teardowns themselves: it needs no memory, and a
-/// process without one costs nothing. In a few parts with a lock each, the innermost of all locks.
+/// A list of all teardowns that processes have, through the teardowns themselves: it needs no
+/// memory, and a process without one costs nothing. In a few parts with a lock each, the innermost
+/// of all locks.
 class LeftOpen
 {
 public:
     /// \a owner has got \a teardown, and keeps it until it is Closed.
-    static void add(Teardown &teardown, ProcessData &owner) noexcept;
+    static void add(Teardown &teardown, ProcessCore &owner) noexcept;
     /// \a teardown is being destroyed.
     static void remove(Teardown &teardown) noexcept;
 

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Functions that were posted to a process: steps of their own, before its teardown.
 //
-// Each that is accepted counts as a hold until it has returned, and its future has finished: so the teardown does
-// not begin before, and the object is not destroyed meanwhile. Of a process one at a time is due or runs, in the
-// order in which they were posted. What was posted before a close comes before closing(), and the rest behind
-// it, also where steps run on the pool: the announcement runs the former first, or waits for the one that runs
-// in another thread (`announces`); the latter wait for the announcement (`late`).
+// Each that is accepted counts as a hold until it has returned, and its future has finished: so the
+// teardown does not begin before, and the object is not destroyed meanwhile. Of a process one at a
+// time is due or runs, in the order in which they were posted. What was posted before a close comes
+// before closing(), and the rest behind it, also where steps run on the pool: the announcement runs
+// the former first, or waits for the one that runs in another thread (`announces`); the latter wait
+// for the announcement (`late`).
 
 #include "processcore_p.h"
 
@@ -19,7 +20,7 @@
 
 namespace GoProcess::Private {
 
-struct ProcessData::Posted
+struct ProcessCore::Posted
 {
     std::unique_ptr<Teardown> function;
     /// It has run, and its future has finished with that: what is left is to tell, at home.
@@ -27,16 +28,16 @@ struct ProcessData::Posted
 };
 
 /// One that has returned a future.
-struct ProcessData::OpenPost
+struct ProcessCore::OpenPost
 {
-    /// The future has finished; the first who says so wins. In the thread that finishes it, or in a forked
-    /// child. Acquire and release: the first one takes the function.
+    /// The future has finished; the first who says so wins. In the thread that finishes it, or in a
+    /// forked child. Acquire and release: the first one takes the function.
     std::atomic<bool> isSettled = false;
     std::unique_ptr<Teardown> function; ///< What it has captured may be what the future needs.
 };
 
 /// Guarded by the lock of the process.
-struct ProcessData::Posts
+struct ProcessCore::Posts
 {
     std::deque<Posted> functions; ///< To run one after another.
     std::deque<Posted> late; ///< To run after closing() was emitted.
@@ -46,7 +47,7 @@ struct ProcessData::Posts
     bool announces = false; ///< The announcement is due when there are no functions left.
 };
 
-bool ProcessData::post(std::unique_ptr<Teardown> function)
+bool ProcessCore::post(std::unique_ptr<Teardown> function)
 {
     constexpr const char *what = "post()";
     noteClass();
@@ -63,10 +64,10 @@ bool ProcessData::post(std::unique_ptr<Teardown> function)
         const NodeLock lock(*this);
         isAccepted = !Graph::hasBegunTeardown(*this);
         if (isAccepted) {
-            if (!extras().posts)
-                m_extras->posts = std::make_shared<Posts>();
+            if (!rareData().posts)
+                m_rare->posts = std::make_shared<Posts>();
             isDue = enqueue({ std::move(function), {} });
-            ++m_extras->posts->open;
+            ++m_rare->posts->open;
             Graph::holdLocked(*this);
             m_hasPosts.store(true, std::memory_order_release);
         }
@@ -83,9 +84,9 @@ bool ProcessData::post(std::unique_ptr<Teardown> function)
 }
 
 /// Under the lock. True if its step is due: then the caller brings it on its way.
-bool ProcessData::enqueue(Posted &&posted)
+bool ProcessCore::enqueue(Posted &&posted)
 {
-    Posts &posts = *m_extras->posts;
+    Posts &posts = *m_rare->posts;
     const bool isAnnounced = Graph::isAnnounced(*this);
     const bool isLate = (state() != NodeState::Running && !isAnnounced) || !posts.late.empty();
     (isLate ? posts.late : posts.functions).push_back(std::move(posted));
@@ -95,29 +96,29 @@ bool ProcessData::enqueue(Posted &&posted)
     return !isLate && !std::exchange(posts.isActive, true);
 }
 
-std::size_t ProcessData::openPosts() const
+std::size_t ProcessCore::openPosts() const
 {
-    return m_extras && m_extras->posts ? m_extras->posts->open : 0;
+    return m_rare && m_rare->posts ? m_rare->posts->open : 0;
 }
 
-bool ProcessData::waitsForPosts() const
+bool ProcessCore::waitsForPosts() const
 {
-    return m_extras && m_extras->posts && m_extras->posts->announces;
+    return m_rare && m_rare->posts && m_rare->posts->announces;
 }
 
-/// Runs what was posted before the close, as closing() comes behind that, and before closing() of what is below
-/// (R19). False: the announcement is in other hands, as a function runs in another thread, has moved the process or
-/// has destroyed it.
-bool ProcessData::runPostsBeforeAnnouncement()
+/// Runs what was posted before the close, as closing() comes behind that, and before closing() of
+/// what is below (R19). False: the announcement is in other hands, as a function runs in another
+/// thread, has moved the process or has destroyed it.
+bool ProcessCore::runPostsBeforeAnnouncement()
 {
     // A function that runs a nested event loop, or waits, may be waiting for just that.
-    for (const Frame *frame = Frame::innermost(); frame; frame = frame->outer) {
-        if (&frame->node == this && frame->kind == Frame::Kind::Post && !frame->completed)
+    for (const StepScope *scope = StepScope::innermost(); scope; scope = scope->outer) {
+        if (&scope->node == this && scope->kind == StepScope::Kind::Post && !scope->completed)
             return true;
     }
-    const bool hasHome = !isHomeless();
+    const bool hasHome = !hasNoHome();
     const QThread *const home = thread();
-    Posts &posts = *m_extras->posts;
+    Posts &posts = *m_rare->posts;
     {
         const NodeLock lock(*this);
         if (!posts.isActive)
@@ -136,7 +137,7 @@ bool ProcessData::runPostsBeforeAnnouncement()
             }
         }
         // What is claimed keeps the object alive.
-        if (hasHome != !isHomeless() || thread() != home) {
+        if (hasHome != !hasNoHome() || thread() != home) {
             if (claim(Step::Post))
                 deliver(*this, Step::Post);
             return false;
@@ -146,12 +147,12 @@ bool ProcessData::runPostsBeforeAnnouncement()
 }
 
 /// The announcement is made: what was posted after the close runs.
-void ProcessData::runLatePosts(Item *next)
+void ProcessCore::runLatePosts(DueStep *next)
 {
     bool isDue = false;
     {
         const NodeLock lock(*this);
-        Posts &posts = *m_extras->posts;
+        Posts &posts = *m_rare->posts;
         isDue = !posts.late.empty() && !posts.isActive;
         posts.isActive = posts.isActive || isDue;
         std::move(posts.late.begin(), posts.late.end(), std::back_inserter(posts.functions));
@@ -161,13 +162,13 @@ void ProcessData::runLatePosts(Item *next)
         deliver(*this, Step::Post, next);
 }
 
-void ProcessData::runPost(Item *next, After after)
+void ProcessCore::runPost(DueStep *next, After after)
 {
-    const Ref<ProcessData> self(this);
+    const Ref<ProcessCore> self(this);
     Posted posted;
     {
         const NodeLock lock(*this);
-        std::deque<Posted> &functions = m_extras->posts->functions;
+        std::deque<Posted> &functions = m_rare->posts->functions;
         posted = std::move(functions.front());
         functions.pop_front();
     }
@@ -175,11 +176,11 @@ void ProcessData::runPost(Item *next, After after)
     std::shared_ptr<OpenPost> open;
     bool isObjectGone = false;
     {
-        const Frame frame(*this, Frame::Kind::Post);
+        const StepScope scope(*this, StepScope::Kind::Post);
         callPosted(posted, error, open);
         posted.function
                 .reset(); // what was captured goes here, where it ran, and may destroy the object
-        isObjectGone = frame.completed;
+        isObjectGone = scope.completed;
     }
     if (!isObjectGone) {
         postReturned(open != nullptr, error, next, after);
@@ -191,7 +192,7 @@ void ProcessData::runPost(Item *next, After after)
 }
 
 /// Leaves its error, or a future that is followed.
-void ProcessData::callPosted(Posted &posted, Error &error, std::shared_ptr<OpenPost> &open)
+void ProcessCore::callPosted(Posted &posted, Error &error, std::shared_ptr<OpenPost> &open)
 {
     if (posted.outcome) {
         error = std::move(*posted.outcome);
@@ -212,19 +213,19 @@ void ProcessData::callPosted(Posted &posted, Error &error, std::shared_ptr<OpenP
 
 /// The error of a finished future; settlePost() will be called with that of another one.
 template<class T>
-Error ProcessData::followPost(QFuture<T> future, Posted &posted, std::shared_ptr<OpenPost> &open)
+Error ProcessCore::followPost(QFuture<T> future, Posted &posted, std::shared_ptr<OpenPost> &open)
 {
     if (future.isFinished())
         return errorOf(std::move(future));
-    if (Frame::innermost()->completed)
+    if (StepScope::innermost()->completed)
         return {}; // nobody is left to be told
     open = std::make_shared<OpenPost>();
     open->function = std::move(posted.function);
     {
         const NodeLock lock(*this);
-        m_extras->posts->futures.push_back(open);
+        m_rare->posts->futures.push_back(open);
     }
-    const Ref<ProcessData> self(this);
+    const Ref<ProcessCore> self(this);
     whenFinished(future, [self, open](QFuture<T> finished) {
         if (!open->isSettled.load(std::memory_order_acquire))
             self->settlePost(*open, errorOf(std::move(finished), true));
@@ -233,7 +234,7 @@ Error ProcessData::followPost(QFuture<T> future, Posted &posted, std::shared_ptr
 }
 
 /// Makes a step of it, as its function is let go of at home.
-void ProcessData::settlePost(OpenPost &open, const Error &error)
+void ProcessCore::settlePost(OpenPost &open, const Error &error)
 {
     if (open.isSettled.exchange(true, std::memory_order_acq_rel))
         return;
@@ -241,7 +242,7 @@ void ProcessData::settlePost(OpenPost &open, const Error &error)
     std::shared_ptr<OpenPost> kept; // goes outside of the lock
     {
         const NodeLock lock(*this);
-        auto &futures = m_extras->posts->futures;
+        auto &futures = m_rare->posts->futures;
         const auto found = std::find_if(futures.begin(), futures.end(),
                                         [&](const auto &other) { return other.get() == &open; });
         kept = std::move(*found);
@@ -254,7 +255,7 @@ void ProcessData::settlePost(OpenPost &open, const Error &error)
 }
 
 /// The function that was the first one has returned. It holds the process as long as \a isOpen.
-void ProcessData::postReturned(bool isOpen, const Error &error, Item *next, After after)
+void ProcessCore::postReturned(bool isOpen, const Error &error, DueStep *next, After after)
 {
     bool isNextDue = false;
     bool announces = false;
@@ -262,7 +263,7 @@ void ProcessData::postReturned(bool isOpen, const Error &error, Item *next, Afte
         const NodeLock lock(*this);
         if (error)
             Graph::fail(*this, error); // a work may fail meanwhile
-        Posts &posts = *m_extras->posts;
+        Posts &posts = *m_rare->posts;
         posts.open -= isOpen ? 0 : 1;
         isNextDue = !posts.functions.empty();
         posts.isActive = isNextDue;
@@ -281,16 +282,16 @@ void ProcessData::postReturned(bool isOpen, const Error &error, Item *next, Afte
         deliverAtEndOfStep(Graph::release(*this), next);
 }
 
-void ProcessData::postsLost()
+void ProcessCore::postsLost()
 {
     bool isRunning = false;
     std::vector<std::shared_ptr<OpenPost>> futures;
     {
         const NodeLock lock(*this);
-        if (!m_extras || !m_extras->posts)
+        if (!m_rare || !m_rare->posts)
             return;
-        isRunning = m_extras->posts->isActive && !isPostDue() && !Frame::find(*this);
-        futures = m_extras->posts->futures;
+        isRunning = m_rare->posts->isActive && !isPostDue() && !StepScope::find(*this);
+        futures = m_rare->posts->futures;
     }
     const Error error(QStringLiteral(
             "The program was forked, and the thread of a posted function is not in the child"));

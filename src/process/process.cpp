@@ -19,9 +19,9 @@
 namespace GoProcess {
 
 using Private::DispatcherRef;
-using Private::Frame;
 using Private::Graph;
-using Private::ProcessData;
+using Private::ProcessCore;
+using Private::StepScope;
 using Private::ThreadContext;
 using Private::Waiter;
 
@@ -43,14 +43,14 @@ static QObject *ownerFor(QObject *parent)
     return owns ? parent : nullptr;
 }
 
-Process::Process(QObject *parent) : QObject(ownerFor(parent)), d(new ProcessData)
+Process::Process(QObject *parent) : QObject(ownerFor(parent)), d(new ProcessCore)
 {
     d->setObject(this);
     join(parent);
 }
 
 Process::Process(std::unique_ptr<Private::Teardown> teardown, QObject *parent)
-    : QObject(ownerFor(parent)), d(new ProcessData)
+    : QObject(ownerFor(parent)), d(new ProcessCore)
 {
     d->setObject(this);
     // First: a parent that is closing may close this in another thread before join() has returned.
@@ -59,7 +59,7 @@ Process::Process(std::unique_ptr<Private::Teardown> teardown, QObject *parent)
 }
 
 Process::Process(const QString &name, QObject *parent)
-    : QObject(ownerFor(parent)), d(new ProcessData)
+    : QObject(ownerFor(parent)), d(new ProcessCore)
 {
     d->setObject(this);
     setFirstName(name);
@@ -67,7 +67,7 @@ Process::Process(const QString &name, QObject *parent)
 }
 
 Process::Process(const QString &name, std::unique_ptr<Private::Teardown> teardown, QObject *parent)
-    : QObject(ownerFor(parent)), d(new ProcessData)
+    : QObject(ownerFor(parent)), d(new ProcessCore)
 {
     d->setObject(this);
     setFirstName(name);
@@ -88,17 +88,17 @@ void Process::join(QObject *parent)
     auto *upper = qobject_cast<Process *>(parent);
     if (parent && !upper)
         d->setOwner(*parent);
-    const bool homeless = ThreadContext::current().isLibraryThread || Frame::isInWork();
-    if (homeless && upper && upper->thread() && upper->thread() != thread()
+    const bool hasNoHome = ThreadContext::current().isLibraryThread || StepScope::isInWork();
+    if (hasNoHome && upper && upper->thread() && upper->thread() != thread()
         && !Private::WorkPool::hasProgramEnded())
         moveToThread(upper->thread());
-    d->setPlaced(homeless);
+    d->setPlaced(hasNoHome);
     if (upper && !upper->addChild(this))
         close();
-    d->setConstructed(ProcessData::Class::Unknown);
+    d->setConstructed(ProcessCore::Class::Unknown);
 }
 
-Process::Process(ProcessData &data) : d(&data)
+Process::Process(ProcessCore &data) : d(&data)
 {
     d->setObject(this);
 }
@@ -112,7 +112,7 @@ Process *Process::background()
 {
     // Never destroyed: processes may be made in static destruction.
     static auto *const process = [] {
-        auto *created = new Process(*new ProcessData(ProcessData::Kind::Background));
+        auto *created = new Process(*new ProcessCore(ProcessCore::Kind::Background));
         created->setName(QStringLiteral("background"));
         created->moveToThread(nullptr); // it runs no steps
         return created;
@@ -218,7 +218,7 @@ bool Process::waitFor(Process *other)
 ProcessPtr Process::goImpl(Process *parent, const QString &name,
                            std::unique_ptr<Private::Work> work)
 {
-    return ProcessData::go(parent, name, std::move(work));
+    return ProcessCore::go(parent, name, std::move(work));
 }
 
 QThreadPool *Process::threadPool() const
@@ -246,7 +246,7 @@ Hold Process::hold()
 {
     d->noteClass();
     if (d->background || !Graph::hold(*d)) {
-        ProcessData::refuse("hold()", path(),
+        ProcessCore::refuse("hold()", path(),
                             d->background ? QStringLiteral("background() never closes")
                                           : QStringLiteral("its teardown has begun"));
         return {};
@@ -257,7 +257,7 @@ Hold Process::hold()
 
 void Hold::release()
 {
-    if (ProcessData *process = std::exchange(m_process, nullptr)) {
+    if (ProcessCore *process = std::exchange(m_process, nullptr)) {
         Private::deliver(Graph::release(*process));
         process->deref();
     }
@@ -279,7 +279,7 @@ Error Process::closeAndWait()
     if (!d->close(what))
         return Error(QStringLiteral("The background process never closes"));
     // Once it is Closed another thread may destroy this object.
-    const Private::Ref<ProcessData> data(d);
+    const Private::Ref<ProcessCore> data(d);
     Error refusal;
     const bool closed = data->wait(Waiter::Goal::Closed, QDeadlineTimer::Forever, what, &refusal);
     if (!closed)
@@ -320,7 +320,7 @@ bool Process::event(QEvent *event)
 
 void Process::connectNotify(const QMetaMethod &signal)
 {
-    Graph::addAudience(*d);
+    Graph::setObserved(*d);
     QObject::connectNotify(signal);
 }
 
@@ -336,21 +336,21 @@ bool Process::isUnconnected() const
 
 void Process::deleteAtHome(Process *process)
 {
-    // If nobody listens and it has no children, deleting it runs no user code. Nobody can be connecting at
-    // this moment, as that takes a reference.
+    // If nobody listens and it has no children, deleting it runs no user code. Nobody can be
+    // connecting at this moment, as that takes a reference.
     const auto isHeard = [process] {
         return process->isSignalConnected(QMetaMethod::fromSignal(&QObject::destroyed));
     };
-    const bool hasAudience = Graph::hasAudience(*process->d);
+    const bool isObserved = Graph::isObserved(*process->d);
     using Deletion = Private::Dispatcher::Deletion;
     auto deletion = Deletion::Anywhere;
-    if (!process->children().isEmpty() || (hasAudience && isHeard()))
+    if (!process->children().isEmpty() || (isObserved && isHeard()))
         deletion = Deletion::RunsUserCode;
-    else if (hasAudience || process->parent() || process->d->isWatched())
+    else if (isObserved || process->parent() || process->d->isWatched())
         deletion = Deletion::Silent;
     // Here and not when the object is destroyed, which may be long after.
     Private::ErrorLog::objectGoes(*process->d);
-    Private::Dispatcher::retire(process, deletion, process->d->likelyHome());
+    Private::Dispatcher::deleteLater(process, deletion, process->d->likelyHome());
 }
 
 int maxWorkThreadCount()

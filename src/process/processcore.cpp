@@ -21,44 +21,44 @@
 
 namespace GoProcess::Private {
 
-// What a process costs is a promise (400 bytes with its object and its edge): flags go where there is
-// room left.
-static_assert(sizeof(void *) != 8 || sizeof(ProcessData) <= 232);
+// What a process costs is a promise (400 bytes with its object and its edge): flags go where there
+// is room left.
+static_assert(sizeof(void *) != 8 || sizeof(ProcessCore) <= 232);
 
-ProcessData::ProcessData(Kind kind) : Resident(kind == Kind::Background) { }
+ProcessCore::ProcessCore(Kind kind) : StepTarget(kind == Kind::Background) { }
 
-ProcessData::~ProcessData()
+ProcessCore::~ProcessCore()
 {
-    if (!m_isKept)
-        delete m_extras;
+    if (!m_isLibraryOwned)
+        delete m_rare;
 }
 
-void ProcessData::setObject(Process *object)
+void ProcessCore::setObject(Process *object)
 {
     m_object = object;
     if (!background)
         m_firstHome = Dispatcher::current();
 }
 
-void ProcessData::setOwner(const QObject &owner)
+void ProcessCore::setOwner(const QObject &owner)
 {
     const NodeLock lock(*this);
-    extras().ownerType = &typeid(owner);
+    rareData().ownerType = &typeid(owner);
 }
 
-void ProcessData::setPlaced(bool homeless)
+void ProcessCore::setPlaced(bool hasNoHome)
 {
-    m_homeless.store(homeless, std::memory_order_release);
+    m_hasNoHome.store(hasNoHome, std::memory_order_release);
     m_isPlaced = true;
-    Journal::note(*this);
+    ChangedNodes::note(*this);
 }
 
-void ProcessData::refuse(const char *what, const QString &path, const QString &why)
+void ProcessCore::refuse(const char *what, const QString &path, const QString &why)
 {
     warn(QStringLiteral("%1 of process \"%2\" refused: %3").arg(QLatin1String(what), path, why));
 }
 
-void ProcessData::noteClass()
+void ProcessCore::noteClass()
 {
     // Relaxed: it stands for itself, and is found out once more at worst.
     if (m_class.load(std::memory_order_relaxed) != Class::Unknown)
@@ -69,23 +69,23 @@ void ProcessData::noteClass()
         return;
     }
     const NodeLock lock(*this);
-    extras().type = &type;
+    rareData().type = &type;
     m_class.store(Class::Subclass, std::memory_order_relaxed);
 }
 
-QThread *ProcessData::thread() const
+QThread *ProcessCore::thread() const
 {
     return m_object ? m_object->thread() : nullptr;
 }
 
-ProcessData::Extras &ProcessData::extras()
+ProcessCore::RareData &ProcessCore::rareData()
 {
-    if (!m_extras)
-        m_extras = new Extras;
-    return *m_extras;
+    if (!m_rare)
+        m_rare = new RareData;
+    return *m_rare;
 }
 
-bool ProcessData::setTeardown(std::unique_ptr<Teardown> teardown)
+bool ProcessCore::setTeardown(std::unique_ptr<Teardown> teardown)
 {
     constexpr const char *what = "setTeardown()";
     noteClass();
@@ -106,7 +106,7 @@ bool ProcessData::setTeardown(std::unique_ptr<Teardown> teardown)
         } else if (!late && Graph::hasBegunTeardown(*this)) {
             why = QStringLiteral("its teardown has begun");
         } else {
-            Graph::addAudienceLocked(*this);
+            Graph::setObservedLocked(*this);
             m_hasTeardown = true;
             m_teardown = std::move(teardown);
             letFind(LeftOpenList);
@@ -124,14 +124,14 @@ bool ProcessData::setTeardown(std::unique_ptr<Teardown> teardown)
     return true;
 }
 
-bool ProcessData::addEdge(EdgeChange (*add)(Node &, Node &), const char *what, Process *other)
+bool ProcessCore::addEdge(EdgeChange (*add)(Node &, Node &), const char *what, Process *other)
 {
     noteClass();
     if (!other) {
         refuse(what, path(), QStringLiteral("the other process is null"));
         return false;
     }
-    ProcessData *lower = of(other);
+    ProcessCore *lower = of(other);
     lower->noteClass();
 
     EdgeChange result;
@@ -141,11 +141,11 @@ bool ProcessData::addEdge(EdgeChange (*add)(Node &, Node &), const char *what, P
         result.refusal = Refusal::NoMemory;
     }
     if (result.refusal == Refusal::None) {
-        deliver(std::move(result.change));
+        deliver(std::move(result.steps));
         return true;
     }
 
-    result.change.unlock();
+    result.steps.unlock();
     QString why;
     switch (result.refusal) {
     case Refusal::None:
@@ -178,7 +178,7 @@ bool ProcessData::addEdge(EdgeChange (*add)(Node &, Node &), const char *what, P
     return false;
 }
 
-bool ProcessData::close(const char *what)
+bool ProcessCore::close(const char *what)
 {
     if (background) {
         refuse(what, path(), QStringLiteral("background() never closes"));
@@ -190,10 +190,10 @@ bool ProcessData::close(const char *what)
     return true;
 }
 
-bool ProcessData::wait(Waiter::Goal goal, QDeadlineTimer deadline, const char *what, Error *refusal)
+bool ProcessCore::wait(Waiter::Goal goal, QDeadlineTimer deadline, const char *what, Error *refusal)
 {
     // Another thread may wait as well and destroy the object before this one has returned.
-    const Ref<ProcessData> keep(this);
+    const Ref<ProcessCore> keep(this);
     if (background) {
         if (!deadline.isForever())
             waitInVain(deadline);
@@ -204,8 +204,8 @@ bool ProcessData::wait(Waiter::Goal goal, QDeadlineTimer deadline, const char *w
 
     if (isFinished())
         return true;
-    const Frame *own = Frame::find(*this);
-    if (own && own->kind == Frame::Kind::Finish)
+    const StepScope *own = StepScope::find(*this);
+    if (own && own->kind == StepScope::Kind::Finish)
         return true; // inside of the emission of closed() (R3)
     if (const Node *blocker = blockedBy(*this)) {
         const QString why =
@@ -221,7 +221,7 @@ bool ProcessData::wait(Waiter::Goal goal, QDeadlineTimer deadline, const char *w
     return waitUntil(*this, goal, deadline);
 }
 
-QFuture<void> ProcessData::whenClosing()
+QFuture<void> ProcessCore::whenClosing()
 {
     const NodeLock lock(*this);
     if (state() != NodeState::Running)
@@ -229,12 +229,12 @@ QFuture<void> ProcessData::whenClosing()
     QPromise<void> promise;
     promise.start();
     QFuture<void> future = promise.future();
-    extras().closingPromises.push_back(std::move(promise));
+    rareData().closingPromises.push_back(std::move(promise));
     Graph::setHasClosingListeners(*this, true);
     return future;
 }
 
-QFuture<Error> ProcessData::whenClosed()
+QFuture<Error> ProcessCore::whenClosed()
 {
     const NodeLock lock(*this);
     if (isFinished()) {
@@ -244,12 +244,12 @@ QFuture<Error> ProcessData::whenClosed()
     QPromise<Error> promise;
     promise.start();
     QFuture<Error> future = promise.future();
-    extras().closedPromises.push_back(std::move(promise));
+    rareData().closedPromises.push_back(std::move(promise));
     Graph::setHasClosedListeners(*this, true);
     return future;
 }
 
-bool ProcessData::bind(std::shared_ptr<Binding> binding, NodeState latest)
+bool ProcessCore::bind(std::shared_ptr<Binding> binding, NodeState latest)
 {
     Bindings over; // let go of outside of the lock
     const NodeLock lock(*this);
@@ -259,15 +259,15 @@ bool ProcessData::bind(std::shared_ptr<Binding> binding, NodeState latest)
     return true;
 }
 
-std::shared_ptr<Binding> ProcessData::bindOnce(const std::shared_ptr<Binding> &binding)
+std::shared_ptr<Binding> ProcessCore::bindOnce(const std::shared_ptr<Binding> &binding)
 {
     Bindings over;
     const NodeLock lock(*this);
     if (background || state() != NodeState::Running)
         return nullptr;
     const Binding &fresh = *binding;
-    Bindings &all = extras().bindings;
-    const auto firstOther = all.begin() + m_extras->onceBindings;
+    Bindings &all = rareData().bindings;
+    const auto firstOther = all.begin() + m_rare->onceBindings;
     const auto found = std::find_if(all.begin(), firstOther, [&](const auto &bound) {
         const Binding &other = *bound;
         return typeid(other) == typeid(fresh);
@@ -275,16 +275,16 @@ std::shared_ptr<Binding> ProcessData::bindOnce(const std::shared_ptr<Binding> &b
     if (found != firstOther)
         return *found;
     addBinding(binding, over);
-    std::swap(all[std::size_t(m_extras->onceBindings++)], all.back());
+    std::swap(all[std::size_t(m_rare->onceBindings++)], all.back());
     return binding;
 }
 
-void ProcessData::addBinding(std::shared_ptr<Binding> binding, Bindings &over)
+void ProcessCore::addBinding(std::shared_ptr<Binding> binding, Bindings &over)
 {
-    Bindings &all = extras().bindings;
+    Bindings &all = rareData().bindings;
     if (all.size() == all.capacity()) {
         // Before it grows: a long-lived process may be bound to many things that are short-lived.
-        const auto firstOver = std::partition(all.begin() + m_extras->onceBindings, all.end(),
+        const auto firstOver = std::partition(all.begin() + m_rare->onceBindings, all.end(),
                                               [](const auto &other) { return !other->isOver(); });
         std::move(firstOver, all.end(), std::back_inserter(over));
         all.erase(firstOver, all.end());
@@ -298,16 +298,16 @@ void ProcessData::addBinding(std::shared_ptr<Binding> binding, Bindings &over)
     m_isBound.store(true, std::memory_order_release);
 }
 
-QThreadPool *ProcessData::pool() const
+QThreadPool *ProcessCore::pool() const
 {
     // Relaxed: a pool that is being set counts for works that come after that.
     if (!m_hasPool.load(std::memory_order_relaxed))
         return nullptr;
     const NodeLock lock(*this);
-    return m_extras ? m_extras->pool : nullptr;
+    return m_rare ? m_rare->pool : nullptr;
 }
 
-void ProcessData::setPool(QThreadPool *pool)
+void ProcessCore::setPool(QThreadPool *pool)
 {
     noteClass();
     if (background) {
@@ -315,8 +315,8 @@ void ProcessData::setPool(QThreadPool *pool)
         return;
     }
     const NodeLock lock(*this);
-    if (pool || m_extras)
-        extras().pool = pool;
+    if (pool || m_rare)
+        rareData().pool = pool;
     m_hasPool.store(pool, std::memory_order_relaxed);
 }
 

@@ -22,7 +22,7 @@ namespace GoProcess::Private {
 
 class Thrown;
 
-class ProcessData : public Resident
+class ProcessCore : public StepTarget
 {
 public:
     enum class Kind : std::uint8_t { Ordinary, Background };
@@ -34,15 +34,15 @@ public:
         Subclass
     };
 
-    explicit ProcessData(Kind kind = Kind::Ordinary);
+    explicit ProcessCore(Kind kind = Kind::Ordinary);
     /// The QObject is there: called once, by its constructor.
     void setObject(Process *object);
     /// Its QObject parent is no Process.
     void setOwner(const QObject &owner);
     /// From here on a move to another thread is the user's.
-    void setPlaced(bool homeless);
+    void setPlaced(bool hasNoHome);
 
-    static ProcessData *of(const Process *process) { return process->d; }
+    static ProcessCore *of(const Process *process) { return process->d; }
     static Process *make(std::unique_ptr<Teardown> teardown, QObject *parent)
     {
         return new Process(std::move(teardown), parent);
@@ -67,15 +67,16 @@ public:
     void moved();
     /// What closeBeforeDestruction() of the process does.
     void closeBeforeDestruction() noexcept;
-    /// Says so if \a owner, the one of setOwner() or null, destroys the open process after its own members.
+    /// Says so if \a owner, the one of setOwner() or null, destroys the open process after its own
+    /// members.
     void warnOfOwner(const QObject *owner) const;
     /// Closes, waits and lets go of the object, whose destructor calls.
     void objectDestroyed();
 
     /// Makes and starts what `go` promises; null if refused.
     static ProcessPtr go(Process *parent, const QString &name, std::unique_ptr<Work> work);
-    /// A process without a home that the library keeps alive until it is Closed. Its QObject lives in
-    /// \a thread; with null any thread may delete it.
+    /// A process without a home that the library keeps alive until it is Closed. Its QObject lives
+    /// in \a thread; with null any thread may delete it.
     static ProcessPtr make(QThread *thread, const QString &name);
     /// The same, but \a thread, which is not null, is its home.
     static ProcessPtr makeAtHome(QThread *thread, const QString &name);
@@ -104,8 +105,8 @@ public:
 
     /// Its announcement waits until what was posted before the close has run. Under the lock.
     bool waitsForPosts() const;
-    /// In a forked child: posted functions that a lost thread was running have failed, and those whose
-    /// futures it was to finish.
+    /// In a forked child: posted functions that a lost thread was running have failed, and those
+    /// whose futures it was to finish.
     void postsLost();
 
     /// The teardown has completed with \a error; the first call counts.
@@ -113,10 +114,10 @@ public:
     /// The future of the teardown is open, and its home is the calling thread. Under the lock.
     bool hasFutureHere() const;
 
-    // --- Resident
+    // --- StepTarget
     QThread *thread() const override;
-    bool runUnheard(Step step, Item *next) override;
-    void run(Step step, Item *next) override;
+    bool runSilently(Step step, DueStep *next) override;
+    void run(Step step, DueStep *next) override;
     void workDropped() override;
     /// The same with another \a error, claimed or not: no thread will run it, or run it to its end.
     void workLost(const Error &error);
@@ -131,7 +132,7 @@ private:
     using Bindings = std::vector<std::shared_ptr<Binding>>;
 
     /// What only some processes have.
-    struct Extras
+    struct RareData
     {
         std::vector<QPromise<void>> closingPromises;
         std::vector<QPromise<Error>> closedPromises;
@@ -148,59 +149,60 @@ private:
         std::shared_ptr<Posts> posts; ///< Made by the first post().
     };
 
-    class Kept;
+    class LibraryOwned;
 
     void abandon();
-    ~ProcessData() override;
+    ~ProcessCore() override;
 
-    bool hasAudience() const;
-    void announce(Item *next);
-    void emitSignals(Frame &frame, Process::State state, Thrown &thrown);
-    void tearDown(Item *next);
+    bool isObserved() const;
+    void announce(DueStep *next);
+    void emitSignals(StepScope &scope, Process::State state, Thrown &thrown);
+    void tearDown(DueStep *next);
     void tearDownLate();
-    void finish(Item *next);
-    void endUnheard(Change &&change, Item *next);
+    void finish(DueStep *next);
+    void endSilently(DueSteps &&steps, DueStep *next);
     ProcessPtr releaseSelf();
-    void runWork(Item *next);
+    void runWork(DueStep *next);
     /// What becomes of the steps behind a posted function.
     enum class After : std::uint8_t {
         Deliver, ///< They are brought on their way.
         Stay ///< The caller runs them.
     };
-    void runPost(Item *next, After after);
+    void runPost(DueStep *next, After after);
     void rehome();
-    void goOn(const QThread *here, Item *next);
+    void goOn(const QThread *here, DueStep *next);
 
     /// Nothing if a future will tell.
-    std::optional<Error> runTeardown(Frame::Kind kind);
+    std::optional<Error> runTeardown(StepScope::Kind kind);
     template<class T>
     std::optional<Error> follow(QFuture<T> future);
     bool enqueue(Posted &&posted);
     bool runPostsBeforeAnnouncement();
-    void runLatePosts(Item *next);
+    void runLatePosts(DueStep *next);
     void callPosted(Posted &posted, Error &error, std::shared_ptr<OpenPost> &open);
     template<class T>
     Error followPost(QFuture<T> future, Posted &posted, std::shared_ptr<OpenPost> &open);
     void settlePost(OpenPost &open, const Error &error);
-    void postReturned(bool isOpen, const Error &error, Item *next, After after);
+    void postReturned(bool isOpen, const Error &error, DueStep *next, After after);
     std::unique_ptr<Teardown> takeOpenTeardown();
     bool giveBack(std::unique_ptr<Teardown> &teardown);
     void lateTeardownDone(const Error &error);
     void closeInDestructor();
     void waitInDestructor(Waiter::Goal goal) noexcept;
 
-    Extras &extras(); ///< Under the lock.
+    RareData &rareData(); ///< Under the lock.
     void tellOfClosing(Thrown &thrown);
     void tellOfClosed(Thrown &thrown);
     void addBinding(std::shared_ptr<Binding> binding, Bindings &over); ///< Under the lock.
     Bindings releaseBindings();
 
-    /// Null once the QObject is gone. Written under the lock; see Resident::thread() for who reads.
+    /// Null once the QObject is gone. Written under the lock; see StepTarget::thread() for who
+    /// reads.
     Process *m_object = nullptr;
     std::unique_ptr<Teardown> m_teardown; ///< Set under the lock; taken by the teardown step.
-    Extras *m_extras = nullptr; ///< Made under the lock; owned, unless it is Kept.
+    RareData *m_rare = nullptr; ///< Made under the lock; owned, unless it is LibraryOwned.
     bool m_hasTeardown = false; ///< One was set. Under the lock.
-    bool m_isKept = false; ///< Made by make(), and Kept.
+    bool m_isLibraryOwned = false; ///< Made by make(), and LibraryOwned.
     bool m_isPlaced = false; ///< In the object's thread only.
     /// There are bindings. Written under the lock; the finish looks without it first, and under it
     /// before the end.
@@ -209,8 +211,9 @@ private:
     std::atomic<Class> m_class = Class::UnderConstruction; ///< See noteClass().
     /// The future of the teardown has finished; the first one wins.
     std::atomic<bool> m_settled = false;
-    /// Something was posted. Written under the lock with release, never taken back; the announcement looks
-    /// without it first, and is ordered behind all that was posted before the close.
+    /// Something was posted. Written under the lock with release, never taken back; the
+    /// announcement looks without it first, and is ordered behind all that was posted before the
+    /// close.
     std::atomic<bool> m_hasPosts = false;
 };
 

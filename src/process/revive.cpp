@@ -17,11 +17,11 @@ namespace {
 /// What a process waits for that no thread will do.
 enum class Lost { Nothing, Work, Announcement, Teardown, Finish };
 
-/// Under the lock of the graph. A step or work that nobody has claimed is not lost, and one on the stack of
-/// this thread goes on.
-Lost findLost(ProcessData &node)
+/// Under the lock of the graph. A step or work that nobody has claimed is not lost, and one on the
+/// stack of this thread goes on.
+Lost findLost(ProcessCore &node)
 {
-    if (Frame::find(node))
+    if (StepScope::find(node))
         return Lost::Nothing;
     if (Graph::hasWork(node))
         return Lost::Work;
@@ -40,10 +40,11 @@ Lost findLost(ProcessData &node)
     return Graph::hasBegunTeardown(node) && !node.hasFutureHere() ? Lost::Teardown : Lost::Nothing;
 }
 
-/// False for those whose steps this thread runs anyway, or another one that the child has started itself.
-bool isStranded(const ProcessData &node)
+/// False for those whose steps this thread runs anyway, or another one that the child has started
+/// itself.
+bool isStranded(const ProcessCore &node)
 {
-    if (node.isHomeless())
+    if (node.hasNoHome())
         return Forks::hasLostThreads();
     QThread *thread = node.thread();
     return thread && thread != QThread::currentThread()
@@ -52,20 +53,20 @@ bool isStranded(const ProcessData &node)
 
 } // namespace
 
-void Forks::revive(Resident &node)
+void Forks::revive(StepTarget &node)
 {
     struct Found
     {
-        Ref<ProcessData> node;
+        Ref<ProcessCore> node;
         Lost lost;
     };
-    if (std::optional<Change> help = Graph::help(node))
+    if (std::optional<DueSteps> help = Graph::help(node))
         deliver(std::move(*help)); // the thread that was marking is gone
     std::vector<Found> all;
     Graph::visitOpen(node, [&](Node &open) {
-        auto &data = static_cast<ProcessData &>(open);
+        auto &data = static_cast<ProcessCore &>(open);
         if (isStranded(data))
-            all.push_back({ Ref<ProcessData>(&data), findLost(data) });
+            all.push_back({ Ref<ProcessCore>(&data), findLost(data) });
     });
     for (const Found &found : all) {
         // It stands in the queue of a thread that is gone.

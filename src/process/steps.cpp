@@ -18,7 +18,7 @@
 
 namespace GoProcess::Private {
 
-void ProcessData::run(Step step, Item *next)
+void ProcessCore::run(Step step, DueStep *next)
 {
     switch (step) {
     case Step::None:
@@ -48,46 +48,46 @@ void ProcessData::run(Step step, Item *next)
 }
 
 /// False if no step of the process would run anything or tell anybody.
-bool ProcessData::hasAudience() const
+bool ProcessCore::isObserved() const
 {
-    if (Graph::hasAudience(*this))
+    if (Graph::isObserved(*this))
         return true;
-    // A subclass may have a connectNotify() of its own that does not call the one of Process, as it should:
-    // this sees all but a connection that is being made at this moment.
+    // A subclass may have a connectNotify() of its own that does not call the one of Process, as it
+    // should: this sees all but a connection that is being made at this moment.
     return m_class.load(std::memory_order_relaxed) != Class::Process && !m_object->isUnconnected();
 }
 
-bool ProcessData::runUnheard(Step step, Item *next)
+bool ProcessCore::runSilently(Step step, DueStep *next)
 {
     const bool announces = step == Step::Announce;
-    if (!(announces || step == Step::Teardown) || hasAudience())
+    if (!(announces || step == Step::Teardown) || isObserved())
         return false;
-    std::optional<Change> change =
-            announces ? Graph::announceUnheard(*this) : Graph::finishUnheard(*this);
-    if (!change)
+    std::optional<DueSteps> steps =
+            announces ? Graph::announceSilently(*this) : Graph::finishSilently(*this);
+    if (!steps)
         return false;
-    endUnheard(std::move(*change), next);
+    endSilently(std::move(*steps), next);
     return true;
 }
 
 /// The end of a step that may have been the last one, as nobody was to be told.
-void ProcessData::endUnheard(Change &&change, Item *next)
+void ProcessCore::endSilently(DueSteps &&steps, DueStep *next)
 {
     // This goes last: the object may go with it.
     const ProcessPtr self = isFinished() ? releaseSelf() : nullptr;
-    deliverAtEndOfStep(std::move(change), next);
+    deliverAtEndOfStep(std::move(steps), next);
 }
 
-/// Emits the two signals of \a state, unless a slot destroys the object. One that throws does not keep
-/// the second signal from coming, nor the step from going on.
-void ProcessData::emitSignals(Frame &frame, Process::State state, Thrown &thrown)
+/// Emits the two signals of \a state, unless a slot destroys the object. One that throws does not
+/// keep the second signal from coming, nor the step from going on.
+void ProcessCore::emitSignals(StepScope &scope, Process::State state, Thrown &thrown)
 {
     Process *object = m_object;
-    if (!frame.inSecondSignal) {
+    if (!scope.inSecondSignal) {
         thrown.run([&] { Q_EMIT object->stateChanged(state, Process::QPrivateSignal()); });
-        if (frame.objectGone)
+        if (scope.objectGone)
             return;
-        frame.inSecondSignal = true;
+        scope.inSecondSignal = true;
     }
     thrown.run([&] {
         if (state == Process::State::Closing)
@@ -97,19 +97,19 @@ void ProcessData::emitSignals(Frame &frame, Process::State state, Thrown &thrown
     });
 }
 
-void ProcessData::announce(Item *next)
+void ProcessCore::announce(DueStep *next)
 {
     if (m_hasPosts.load(std::memory_order_acquire) && !runPostsBeforeAnnouncement())
         return;
-    Frame frame(*this, Frame::Kind::Announce);
+    StepScope scope(*this, StepScope::Kind::Announce);
     Thrown thrown(*this);
-    emitSignals(frame, Process::State::Closing, thrown);
-    std::optional<Change> change;
+    emitSignals(scope, Process::State::Closing, thrown);
+    std::optional<DueSteps> steps;
     // This may destroy the object, and then the destructor has completed the announcement.
-    while (!frame.completed && !(change = Graph::announced(*this)))
+    while (!scope.completed && !(steps = Graph::announced(*this)))
         tellOfClosing(thrown);
-    if (change) {
-        deliverAtEndOfStep(std::move(*change), next);
+    if (steps) {
+        deliverAtEndOfStep(std::move(*steps), next);
         if (m_hasPosts.load(std::memory_order_acquire))
             runLatePosts(next);
     }
@@ -117,14 +117,14 @@ void ProcessData::announce(Item *next)
 }
 
 /// Delivers the futures, and tells the bindings.
-void ProcessData::tellOfClosing(Thrown &thrown)
+void ProcessCore::tellOfClosing(Thrown &thrown)
 {
     std::vector<QPromise<void>> promises;
     Bindings bindings; // a copy: user code may destroy the object, which releases them
     {
         const NodeLock lock(*this);
-        promises.swap(m_extras->closingPromises);
-        bindings = m_extras->bindings;
+        promises.swap(m_rare->closingPromises);
+        bindings = m_rare->bindings;
         Graph::setHasClosingListeners(*this, false);
     }
     for (QPromise<void> &promise : promises)
@@ -133,7 +133,7 @@ void ProcessData::tellOfClosing(Thrown &thrown)
         thrown.run([&] { binding->closing(); });
 }
 
-void ProcessData::tearDown(Item *next)
+void ProcessCore::tearDown(DueStep *next)
 {
     // Nobody sets a teardown any more, and whoever did was ordered before by the lock.
     if (!m_teardown) {
@@ -141,24 +141,24 @@ void ProcessData::tearDown(Item *next)
         return;
     }
     const QThread *here = thread();
-    if (const std::optional<Error> error = runTeardown(Frame::Kind::Teardown)) {
+    if (const std::optional<Error> error = runTeardown(StepScope::Kind::Teardown)) {
         Graph::fail(*this, *error);
         goOn(here, next);
     }
 }
 
 /// Finishes here, or where the home is now if the teardown has moved it.
-void ProcessData::goOn(const QThread *here, Item *next)
+void ProcessCore::goOn(const QThread *here, DueStep *next)
 {
-    if (isHomeless() || thread() == here)
+    if (hasNoHome() || thread() == here)
         finish(next);
     else
         deliver(*this, Step::Finish, next);
 }
 
-std::optional<Error> ProcessData::runTeardown(Frame::Kind kind)
+std::optional<Error> ProcessCore::runTeardown(StepScope::Kind kind)
 {
-    const Frame frame(*this, kind);
+    const StepScope scope(*this, kind);
     try {
         TeardownResult result = m_teardown->run();
         if (auto *error = std::get_if<Error>(&result))
@@ -173,22 +173,22 @@ std::optional<Error> ProcessData::runTeardown(Frame::Kind kind)
 
 /// The error of a finished future; nothing if settle() will be called with it.
 template<class T>
-std::optional<Error> ProcessData::follow(QFuture<T> future)
+std::optional<Error> ProcessCore::follow(QFuture<T> future)
 {
     if (future.isFinished())
         return errorOf(std::move(future));
 
-    if (!isHomeless()) {
+    if (!hasNoHome()) {
         const DispatcherRef home = Dispatcher::current();
         {
             const NodeLock lock(*this);
-            extras().futureHome = home;
+            rareData().futureHome = home;
         }
         home->addOpenFuture(*this);
     }
     // In whatever thread it finishes: there it only makes the next step due. From here on that may
     // have happened.
-    const Ref<ProcessData> self(this);
+    const Ref<ProcessCore> self(this);
     whenFinished(future, [self](QFuture<T> finished) {
         if (!self->m_settled.load(std::memory_order_acquire))
             self->settle(errorOf(std::move(finished), true));
@@ -196,7 +196,7 @@ std::optional<Error> ProcessData::follow(QFuture<T> future)
     return std::nullopt;
 }
 
-void ProcessData::settle(const Error &error)
+void ProcessCore::settle(const Error &error)
 {
     // Acquire and release: the first one hands its error on, the second only leaves.
     if (m_settled.exchange(true, std::memory_order_acq_rel))
@@ -204,8 +204,8 @@ void ProcessData::settle(const Error &error)
     DispatcherRef home;
     {
         const NodeLock lock(*this);
-        if (m_extras)
-            home = std::move(m_extras->futureHome);
+        if (m_rare)
+            home = std::move(m_rare->futureHome);
     }
     if (home)
         home->removeOpenFuture(*this);
@@ -217,18 +217,18 @@ void ProcessData::settle(const Error &error)
     }
 }
 
-bool ProcessData::hasFutureHere() const
+bool ProcessCore::hasFutureHere() const
 {
-    return m_extras && m_extras->futureHome
-            && m_extras->futureHome.get() == Dispatcher::currentIfAny();
+    return m_rare && m_rare->futureHome && m_rare->futureHome.get() == Dispatcher::currentIfAny();
 }
 
 /// Takes the teardown whose future is open, if that is so and the home is here.
 ///
-/// The process may be moved away and finish elsewhere at any moment, which lets go of the teardown. That
-/// step becomes due by settle(), which sets m_settled before it takes the lock, and makes the step due after
-/// that: who finds it not set under the lock has the teardown for itself until the lock is let go.
-std::unique_ptr<Teardown> ProcessData::takeOpenTeardown()
+/// The process may be moved away and finish elsewhere at any moment, which lets go of the teardown.
+/// That step becomes due by settle(), which sets m_settled before it takes the lock, and makes the
+/// step due after that: who finds it not set under the lock has the teardown for itself until the
+/// lock is let go.
+std::unique_ptr<Teardown> ProcessCore::takeOpenTeardown()
 {
     const NodeLock lock(*this); // while the future is open it keeps the object alive
     if (m_settled.load(std::memory_order_acquire) || thread() != QThread::currentThread())
@@ -236,9 +236,9 @@ std::unique_ptr<Teardown> ProcessData::takeOpenTeardown()
     return std::move(m_teardown);
 }
 
-/// Gives it back for the step that lets go of it. False if that may have come already, or has nothing left
-/// to do.
-bool ProcessData::giveBack(std::unique_ptr<Teardown> &teardown)
+/// Gives it back for the step that lets go of it. False if that may have come already, or has
+/// nothing left to do.
+bool ProcessCore::giveBack(std::unique_ptr<Teardown> &teardown)
 {
     const NodeLock lock(*this);
     if (m_settled.load(std::memory_order_acquire))
@@ -247,7 +247,7 @@ bool ProcessData::giveBack(std::unique_ptr<Teardown> &teardown)
     return true;
 }
 
-bool ProcessData::endFuture(QDeadlineTimer deadline)
+bool ProcessCore::endFuture(QDeadlineTimer deadline)
 {
     std::unique_ptr<Teardown> teardown = takeOpenTeardown();
     if (!teardown)
@@ -261,7 +261,7 @@ bool ProcessData::endFuture(QDeadlineTimer deadline)
                      .arg(path()));
         return true;
     }
-    const Frame frame(*this, Frame::Kind::EndFuture);
+    const StepScope scope(*this, StepScope::Kind::EndFuture);
     bool isDone = true;
     try {
         isDone = teardown->finishUntil(deadline);
@@ -276,13 +276,13 @@ bool ProcessData::endFuture(QDeadlineTimer deadline)
     return isDone;
 }
 
-void ProcessData::tearDownLate()
+void ProcessCore::tearDownLate()
 {
-    if (const std::optional<Error> error = runTeardown(Frame::Kind::LateTeardown))
+    if (const std::optional<Error> error = runTeardown(StepScope::Kind::LateTeardown))
         lateTeardownDone(*error);
 }
 
-void ProcessData::lateTeardownDone(const Error &error)
+void ProcessCore::lateTeardownDone(const Error &error)
 {
     if (error) {
         warn(QStringLiteral("The teardown that was set on the Closed process \"%1\" failed: %2")
@@ -291,12 +291,12 @@ void ProcessData::lateTeardownDone(const Error &error)
     Graph::setLateTeardown(*this, false);
 }
 
-void ProcessData::finish(Item *next)
+void ProcessCore::finish(DueStep *next)
 {
     ProcessPtr self; // goes last: the object may go with it
     Thrown thrown(*this);
     {
-        Frame frame(*this, Frame::Kind::Finish);
+        StepScope scope(*this, StepScope::Kind::Finish);
         m_teardown.reset();
         // Acquire: see its declaration; most processes have none.
         const Bindings bindings =
@@ -304,32 +304,32 @@ void ProcessData::finish(Item *next)
         Graph::setClosed(*this);
         for (const auto &binding : bindings)
             thrown.run([&] { binding->closed(); });
-        emitSignals(frame, Process::State::Closed, thrown);
+        emitSignals(scope, Process::State::Closed, thrown);
 
         self = releaseSelf();
-        std::optional<Change> change;
-        while (!(change = Graph::finish(*this)))
+        std::optional<DueSteps> steps;
+        while (!(steps = Graph::finish(*this)))
             tellOfClosed(thrown);
-        deliverAtEndOfStep(std::move(*change), next);
+        deliverAtEndOfStep(std::move(*steps), next);
     }
     thrown.rethrow();
 }
 
 /// What has kept a process that make() made; its last step takes it.
-ProcessPtr ProcessData::releaseSelf()
+ProcessPtr ProcessCore::releaseSelf()
 {
-    return m_isKept ? std::move(m_extras->self) : nullptr;
+    return m_isLibraryOwned ? std::move(m_rare->self) : nullptr;
 }
 
 /// Makes the bindings that there are let go, and takes them.
-ProcessData::Bindings ProcessData::releaseBindings()
+ProcessCore::Bindings ProcessCore::releaseBindings()
 {
     Bindings taken;
     {
         const NodeLock lock(*this);
         m_isBound.store(false, std::memory_order_release);
-        taken.swap(m_extras->bindings);
-        m_extras->onceBindings = 0;
+        taken.swap(m_rare->bindings);
+        m_rare->onceBindings = 0;
     }
     for (const auto &binding : taken)
         binding->finishing();
@@ -337,12 +337,12 @@ ProcessData::Bindings ProcessData::releaseBindings()
 }
 
 /// Delivers the futures, and releases the bindings that came while the process was finishing.
-void ProcessData::tellOfClosed(Thrown &thrown)
+void ProcessCore::tellOfClosed(Thrown &thrown)
 {
     std::vector<QPromise<Error>> promises;
     {
         const NodeLock lock(*this);
-        promises.swap(m_extras->closedPromises);
+        promises.swap(m_rare->closedPromises);
         Graph::setHasClosedListeners(*this, false);
     }
     for (const auto &binding : releaseBindings())

@@ -86,8 +86,8 @@ void ContextGuard::aboutToDestroy(Process *process)
         closeBeforeDestruction(*process);
 }
 
-/// What the garbage collector takes announces its end while the collector runs, when JavaScript must
-/// not; such an object, like one that JavaScript destroys, is deleted by the event loop.
+/// What the garbage collector takes announces its end while the collector runs, when JavaScript
+/// must not; such an object, like one that JavaScript destroys, is deleted by the event loop.
 bool ContextGuard::isLeftToDeferredDelete() const
 {
     if (m_above && m_above->m_isLeft)

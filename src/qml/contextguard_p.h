@@ -18,11 +18,11 @@ class Process;
 
 namespace Private {
 
-/// One for each QML context that processes were made in, and for each context above. It is a child of
-/// its context and knows the guards below.
+/// One for each QML context that processes were made in, and for each context above. It is a child
+/// of its context and knows the guards below.
 ///
-/// When a component, a Loader, a Repeater or the engine takes objects away, the topmost context that
-/// goes announces it first, while nothing has gone yet. Then all processes in it and below are
+/// When a component, a Loader, a Repeater or the engine takes objects away, the topmost context
+/// that goes announces it first, while nothing has gone yet. Then all processes in it and below are
 /// closed, all of them before the first one is waited for: they may wait for each other.
 ///
 /// All of it happens in the thread of the engine.

@@ -19,8 +19,8 @@ namespace GoProcess::Private {
 
 class TeardownCall;
 
-/// Made by QML for a process of its own when one of these properties is used first, as a child of the
-/// process. What is refused gives a QML warning with file and line of the process.
+/// Made by QML for a process of its own when one of these properties is used first, as a child of
+/// the process. What is refused gives a QML warning with file and line of the process.
 class ProcessExtension final : public QObject
 {
     Q_OBJECT
@@ -36,8 +36,8 @@ class ProcessExtension final : public QObject
     /// written, which may be done once. Then it is a child of both.
     Q_PROPERTY(GoProcess::Process *parentProcess READ parentProcess WRITE setParentProcess NOTIFY
                        parentProcessChanged FINAL)
-    /// A function that runs once before the process is Closed (R22). It returns nothing, the text of
-    /// an error, or a thenable, with whose end the teardown ends (R23). Written once (R24).
+    /// A function that runs once before the process is Closed (R22). It returns nothing, the text
+    /// of an error, or a thenable, with whose end the teardown ends (R23). Written once (R24).
     Q_PROPERTY(QJSValue teardown READ teardown WRITE setTeardown NOTIFY teardownChanged FINAL)
 
 public:

@@ -60,13 +60,13 @@ void TeardownListener::follow(const QJSValue &value)
     m_end->settle(text.isEmpty() ? Error() : Error(text));
 }
 
-/// False if \a value is no thenable. Whatever its `then` throws is the end of the teardown, even where
-/// the property itself throws.
+/// False if \a value is no thenable. Whatever its `then` throws is the end of the teardown, even
+/// where the property itself throws.
 bool TeardownListener::followThen(const QJSValue &value)
 {
-    // In JavaScript, since QJSValue::property() and call() lose what is thrown unless it is an Error.
-    // The functions keep the listener: methods of it would not, and Qt 6.4 crashes when it calls one
-    // of an object that is gone.
+    // In JavaScript, since QJSValue::property() and call() lose what is thrown unless it is an
+    // Error. The functions keep the listener: methods of it would not, and Qt 6.4 crashes when it
+    // calls one of an object that is gone.
     QJSEngine *engine = qjsEngine(this);
     const QJSValue follow = engine->evaluate(QStringLiteral(R"((function(listener, value) {
         try {
@@ -149,7 +149,8 @@ void TeardownCall::call()
     }
 }
 
-/// False if the process was taken by the garbage collector: its own names are undefined from there on.
+/// False if the process was taken by the garbage collector: its own names are undefined from there
+/// on.
 bool TeardownCall::seesItself() const
 {
     QQmlExpression name(qmlContext(m_process), m_process, QStringLiteral("name"));

@@ -67,8 +67,8 @@ private:
 
 /// Calls the function once and follows the thenable that it may return.
 ///
-/// It lives until the process is destroyed, which is Closed by then, so that the steps of the process
-/// use it without a reference. JavaScript is touched in the thread of its engine only.
+/// It lives until the process is destroyed, which is Closed by then, so that the steps of the
+/// process use it without a reference. JavaScript is touched in the thread of its engine only.
 class TeardownCall
 {
 public:

@@ -10,8 +10,8 @@
 
 namespace GoProcess::Private {
 
-/// A thread that waits for a place. Turns of one thread form a stack, as a step that runs in the wait
-/// may wait as well.
+/// A thread that waits for a place. Turns of one thread form a stack, as a step that runs in the
+/// wait may wait as well.
 class Places::Turn
 {
 public:
@@ -37,7 +37,7 @@ void Places::Place::giveBack()
         places->giveBack(m_holder);
 }
 
-void Places::Place::occupy(Resident &process)
+void Places::Place::occupy(StepTarget &process)
 {
     const std::lock_guard lock(m_places->m_mutex);
     m_holder = m_places->m_holders.insert(m_places->m_holders.end(), &process);
@@ -48,7 +48,7 @@ void Places::giveBack(std::optional<Holders::iterator> holder)
 {
     while (true) {
         QueuedWork *next = nullptr;
-        Ref<ProcessData> child; // keeps it alive when it has left the queue
+        Ref<ProcessCore> child; // keeps it alive when it has left the queue
         bool isLate = false;
         {
             const std::lock_guard lock(m_mutex);
@@ -87,7 +87,7 @@ void Places::giveBack(std::optional<Holders::iterator> holder)
 void Places::QueuedWork::drop()
 {
     // A copy: this goes with the process.
-    const Ref<ProcessData> child = m_child;
+    const Ref<ProcessCore> child = m_child;
     child->workLost(Error(
             QStringLiteral("The work was dropped, as it was closed before it got a place of its "
                            "rate limiter")));
@@ -157,19 +157,19 @@ QString Places::refusalOfWait() const
         }
     }
 
-    if (!Frame::innermost())
+    if (!StepScope::innermost())
         return {}; // nothing ends after what does not run
-    std::vector<Ref<Resident>> holders;
+    std::vector<Ref<StepTarget>> holders;
     {
         const std::lock_guard lock(m_mutex);
         if (m_holders.size() < std::size_t(m_limit))
             return {};
         holders.reserve(m_holders.size());
-        for (Resident *holder : m_holders)
+        for (StepTarget *holder : m_holders)
             holders.emplace_back(holder);
     }
     const Node *blocker = nullptr;
-    for (const Ref<Resident> &holder : holders) {
+    for (const Ref<StepTarget> &holder : holders) {
         blocker = blockedBy(*holder);
         if (!blocker)
             return {};
@@ -179,7 +179,7 @@ QString Places::refusalOfWait() const
             .arg(blocker->path());
 }
 
-std::shared_ptr<Places::Place> Places::take(Resident &limiter, QDeadlineTimer deadline,
+std::shared_ptr<Places::Place> Places::take(StepTarget &limiter, QDeadlineTimer deadline,
                                             QString *refusal)
 {
     if (std::shared_ptr<Place> place = tryTake())

@@ -19,13 +19,13 @@ namespace GoProcess::Private {
 
 /// So many places, which are given away one by one in the order in which threads and works asked.
 ///
-/// All is guarded by one mutex, under which nothing else runs but the waking of a thread. A place that
-/// comes free goes directly to whoever waits longest, so that there is never a free place while
-/// somebody waits, and nobody can overtake.
+/// All is guarded by one mutex, under which nothing else runs but the waking of a thread. A place
+/// that comes free goes directly to whoever waits longest, so that there is never a free place
+/// while somebody waits, and nobody can overtake.
 class Places : public std::enable_shared_from_this<Places>
 {
     class Turn;
-    using Holders = std::list<Resident *>;
+    using Holders = std::list<StepTarget *>;
 
 public:
     class QueuedWork;
@@ -40,8 +40,8 @@ private:
     using Queue = std::list<Waiting>;
 
 public:
-    /// A place that is occupied until the process is Closed that it is bound to, or if there is none,
-    /// for as long as this lives.
+    /// A place that is occupied until the process is Closed that it is bound to, or if there is
+    /// none, for as long as this lives.
     class Place final : public Binding
     {
     public:
@@ -50,7 +50,7 @@ public:
         ~Place() override { giveBack(); }
 
         /// Before anybody else knows \a process.
-        void occupy(Resident &process);
+        void occupy(StepTarget &process);
         void closed() override { giveBack(); }
 
     private:
@@ -60,13 +60,13 @@ public:
         std::optional<Holders::iterator> m_holder;
     };
 
-    /// A process whose work starts when it gets a place, which it then occupies until it is Closed. If it
-    /// closes before, the work is dropped.
+    /// A process whose work starts when it gets a place, which it then occupies until it is Closed.
+    /// If it closes before, the work is dropped.
     class QueuedWork final : public Binding
     {
     public:
         /// \a child has its work, and is bound to this.
-        QueuedWork(std::shared_ptr<Places> places, ProcessData &child)
+        QueuedWork(std::shared_ptr<Places> places, ProcessCore &child)
             : m_places(std::move(places)), m_child(&child)
         {
         }
@@ -83,7 +83,7 @@ public:
         void drop();
 
         const std::shared_ptr<Places> m_places;
-        const Ref<ProcessData> m_child;
+        const Ref<ProcessCore> m_child;
         // Guarded by the mutex of the places:
         State m_state = State::New;
         bool m_isClosing = false; ///< closing() has come.
@@ -97,7 +97,7 @@ public:
 
     /// A place of \a limiter; null if there was none until \a deadline or until the teardown of the
     /// limiter began, or if the wait would wait for itself, which \a refusal says then.
-    std::shared_ptr<Place> take(Resident &limiter, QDeadlineTimer deadline, QString *refusal);
+    std::shared_ptr<Place> take(StepTarget &limiter, QDeadlineTimer deadline, QString *refusal);
     /// Starts \a work now, if there is a place, or when there is one.
     void enqueue(QueuedWork &work);
 
@@ -113,7 +113,8 @@ private:
     mutable Mutex m_mutex; // guards what follows
     int m_free;
     Queue m_queue;
-    /// Who occupies the places. A process is taken out before it leaves all books, so all are alive.
+    /// Who occupies the places. A process is taken out before it leaves all books, so all are
+    /// alive.
     Holders m_holders;
 };
 

@@ -11,10 +11,10 @@
 
 namespace GoProcess {
 
-using Private::Frame;
 using Private::Graph;
 using Private::Places;
-using Private::ProcessData;
+using Private::ProcessCore;
+using Private::StepScope;
 
 static int checkedLimit(int limit)
 {
@@ -40,8 +40,8 @@ RateLimiter::RateLimiter(const QString &name, int limit, QObject *parent)
 RateLimiter::~RateLimiter()
 {
     // In a slot of its own closing() it cannot wait here, but ~Process completes the close.
-    const Frame *own = Frame::find(*ProcessData::of(this));
-    if (!own || own->kind != Frame::Kind::Announce)
+    const StepScope *own = StepScope::find(*ProcessCore::of(this));
+    if (!own || own->kind != StepScope::Kind::Announce)
         Private::closeBeforeDestruction(*this);
 }
 
@@ -56,10 +56,10 @@ ProcessPtr RateLimiter::limitedGoImpl(const QString &name, std::unique_ptr<Priva
     constexpr const char *what = "limitedGo()";
     // Shared state only: when the teardown has begun another thread may destroy this object while
     // the call is blocked.
-    const Private::Ref<ProcessData> data(ProcessData::of(this));
+    const Private::Ref<ProcessCore> data(ProcessCore::of(this));
     const std::shared_ptr<Places> places = m_places;
     if (!work) {
-        ProcessData::refuse(what, data->path(), QStringLiteral("the work is null"));
+        ProcessCore::refuse(what, data->path(), QStringLiteral("the work is null"));
         return nullptr;
     }
 
@@ -71,8 +71,8 @@ ProcessPtr RateLimiter::limitedGoImpl(const QString &name, std::unique_ptr<Priva
         refusal = QStringLiteral("its teardown has begun");
     ProcessPtr child;
     if (held && place) {
-        child = ProcessData::make(ProcessData::threadBelow(this), name);
-        ProcessData *const node = ProcessData::of(child.get());
+        child = ProcessCore::make(ProcessCore::threadBelow(this), name);
+        ProcessCore *const node = ProcessCore::of(child.get());
         place->occupy(*node);
         node->bind(place, Private::NodeState::Running);
         if (!node->start(this, std::move(work), what))
@@ -81,7 +81,7 @@ ProcessPtr RateLimiter::limitedGoImpl(const QString &name, std::unique_ptr<Priva
     if (held)
         Private::deliver(Graph::release(*data));
     if (!refusal.isEmpty())
-        ProcessData::refuse(what, data->path(), refusal);
+        ProcessCore::refuse(what, data->path(), refusal);
     return child;
 }
 
@@ -89,12 +89,12 @@ ProcessPtr RateLimiter::queueGoImpl(const QString &name, std::unique_ptr<Private
 {
     constexpr const char *what = "queueGo()";
     if (!work) {
-        ProcessData::refuse(what, ProcessData::of(this)->path(),
+        ProcessCore::refuse(what, ProcessCore::of(this)->path(),
                             QStringLiteral("the work is null"));
         return nullptr;
     }
-    ProcessPtr child = ProcessData::make(ProcessData::threadBelow(this), name);
-    ProcessData *const node = ProcessData::of(child.get());
+    ProcessPtr child = ProcessCore::make(ProcessCore::threadBelow(this), name);
+    ProcessCore *const node = ProcessCore::of(child.get());
     const auto queued = std::make_shared<Places::QueuedWork>(m_places, *node);
     node->bind(queued, Private::NodeState::Running);
     if (!node->promiseWork(this, std::move(work), what))

@@ -56,21 +56,21 @@ public:
     Q_DISABLE_COPY_MOVE(Driver)
     virtual ~Driver() = default;
 
-    virtual void take(Change &&change)
+    virtual void take(DueSteps &&change)
     {
         do {
             takeSlice(change);
         } while (change.more());
     }
     virtual void setClosed(Node &node) { Graph::setClosed(node); }
-    void takeSlice(Change &change)
+    void takeSlice(DueSteps &change)
     {
         while (!change.isEmpty())
             m_queue.push_back(change.take());
         change.unlock();
     }
 
-    void add(const std::vector<Change::Due> &due)
+    void add(const std::vector<DueSteps::Due> &due)
     {
         m_queue.insert(m_queue.end(), due.cbegin(), due.cend());
     }
@@ -79,7 +79,7 @@ public:
     {
         if (m_queue.empty())
             return false;
-        const Change::Due due = m_queue.front();
+        const DueSteps::Due due = m_queue.front();
         m_queue.pop_front();
         Node &node = *due.node;
         switch (due.step) {
@@ -116,14 +116,14 @@ private:
             log += node.name() + QLatin1Char(' ') + QLatin1String(what);
     }
 
-    std::deque<Change::Due> m_queue;
+    std::deque<DueSteps::Due> m_queue;
 };
 
 inline Refusal add(EdgeChange (*operation)(Node &, Node &), const Owned &upper, const Owned &lower,
                    Driver &driver)
 {
     EdgeChange result = operation(*upper, *lower);
-    driver.take(std::move(result.change));
+    driver.take(std::move(result.steps));
     return result.refusal;
 }
 

@@ -368,7 +368,7 @@ void tst_Graph::r46_holds()
 void tst_Graph::withoutAnAudienceOneStepIsEnough()
 {
     const auto close = [](const Owned &node) {
-        Change change = Graph::close(*node);
+        DueSteps change = Graph::close(*node);
         while (!change.isEmpty())
             change.take();
     };
@@ -379,29 +379,29 @@ void tst_Graph::withoutAnAudienceOneStepIsEnough()
     add(&Graph::waitFor, upper, lower, driver);
     close(upper);
     {
-        const auto change = Graph::announceUnheard(*upper);
+        const auto change = Graph::announceSilently(*upper);
         QVERIFY(change && change->isEmpty());
     }
     QCOMPARE(upper->state(), NodeState::Closing);
 
     close(lower);
     {
-        auto change = Graph::announceUnheard(*lower);
+        auto change = Graph::announceSilently(*lower);
         QVERIFY(change && lower->isFinished());
-        const Change::Due due = change->take();
+        const DueSteps::Due due = change->take();
         QVERIFY(due.node == &*upper && due.step == Step::Teardown);
         QVERIFY(change->isEmpty());
     }
-    Graph::addAudience(*upper); // somebody came late
-    QVERIFY(!Graph::finishUnheard(*upper));
+    Graph::setObserved(*upper); // somebody came late
+    QVERIFY(!Graph::finishSilently(*upper));
     Graph::setClosed(*upper);
     QVERIFY(Graph::finish(*upper));
     QVERIFY(upper->isFinished());
 
     const Owned heard(QStringLiteral("heard"));
-    Graph::addAudience(*heard);
+    Graph::setObserved(*heard);
     close(heard);
-    QVERIFY(!Graph::announceUnheard(*heard));
+    QVERIFY(!Graph::announceSilently(*heard));
     QCOMPARE(heard->state(), NodeState::Closing);
     driver.take(std::move(*Graph::announced(*heard)));
     driver.run();
@@ -412,11 +412,11 @@ void tst_Graph::withoutAnAudienceOneStepIsEnough()
     close(fails);
     Graph::fail(*fails, Error(QStringLiteral("no room")));
     {
-        auto change = Graph::announceUnheard(*fails);
+        auto change = Graph::announceSilently(*fails);
         QVERIFY(change && !fails->isFinished());
         QVERIFY(change->take().step == Step::Teardown);
     }
-    QVERIFY(!Graph::finishUnheard(*fails));
+    QVERIFY(!Graph::finishSilently(*fails));
     QCOMPARE(fails->state(), NodeState::Closing);
     Graph::setClosed(*fails);
     QVERIFY(Graph::finish(*fails));

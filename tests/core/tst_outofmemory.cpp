@@ -61,19 +61,19 @@ struct Fixture
     Owned otherLone { QStringLiteral("otherLone") };
 };
 
-/// Reads the journal, and needs memory to be told.
-class Reader final : public JournalReader
+/// Reads the changed nodes, and needs memory to be told.
+class Reader final : public ChangeListener
 {
 public:
-    Reader() { Journal::open(*this, true); }
+    Reader() { ChangedNodes::open(*this, true); }
     Q_DISABLE_COPY_MOVE(Reader)
-    ~Reader() override { Journal::close(*this); }
+    ~Reader() override { ChangedNodes::close(*this); }
 
     /// How many have changed since the last time.
     std::size_t take()
     {
         std::vector<NodeRef> changed;
-        Journal::take(*this, 1000, changed);
+        ChangedNodes::take(*this, 1000, changed);
         return changed.size();
     }
 
@@ -110,15 +110,15 @@ Operation addEdge(EdgeChange (*operation)(Node &, Node &), Owned Fixture::*upper
     return [=](Fixture &fixture) {
         EdgeChange result = operation(*(fixture.*upper), *(fixture.*lower));
         const int left = std::exchange(allocationsAllowed, -1);
-        fixture.driver.take(std::move(result.change));
+        fixture.driver.take(std::move(result.steps));
         allocationsAllowed = left;
     };
 }
 
-Operation change(Change (*operation)(Node &), Owned Fixture::*node)
+Operation change(DueSteps (*operation)(Node &), Owned Fixture::*node)
 {
     return [=](Fixture &fixture) {
-        Change result = operation(*(fixture.*node));
+        DueSteps result = operation(*(fixture.*node));
         const int left = std::exchange(allocationsAllowed, -1);
         fixture.driver.take(std::move(result));
         allocationsAllowed = left;
@@ -234,13 +234,13 @@ void tst_OutOfMemory::closingNeedsNoMemory()
         add(&Graph::addChild, root, nodes.back(), driver);
         add(&Graph::addChildNoWait, nodes.front(), nodes.back(), driver);
     }
-    const auto letGo = [](Change change) { change.unlock(); };
+    const auto letGo = [](DueSteps change) { change.unlock(); };
     const auto finish = [&](Node &node) {
         Graph::setClosed(node);
         letGo(std::move(*Graph::finish(node)));
     };
     QVERIFY(!throwsAfter(0, [&] {
-        Change closing = Graph::close(*root);
+        DueSteps closing = Graph::close(*root);
         int due = 0;
         for (; !closing.isEmpty(); ++due)
             closing.take();
@@ -284,7 +284,7 @@ void tst_OutOfMemory::aReaderDoesNotKeepTheGraphFromChanging()
     do {
         Fixture fixture;
         Reader reader;
-        Change closing;
+        DueSteps closing;
         QVERIFY(!throwsAfter(failed, [&] { closing = Graph::close(*fixture.parent); }));
         failed += hasFailed ? 1 : 0;
         fixture.driver.take(std::move(closing));

@@ -42,7 +42,7 @@ std::vector<Owned> makeNodes(int count)
 class Call
 {
 public:
-    Call(Driver &driver, Change &&change) : m_driver(&driver), m_change(std::move(change))
+    Call(Driver &driver, DueSteps &&change) : m_driver(&driver), m_change(std::move(change))
     {
         m_driver->takeSlice(m_change);
     }
@@ -62,7 +62,7 @@ public:
 
 private:
     Driver *m_driver;
-    Change m_change;
+    DueSteps m_change;
 };
 
 bool areClosing(const std::vector<Owned> &nodes)
@@ -80,14 +80,14 @@ bool areFinished(const std::vector<Owned> &nodes)
 bool isAnyWalkLeft(const Node &node)
 {
     const NodeLock lock(node);
-    return lock.component().markings.size() + lock.component().looks.size() > 0;
+    return lock.domain().markings.size() + lock.domain().looks.size() > 0;
 }
 
 /// What calls of several threads have made due.
-class DueSteps
+class StepsOfThreads
 {
 public:
-    void take(Change &&change)
+    void take(DueSteps &&change)
     {
         do {
             const std::lock_guard lock(m_mutex);
@@ -104,11 +104,11 @@ public:
 
 private:
     std::mutex m_mutex;
-    std::vector<Change::Due> m_due;
+    std::vector<DueSteps::Due> m_due;
 };
 
-/// Random operations in a graph, as of several threads that come and go between the slices of each other's closes.
-/// Keeps what the rules promise in books of its own.
+/// Random operations in a graph, as of several threads that come and go between the slices of each
+/// other's closes. Keeps what the rules promise in books of its own.
 class Program : private Driver
 {
 public:
@@ -163,7 +163,7 @@ private:
             m_failure = failure;
     }
     /// The rest of the call comes later.
-    void take(Change &&change) override
+    void take(DueSteps &&change) override
     {
         m_calls.push_back({ Call(*this, std::move(change)), {} });
     }
@@ -233,7 +233,7 @@ private:
             m_closing.insert(pair);
         if (isAdded && waits)
             m_waiting.insert(pair);
-        take(std::move(result.change));
+        take(std::move(result.steps));
         return isAdded;
     }
 
@@ -426,7 +426,8 @@ void tst_Slices::r18_aCloseMeetsAnother()
 
 void tst_Slices::r18_aCloseOfAClosedProcess()
 {
-    // It is Closed while what it only closes is still searched; a late close brings that to its end.
+    // It is Closed while what it only closes is still searched; a late close brings that to its
+    // end.
     Driver driver;
     const Owned top;
     const auto nodes = makeNodes(50);
@@ -453,7 +454,7 @@ void tst_Slices::r18_helpForWhoWaits()
         add(&Graph::addChild, nodes[0], nodes[i], driver);
     QVERIFY(!Graph::help(*nodes[0]));
     Call first(driver, Graph::close(*nodes[0]));
-    std::optional<Change> help = Graph::help(*nodes[1]);
+    std::optional<DueSteps> help = Graph::help(*nodes[1]);
     QVERIFY(help);
     Call(driver, std::move(*help)).end();
     QVERIFY(areClosing(nodes));
@@ -480,7 +481,8 @@ void tst_Slices::r19_parentsAnnounceFirst()
 
 void tst_Slices::r13_teardownWaitsForTheSearch()
 {
-    // It waits for none of its children, and has announced; yet it takes children until all are searched.
+    // It waits for none of its children, and has announced; yet it takes children until all are
+    // searched.
     Driver driver;
     const auto nodes = makeNodes(20);
     for (std::size_t i = 1; i < nodes.size(); ++i)
@@ -500,8 +502,8 @@ void tst_Slices::r13_teardownWaitsForTheSearch()
 
 void tst_Slices::theNextEdgeLeaves()
 {
-    // Each child in turn closes by itself and leaves the books between two slices, the next one among them,
-    // from either end, also until none is left.
+    // Each child in turn closes by itself and leaves the books between two slices, the next one
+    // among them, from either end, also until none is left.
     for (const bool fromTheEnd : { false, true }) {
         for (std::size_t leaving = 0; leaving < 20; ++leaving) {
             Driver driver;
@@ -557,7 +559,7 @@ void tst_Slices::componentsAreJoinedUnderWay()
         Call closesSecond(driver, Graph::close(*second[0]));
         EdgeChange joined = Graph::addChild(*first[0], *second[0]);
         QCOMPARE(joined.refusal, Refusal::None);
-        Call joins(driver, std::move(joined.change));
+        Call joins(driver, std::move(joined.steps));
         QVERIFY(!areClosing(first) && !areClosing(second));
         (firstGoesOn ? closesFirst : joins).end();
         QVERIFY(areClosing(first) && areClosing(second));
@@ -578,10 +580,10 @@ void tst_Slices::withoutMemory()
         const auto nodes = makeNodes(1000);
         for (std::size_t i = 1; i < nodes.size(); ++i)
             add(&Graph::addChild, nodes[(i - 1) / 2], nodes[i], driver);
-        std::vector<Change::Due> all(nodes.size());
+        std::vector<DueSteps::Due> all(nodes.size());
         hasFailed = false;
         allocationsAllowed = allowed;
-        Change change = Graph::close(*nodes[0]);
+        DueSteps change = Graph::close(*nodes[0]);
         int due = 0;
         do {
             for (; !change.isEmpty(); ++due)
@@ -594,7 +596,7 @@ void tst_Slices::withoutMemory()
         allocationsAllowed = -1;
         QCOMPARE(due, int(nodes.size()));
         QVERIFY(areClosing(nodes));
-        for (const Change::Due &announce : all)
+        for (const DueSteps::Due &announce : all)
             driver.take(std::move(*Graph::announced(*announce.node)));
         driver.run();
         QVERIFY(areFinished(nodes));
@@ -627,7 +629,7 @@ void tst_Slices::r14_longWays()
     QVERIFY(Graph::waitsFor(*first[0], *second[199]));
     QVERIFY(!Graph::waitsFor(*second[0], *first[199]));
     EdgeChange refused = Graph::addChild(*second[150], *first[90]);
-    refused.change.unlock();
+    refused.steps.unlock();
     QCOMPARE(refused.refusal, Refusal::Cycle);
     QCOMPARE(int(refused.cycle->size()), 1 + 11 + 51); // 90 to 100, 100 to 150, and back
     driver.take(Graph::close(*top));
@@ -642,14 +644,14 @@ void tst_Slices::r14_longWays()
 
 void tst_Slices::r14_edgesOfThreads()
 {
-    // Threads add edges at random, each in the middle of the searches of the others, while processes close: what
-    // was accepted has no cycle, so all that was closed closes.
+    // Threads add edges at random, each in the middle of the searches of the others, while
+    // processes close: what was accepted has no cycle, so all that was closed closes.
     for (unsigned round = 0; round < 200; ++round) {
         const auto nodes = makeNodes(60);
-        DueSteps due;
+        StepsOfThreads due;
         std::mutex mutex; // guards what was accepted
         std::vector<std::pair<std::size_t, std::size_t>> accepted;
-        const auto take = [&](Change &&change) { due.take(std::move(change)); };
+        const auto take = [&](DueSteps &&change) { due.take(std::move(change)); };
         std::vector<std::thread> threads;
         for (unsigned part = 0; part < 3; ++part) {
             threads.emplace_back([&, part] {
@@ -659,7 +661,7 @@ void tst_Slices::r14_edgesOfThreads()
                     const std::size_t lower = random() % nodes.size();
                     EdgeChange result = Graph::addChild(*nodes[upper], *nodes[lower]);
                     const bool isAdded = result.refusal == Refusal::None;
-                    take(std::move(result.change));
+                    take(std::move(result.steps));
                     if (isAdded && nodes[lower]->state() == NodeState::Running) {
                         const std::lock_guard lock(mutex);
                         accepted.emplace_back(upper, lower);
@@ -700,7 +702,7 @@ void tst_Slices::r14_longCyclesAreNamedInPart()
     for (std::size_t i = 1; i < chain.size(); ++i)
         add(&Graph::waitFor, chain[i - 1], chain[i], driver);
     EdgeChange refused = Graph::waitFor(*chain[299], *chain[0]);
-    refused.change.unlock();
+    refused.steps.unlock();
     QCOMPARE(refused.refusal, Refusal::Cycle);
     QStringList names;
     for (const NodeRef &node : *refused.cycle)
@@ -753,8 +755,8 @@ void tst_Slices::r27_manyAboveAreTold()
     }
 }
 
-/// Has others come and go in another thread, where \a connect joins them to a graph, while \a function runs, again and
-/// again.
+/// Has others come and go in another thread, where \a connect joins them to a graph, while
+/// \a function runs, again and again.
 template<class Connect, class F>
 static void whileOthersChange(Connect &&connect, F &&function)
 {
@@ -821,7 +823,7 @@ void tst_Slices::looksWhileItChanges()
 
 void tst_Slices::looksWhileComponentsAreJoined()
 {
-    // It goes on in the other component when that one takes in its own.
+    // It goes on in the other domain when that one takes in its own.
     for (int round = 0; round < 100; ++round) {
         Driver driver;
         driver.keepsLog = false;
@@ -939,7 +941,7 @@ void tst_Slices::leavingWithoutMemory()
     Graph::setClosed(*leaf);
     hasFailed = false;
     allocationsAllowed = 0;
-    Change change = std::move(*Graph::finish(*leaf));
+    DueSteps change = std::move(*Graph::finish(*leaf));
     allocationsAllowed = -1;
     QVERIFY(hasFailed);
     change.unlock();
@@ -960,16 +962,16 @@ void tst_Slices::randomPrograms()
 
 void tst_Slices::r18_threads()
 {
-    // Two threads close, one the whole and one a part, while a third takes and releases holds and a fourth runs
-    // the steps, by which processes leave the books.
+    // Two threads close, one the whole and one a part, while a third takes and releases holds and a
+    // fourth runs the steps, by which processes leave the books.
     for (unsigned round = 0; round < 100; ++round) {
         std::mt19937 random(round);
         const auto nodes = makeNodes(300);
-        DueSteps due;
-        const auto take = [&](Change &&change) { due.take(std::move(change)); };
+        StepsOfThreads due;
+        const auto take = [&](DueSteps &&change) { due.take(std::move(change)); };
         for (std::size_t i = 1; i < nodes.size(); ++i) {
-            take(std::move(Graph::addChild(*nodes[random() % i], *nodes[i]).change));
-            take(std::move(Graph::addChildNoWait(*nodes[random() % i], *nodes[i]).change));
+            take(std::move(Graph::addChild(*nodes[random() % i], *nodes[i]).steps));
+            take(std::move(Graph::addChildNoWait(*nodes[random() % i], *nodes[i]).steps));
         }
         std::atomic<bool> allClosing = true;
         std::atomic<bool> isOver = false;

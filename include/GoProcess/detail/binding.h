@@ -18,7 +18,7 @@ class Process;
 
 namespace Private {
 
-class ProcessData;
+class ProcessCore;
 
 /// Something that goes along with a process and is told how far that has come.
 ///
@@ -64,7 +64,7 @@ public:
     static ProcessHandle of(const Process *process, const char *what);
 
     explicit operator bool() const noexcept { return d != nullptr; }
-    ProcessData *data() const noexcept { return d; }
+    ProcessCore *data() const noexcept { return d; }
 
     bool isBackground() const noexcept;
     bool isClosing() const noexcept;
@@ -83,7 +83,7 @@ public:
     void bindConnection(const QMetaObject::Connection &connection) const;
 
 private:
-    ProcessData *d = nullptr;
+    ProcessCore *d = nullptr;
 };
 
 /// A slot that closes a process.

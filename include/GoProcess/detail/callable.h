@@ -25,7 +25,7 @@ class Process;
 namespace Private {
 
 class LeftOpen;
-class ProcessData;
+class ProcessCore;
 
 /// What a teardown leaves behind: its error, or a future that will tell.
 using TeardownResult = std::variant<Error, QFuture<void>, QFuture<Error>>;
@@ -52,7 +52,7 @@ private:
     friend class LeftOpen;
 
     // Where it stands in a list of LeftOpen, whose lock guards them; no owner: nowhere.
-    ProcessData *m_owner = nullptr;
+    ProcessCore *m_owner = nullptr;
     Teardown *m_previous = nullptr;
     Teardown *m_next = nullptr;
 };
