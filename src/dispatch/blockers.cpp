@@ -3,6 +3,7 @@
 
 #include "blockers_p.h"
 
+#include "graph/graph_p.h"
 #include <QStringList>
 #include <QThread>
 

@@ -6,6 +6,7 @@
 #include "blockers_p.h"
 #include "common/logging_p.h"
 #include "common/pin_p.h"
+#include "graph/graph_p.h"
 
 #include <GoProcess/process.h>
 

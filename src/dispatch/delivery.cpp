@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 // Delivery: brings steps that are due to where they run (R34, R35, R38).
 
-#include "dispatcher_p.h"
+#include "delivery_p.h"
 
 #include "closewatch_p.h"
 #include "common/logging_p.h"
+#include "dispatcher_p.h"
 #include "stepscope_p.h"
 #include "thrown_p.h"
 #include "workpool_p.h"
@@ -34,14 +35,16 @@ bool isThreadWithoutHomes()
 class Delivery
 {
 public:
-    /// \a isTail: it is the last thing that a step does, so that whoever runs it in this thread
-    /// looks for more by itself.
-    explicit Delivery(bool isTail = false) : m_isTail(isTail) { }
+    /// \a isTail: it is the last thing that a step does, so that the thread that runs it looks for
+    /// more by itself. \a takesNext: the first step without a home is left to takeNext().
+    Delivery(bool isTail, bool takesNext) : m_isTail(isTail), m_takesNext(takesNext) { }
 
     /// Of a change, under the lock: a close may begin with it.
-    void add(StepTarget &node, Step step, DueStep *next);
-    void send(StepTarget &node, Step step, DueStep *next);
+    void add(StepTarget &node, Step step);
+    void send(StepTarget &node, Step step);
     void finish();
+    /// The step that was not sent, as it can run right behind the one that has ended.
+    DueStep takeNext() { return std::move(m_next); }
 
 private:
     void addToPool(StepTarget &node, Step step, bool noHome)
@@ -55,6 +58,8 @@ private:
     void touch(Dispatcher &dispatcher);
 
     const bool m_isTail;
+    bool m_takesNext;
+    DueStep m_next;
     Dispatcher *m_own = Dispatcher::currentIfAny(); ///< Of the calling thread, which keeps it.
     bool m_changesHome = false;
     bool m_hasOrphans = false;
@@ -74,20 +79,20 @@ private:
     Warnings m_warnings;
 };
 
-void Delivery::add(StepTarget &node, Step step, DueStep *next)
+void Delivery::add(StepTarget &node, Step step)
 {
     // Once the step is due somebody else may run it, and the rest of the close, and the object may
     // be gone: so that comes last, when it is known where the step goes.
     if (step == Step::Announce && Graph::beginsClose(node))
         m_begun.emplace_back(&node);
-    send(node, step, next);
+    send(node, step);
 }
 
-void Delivery::send(StepTarget &node, Step step, DueStep *next)
+void Delivery::send(StepTarget &node, Step step)
 {
     if (node.hasNoHome()) {
-        if (next && !next->node) {
-            *next = { Ref<StepTarget>(&node), step, true, true };
+        if (std::exchange(m_takesNext, false)) {
+            m_next = { Ref<StepTarget>(&node), step, true, true };
             node.setDueElsewhere(step);
         } else {
             addToPool(node, step, true);
@@ -201,7 +206,7 @@ void Delivery::addUnknown()
         else if (thread)
             Dispatcher::of(thread);
         m_own = Dispatcher::currentIfAny();
-        send(*due.node, due.step, nullptr);
+        send(*due.node, due.step);
     }
 }
 
@@ -226,34 +231,44 @@ void Delivery::finish()
     m_warnings.give();
 }
 
-static void deliver(DueSteps &&steps, DueStep *next, bool isTail)
+/// The step that the caller can run behind the end of \a ended, which may be null.
+static DueStep deliver(DueSteps &&steps, const StepTarget *ended)
 {
+    DueStep next;
     do {
         if (steps.isEmpty()) {
             steps.unlock();
             continue;
         }
-        Delivery delivery(isTail);
+        Delivery delivery(ended != nullptr, ended && ended->hasNoHome() && !next.node);
         while (!steps.isEmpty()) {
             const DueSteps::Due due = steps.take();
-            delivery.add(static_cast<StepTarget &>(*due.node), due.step, next);
+            delivery.add(static_cast<StepTarget &>(*due.node), due.step);
         }
         steps.unlock();
         delivery.finish();
+        if (!next.node)
+            next = delivery.takeNext();
     } while (steps.more());
+    return next;
 }
 
 void deliver(DueSteps &&steps)
 {
-    deliver(std::move(steps), nullptr, false);
+    static_cast<void>(deliver(std::move(steps), nullptr));
 }
 
-void deliverAtEndOfStep(DueSteps &&steps, DueStep *next)
+DueStep deliverAtEndOfStep(const StepTarget &ended, DueSteps &&steps)
 {
-    deliver(std::move(steps), next, true);
+    // So it is of most processes that nothing observes.
+    if (steps.isOver()) {
+        steps.unlock();
+        return {};
+    }
+    return deliver(std::move(steps), &ended);
 }
 
-void deliver(StepTarget &node, Step step, DueStep *next)
+void deliver(StepTarget &node, Step step)
 {
     if (step == Step::Work) {
         DueStep due { Ref<StepTarget>(&node), step, true };
@@ -261,14 +276,30 @@ void deliver(StepTarget &node, Step step, DueStep *next)
         WorkPool::instance().submit(std::move(due));
         return;
     }
-    Delivery delivery;
-    delivery.send(node, step, next);
+    Delivery delivery(false, false);
+    delivery.send(node, step);
     delivery.finish();
+}
+
+DueStep deliverAtEndOfStep(StepTarget &ended, Step step)
+{
+    Delivery delivery(false, ended.hasNoHome());
+    delivery.send(ended, step);
+    delivery.finish();
+    return delivery.takeNext();
 }
 
 void deliverAfterMove(StepTarget &node)
 {
     WorkPool::instance().submit({ Ref<StepTarget>(&node), Step::Rehome, true });
+}
+
+void StepEnd::goOn() &&
+{
+    if (next.node)
+        WorkPool::instance().submit(std::move(next));
+    if (thrown)
+        std::rethrow_exception(thrown);
 }
 
 void runItem(DueStep due)
@@ -280,14 +311,14 @@ void runItem(DueStep due)
             deliverAfterMove(*due.node);
             return;
         }
-        DueStep next;
-        try {
-            if (!due.node->runSilently(due.step, &next))
-                due.node->run(due.step, &next);
-        } catch (...) {
-            logUncaught(due.node->path());
+        std::optional<DueStep> next = due.node->advance(due.step);
+        if (!next) {
+            StepEnd end = due.node->run(due.step);
+            if (end.thrown)
+                logUncaught(due.node->path(), end.thrown);
+            next = std::move(end.next);
         }
-        due = std::move(next);
+        due = std::move(*next);
     }
 }
 

@@ -7,6 +7,7 @@
 #include "common/mutex_p.h"
 #include "common/pin_p.h"
 #include "common/tsan_p.h"
+#include "delivery_p.h"
 #include "threadreport_p.h"
 
 #include <QAbstractEventDispatcher>
@@ -95,6 +96,10 @@ public:
 private:
     DispatcherRef m_dispatcher;
 };
+
+StepTarget::StepTarget(bool isBackground) : Node(isBackground) { }
+
+StepTarget::~StepTarget() = default;
 
 Dispatcher::Dispatcher(QThread *thread) : m_number(nextNumber()), m_thread(thread) { }
 

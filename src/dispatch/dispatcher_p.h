@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: MIT
-// The dispatcher: brings steps to the thread that is their home and runs them there.
+// The dispatcher of a thread: it keeps the steps whose home is that thread, and runs them there.
 
 #ifndef GOPROCESS_DISPATCHER_P_H
 #define GOPROCESS_DISPATCHER_P_H
 
 #include "common/fork_p.h"
-#include "graph/graph_p.h"
+#include "common/mutex_p.h"
+#include "steptarget_p.h"
 
-#include <QDeadlineTimer>
 #include <QObject>
 #include <QPointer>
 #include <QThread>
@@ -23,156 +23,12 @@
 
 QT_BEGIN_NAMESPACE
 class QAbstractEventDispatcher;
-class QThreadPool;
 QT_END_NAMESPACE
 
 namespace GoProcess::Private {
 
-class WakeUpReceiver;
-class Dispatcher;
 class Focus;
-class StepTarget;
-
-using DispatcherRef = Ref<Dispatcher>;
-
-/// A step of a process on its way.
-struct DueStep
-{
-    Ref<StepTarget> node;
-    Step step = Step::None;
-    bool anywhere = false; ///< The home does not run steps, or there is none: any thread may (R38).
-    bool noHome = false; ///< There is none, or there was none when the step became due.
-};
-
-/// A node whose steps run somewhere: in the thread that is its home, or on the library's pool.
-class StepTarget : public Node
-{
-public:
-    /// QObject::thread(); null where there is none. For those who hold the node's lock or have
-    /// claimed a step of it: either keeps the QObject alive.
-    virtual QThread *thread() const = 0;
-    /// Runs a claimed step in any thread if it runs no user code and emits no signal; false if it
-    /// does. \a next as in run().
-    virtual bool runSilently(Step step, DueStep *next) = 0;
-    /// Runs a claimed step in the calling thread. The next step that can run right behind it goes
-    /// to \a next, if it is not null.
-    virtual void run(Step step, DueStep *next) = 0;
-    /// The user's pool has thrown the work away; the work was claimed before.
-    virtual void workDropped() = 0;
-    /// A blocking wait in the home found the future of the teardown unfinished (R23). False: it has
-    /// more to do than \a deadline allows, and may be called again.
-    virtual bool endFuture(QDeadlineTimer deadline) = 0;
-    /// True for the first who asks: endFuture() is called once, and again after it has returned
-    /// false.
-    bool takeFutureEnd() { return !m_futureEnded.exchange(true, std::memory_order_relaxed); }
-    /// The user's pool that its work was given to; null for the library's own.
-    virtual QThreadPool *workPool() const = 0;
-    /// How many posted functions have not returned, or have returned a future that is unfinished.
-    /// Needs the lock.
-    virtual std::size_t openPosts() const = 0;
-
-    /// Announces that \a step may run, once. Release: the claimer sees all that led here.
-    void setDue(Step step)
-    {
-        if (step == Step::Work)
-            m_workDue.store(true, std::memory_order_release);
-        else if (step == Step::Post)
-            m_postDue.store(true, std::memory_order_release);
-        else
-            m_due.store(step, std::memory_order_release);
-    }
-    Step due() const { return m_due.load(std::memory_order_seq_cst); }
-    /// setDue() of a step that goes to another thread: see moves().
-    void setDueElsewhere(Step step)
-    {
-        if (step == Step::Post)
-            m_postDue.store(true, std::memory_order_seq_cst);
-        else
-            m_due.store(step, std::memory_order_seq_cst);
-    }
-    /// Sequentially consistent as due().
-    bool isPostDue() const { return m_postDue.load(std::memory_order_seq_cst); }
-    bool isWorkDue() const { return m_workDue.load(std::memory_order_acquire); }
-    /// True for the one who may run \a step: each step is claimed once, whatever copies of it
-    /// stand in queues.
-    bool claim(Step step)
-    {
-        if (step == Step::Work)
-            return m_workDue.exchange(false, std::memory_order_acq_rel);
-        if (step == Step::Post)
-            return m_postDue.exchange(false, std::memory_order_seq_cst);
-        if (step == Step::Rehome)
-            return true; // claims the step itself
-        return m_due.compare_exchange_strong(step, Step::None, std::memory_order_seq_cst);
-    }
-
-    /// Sequentially consistent, as who has claimed a step asks once more: see moved() of
-    /// ProcessCore.
-    bool hasNoHome() const { return m_hasNoHome.load(std::memory_order_seq_cst); }
-
-    /// How often it was moved, and by the last time from where. A step goes to the thread that was
-    /// asked for under these; they are looked at before that, and once more when the step is due.
-    ///
-    /// Who moves it counts first and then looks for a step that is due; who makes a step due does
-    /// so first and then looks at the count. All four are sequentially consistent, so that one of
-    /// the two sees the other and takes the step along: else it would stay in the queue of a thread
-    /// that may not run any for long.
-    std::uint16_t moves() const { return m_moves.load(std::memory_order_seq_cst); }
-    /// True while moveToThread() takes it away from \a thread, which is its home until that is
-    /// over.
-    bool isLeaving(const QThread *thread) const
-    {
-        return m_leaving.load(std::memory_order_acquire) == thread;
-    }
-
-protected:
-    explicit StepTarget(bool isBackground) : Node(isBackground) { }
-
-    // Set before others know the node; cleared in its thread by moveToThread().
-    std::atomic<bool> m_hasNoHome = false;
-    // Set in the old thread by moveToThread(), taken by whoever runs the next step.
-    std::atomic<bool> m_moved = false;
-    // Only in the home thread; atomic as the home may move.
-    std::atomic<bool> m_futureEnded = false;
-    /// The warning that it has no thread was given. A step and what was posted may be sent at once
-    /// by two threads.
-    std::atomic<bool> m_warned = false;
-
-private:
-    /// Like m_workDue; here there is room for it.
-    std::atomic<bool> m_postDue = false;
-
-protected:
-    // Like m_leaving it is written in the old thread by moveToThread(), after that: see moves().
-    std::atomic<std::uint16_t> m_moves = 0;
-
-private:
-    friend class Dispatcher;
-    friend class Delivery;
-
-    // At most one step of a node is due at a time; its work is apart, as closing() may come while
-    // it waits, and so is what was posted, as a close may come. Written by who makes it due, taken
-    // by who claims it.
-    std::atomic<Step> m_due = Step::None;
-    std::atomic<bool> m_workDue = false;
-
-protected:
-    std::atomic<QThread *> m_leaving = nullptr; ///< The thread that the last move left.
-    DispatcherRef m_firstHome; ///< Of the thread that made it; saves the search for it.
-};
-
-/// Brings the steps of a change on their way, and lets go of the graph's lock.
-void deliver(DueSteps &&steps);
-/// The same as the last thing that a step does. A step without a home that can run right behind the
-/// caller goes to \a next, if it is not null and still empty.
-void deliverAtEndOfStep(DueSteps &&steps, DueStep *next);
-/// Brings a single step of a process on its way whose next step is in the caller's hands, maybe
-/// because it was on its way before; to \a next as above.
-void deliver(StepTarget &node, Step step, DueStep *next = nullptr);
-/// Brings the step of a process that is due on its way once more, when moveToThread() is over.
-void deliverAfterMove(StepTarget &node);
-/// Runs an item of no home, and what can run right behind it.
-void runItem(DueStep due);
+class WakeUpReceiver;
 
 /// Runs the steps of the processes at home in one thread: in slices when its event loop delivers
 /// the one queued call, or at once while the thread is blocked in a wait.

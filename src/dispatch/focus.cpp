@@ -3,6 +3,7 @@
 
 #include "focus_p.h"
 
+#include "delivery_p.h"
 #include "stepscope_p.h"
 
 #include <algorithm>

@@ -5,6 +5,7 @@
 
 #include "common/mutex_p.h"
 #include "common/tsan_p.h"
+#include "delivery_p.h"
 #include "focus_p.h"
 #include "thrown_p.h"
 
@@ -74,8 +75,13 @@ void Dispatcher::runItem(DueStep &due)
     if (!node.claim(due.step))
         return;
     // Relaxed: whoever has moved it has delivered this step after that.
-    if (!node.m_moved.load(std::memory_order_relaxed) && node.runSilently(due.step, nullptr))
-        return;
+    if (!node.m_moved.load(std::memory_order_relaxed)) {
+        if (std::optional<DueStep> next = node.advance(due.step)) {
+            if (next->node)
+                StepEnd { std::move(*next), {} }.goOn();
+            return;
+        }
+    }
     if (!due.anywhere && !isFor(node.thread())) {
         deliver(node, due.step); // it has moved away
         return;
@@ -110,7 +116,7 @@ void Dispatcher::runClaimed(StepTarget &node, Step step)
     // User code may run a nested event loop: it goes on with the rest, in a wait as well (R40).
     if (!m_batch.empty() || m_focus || m_hasIncoming.load(std::memory_order_relaxed))
         flush();
-    node.run(step, nullptr);
+    node.run(step).goOn();
 }
 
 /// Whatever ends a slice, what is left goes on: an exception of a slot may be caught behind the

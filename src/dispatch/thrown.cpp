@@ -10,10 +10,16 @@ namespace GoProcess::Private {
 
 void logUncaught(const QString &path) noexcept
 {
-    warnCritical(QStringLiteral("A slot has thrown an exception in a step of process \"%1\" where "
-                                "nobody can catch it: %2. The step counts as done, and what closes "
-                                "goes on")
-                         .arg(path, Error::fromException(std::current_exception()).message()));
+    logUncaught(path, std::current_exception());
+}
+
+void logUncaught(const QString &path, const std::exception_ptr &thrown) noexcept
+{
+    warnCritical(
+            QStringLiteral("A slot has thrown an exception in a step of process \"%1\" where "
+                           "no caller can catch it: %2. The step counts as done, and what closes "
+                           "goes on")
+                    .arg(path, Error::fromException(thrown).message()));
 }
 
 void Thrown::keep() noexcept
@@ -26,11 +32,8 @@ void Thrown::keep() noexcept
 
 void Thrown::log() const noexcept
 {
-    try {
-        rethrow();
-    } catch (...) {
-        logUncaught(m_node.path());
-    }
+    if (m_first)
+        logUncaught(m_node.path(), m_first);
 }
 
 } // namespace GoProcess::Private

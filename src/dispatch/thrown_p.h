@@ -16,6 +16,7 @@ class Node;
 /// pool, in a destructor, at the end of a thread. Whoever was told counts as told. Called in a
 /// catch block.
 void logUncaught(const QString &path) noexcept;
+void logUncaught(const QString &path, const std::exception_ptr &thrown) noexcept;
 
 /// Keeps what the user code of a step throws until the step is done. The first exception goes on;
 /// of those behind it only the log tells, as one at a time can be thrown.
@@ -36,12 +37,8 @@ public:
             keep();
         }
     }
-    /// To whoever has called: the event loop, or a wait.
-    void rethrow() const
-    {
-        if (m_first)
-            std::rethrow_exception(m_first);
-    }
+    /// What the caller of the step, the event loop or a wait, is to get. Null if nothing was thrown.
+    const std::exception_ptr &first() const noexcept { return m_first; }
     /// For a destructor.
     void log() const noexcept;
 

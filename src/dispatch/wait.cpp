@@ -6,6 +6,7 @@
 #include "blockers_p.h"
 #include "closewatch_p.h"
 #include "common/logging_p.h"
+#include "delivery_p.h"
 #include "focus_p.h"
 #include "stepscope_p.h"
 #include "workpool_p.h"
@@ -241,9 +242,10 @@ bool runWorkHere(StepTarget &node)
         return false;
 
     const WorkPool::Running running(node);
-    DueStep next;
-    node.run(Step::Work, context.isLibraryThread ? &next : nullptr);
-    runItem(std::move(next));
+    StepEnd end = node.run(Step::Work);
+    if (context.isLibraryThread)
+        runItem(std::exchange(end.next, {}));
+    std::move(end).goOn();
     return true;
 }
 

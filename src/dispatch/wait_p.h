@@ -5,6 +5,7 @@
 #define GOPROCESS_WAIT_P_H
 
 #include "dispatcher_p.h"
+#include "graph/graph_p.h"
 
 #include <QDeadlineTimer>
 

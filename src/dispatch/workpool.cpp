@@ -6,6 +6,7 @@
 #include "common/logging_p.h"
 #include "common/pin_p.h"
 #include "common/tsan_p.h"
+#include "delivery_p.h"
 #include "stepscope_p.h"
 
 #include <QDeadlineTimer>
@@ -59,7 +60,7 @@ public:
         QThreadPool *const outerPool = std::exchange(context.userPool, m_pool);
         if (m_node->claim(Step::Work)) {
             const WorkPool::Running running(*m_node);
-            m_node->run(Step::Work, nullptr);
+            m_node->run(Step::Work).goOn();
         }
         if (Dispatcher *dispatcher = Dispatcher::currentIfAny())
             dispatcher->drain();

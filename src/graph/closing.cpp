@@ -10,7 +10,7 @@
 
 namespace GoProcess::Private {
 
-/// One reason less to wait; the last one out begins the teardown.
+/// One reason less not to begin the teardown; the last one makes it due.
 void Graph::countDown(Node &node, DueSteps &steps)
 {
     if (--node.m_pending == 0) {
@@ -77,57 +77,51 @@ void Graph::setObserved(Node &node)
     setObservedLocked(node);
 }
 
-/// True if nobody is to be told of anything. Needs the lock.
+/// Neither a teardown nor a connection, a future or a binding waits for a step of the node. Needs
+/// the lock.
 bool Graph::isSilent(const Node &node)
 {
     return !node.m_isObserved.load(std::memory_order_relaxed) && !node.m_hasClosingListeners
             && !node.m_hasClosedListeners;
 }
 
-/// Closed, unless there is an error: parents are to be told of it. Needs the lock.
-bool Graph::tryClose(Node &node, DueSteps &steps)
+/// Takes a silent node on as far as it can go under this one lock: its announcement is made, and if
+/// nothing else keeps it open it is Closed and Finished. False where that is not possible, as its
+/// teardown had begun and there is an error that parents are to be told of.
+inline bool Graph::advanceLocked(Node &node, DueSteps &steps)
 {
-    if (node.m_error || node.m_treeErrors)
-        return false;
-    // Release: as in setClosed().
-    node.m_state.store(NodeState::Closed, std::memory_order_release);
-    leaveBooks(node, steps);
-    return true;
+    const bool announces = !node.m_announced;
+    if (announces) {
+        node.m_announced = true;
+        if (--node.m_pending > 0)
+            return true;
+        wake(node, Waiter::Goal::TeardownBegun);
+    }
+    if (!node.m_error && !node.m_treeErrors) {
+        // Release: as in setClosed().
+        node.m_state.store(NodeState::Closed, std::memory_order_release);
+        leaveBooks(node, steps);
+        return true;
+    }
+    if (announces)
+        steps.add(node);
+    return announces;
 }
 
-std::optional<DueSteps> Graph::announceSilently(Node &node)
+std::optional<DueSteps> Graph::advance(Node &node)
 {
     DueSteps steps { NodeLock(node) };
-    if (!isSilent(node))
+    if (!isSilent(node) || !advanceLocked(node, steps))
         return std::nullopt;
-    announceLocked(node, steps);
     return steps;
 }
 
-void Graph::announceSilently(Node &node, DueSteps &steps)
+void Graph::advance(Node &node, DueSteps &steps)
 {
-    if (steps.m_first != &node || hasBegunTeardown(node) || !isSilent(node))
+    if (steps.m_first != &node || node.m_announced || !isSilent(node))
         return;
     static_cast<void>(steps.take());
-    announceLocked(node, steps);
-}
-
-void Graph::announceLocked(Node &node, DueSteps &steps)
-{
-    node.m_announced = true;
-    if (--node.m_pending == 0) {
-        wake(node, Waiter::Goal::TeardownBegun);
-        if (!tryClose(node, steps))
-            steps.add(node);
-    }
-}
-
-std::optional<DueSteps> Graph::finishSilently(Node &node)
-{
-    DueSteps steps { NodeLock(node) };
-    if (!isSilent(node) || !tryClose(node, steps))
-        return std::nullopt;
-    return steps;
+    advanceLocked(node, steps);
 }
 
 std::optional<DueSteps> Graph::announced(Node &node)
@@ -149,7 +143,7 @@ std::optional<DueSteps> Graph::finish(Node &node)
     return steps;
 }
 
-/// The node is Closed and everybody was told: those that waited go on.
+/// The node is Closed, and its signals, futures and bindings were told: those that waited go on.
 void Graph::leaveBooks(Node &node, DueSteps &steps)
 {
     // Release: who sees it may destroy the QObject, which nobody touches from here.

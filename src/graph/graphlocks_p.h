@@ -35,7 +35,7 @@ public:
     {
         // A thread keeps to one lone domain; relaxed, as the number only spreads the threads.
         thread_local const std::size_t index = m_next.fetch_add(1, std::memory_order_relaxed);
-        return m_components[index % m_components.size()].get();
+        return m_domains[index % m_domains.size()].get();
     }
 
     LoneDomains();
@@ -43,12 +43,12 @@ public:
     void unlock(std::size_t count)
     {
         while (count > 0)
-            m_components[--count]->mutex.unlock();
+            m_domains[--count]->mutex.unlock();
     }
-    void unlock() { unlock(m_components.size()); }
+    void unlock() { unlock(m_domains.size()); }
 
 private:
-    std::array<std::unique_ptr<LockDomain>, 64> m_components;
+    std::array<std::unique_ptr<LockDomain>, 64> m_domains;
     std::atomic<std::size_t> m_next = 0;
 };
 

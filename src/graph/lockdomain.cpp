@@ -93,8 +93,8 @@ private:
 
 bool LoneDomains::tryLock()
 {
-    for (std::size_t i = 0; i < m_components.size(); ++i) {
-        if (!tryLockShortly(m_components[i]->mutex)) {
+    for (std::size_t i = 0; i < m_domains.size(); ++i) {
+        if (!tryLockShortly(m_domains[i]->mutex)) {
             unlock(i);
             return false;
         }
@@ -104,7 +104,7 @@ bool LoneDomains::tryLock()
 
 LoneDomains::LoneDomains()
 {
-    for (auto &domain : m_components)
+    for (auto &domain : m_domains)
         domain = std::make_unique<LockDomain>(true);
     static auto *const part = new GraphForkPart(*this);
     Forks::add(*part);

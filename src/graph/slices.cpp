@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Large operations in slices: closes, what becomes due when a process leaves the books of many others, and looks at
-// what is open.
+// Large operations in slices: closes, what becomes due when a process leaves the books of many
+// others, and looks at what is open.
 //
 // An operation lets go of the lock after some edges. What it has made due is brought on its way,
 // and other threads get the lock; the rest stands in the domain. Who called it goes on until
@@ -10,10 +10,10 @@
 // A close goes over closing edges, breadth first, so that parents become due before their children.
 // Between its slices the graph may change. What keeps its search right:
 // - Each process that it has not searched is Closing, and kept from its teardown by a count in
-// m_pending, so that
-//   it keeps its books. Whatever becomes a child of it from here on is closed by who adds it.
-// - The edge where the search goes on is marked, and whoever takes it out of the books moves the
-// search on.
+//   m_pending, so that it keeps its books. A child that is added to it from here on is closed by
+//   the call that adds it.
+// - The edge where the search goes on is marked, and the call that takes it out of the books moves
+//   the search on.
 // - When domains are joined, so are their lists.
 //
 // A look does the same without a count, as it needs none: it takes what it finds as it comes by.
@@ -35,7 +35,7 @@ namespace GoProcess::Private {
 class Graph::Search
 {
 public:
-    explicit Search(DueSteps &steps) : m_change(steps) { }
+    explicit Search(DueSteps &steps) : m_steps(steps) { }
 
     void begin(Node &start, bool begins);
     void goOn(Walk &marking);
@@ -46,12 +46,12 @@ private:
     Edge *lookBelow(Edge *edge);
     void searchDue();
     bool setAside(Node &node, Edge &edge);
-    bool isOver() const { return m_change.m_left == 0; }
-    void goOnToTheEnd() { m_change.m_left = std::numeric_limits<std::size_t>::max(); }
+    bool isOver() const { return m_steps.m_left == 0; }
+    void goOnToTheEnd() { m_steps.m_left = std::numeric_limits<std::size_t>::max(); }
 
-    DueSteps &m_change;
+    DueSteps &m_steps;
     Walk *m_marking = nullptr; ///< Where those go that are to be searched; null: see below.
-    /// Those that are to be searched are due in m_change, from the one on to the other.
+    /// Those that are to be searched are due in m_steps, from the one on to the other.
     Node *m_first = nullptr;
     Node *m_last = nullptr;
 };
@@ -72,8 +72,8 @@ void Graph::Search::goOn(Walk &marking)
         if (edge || isOver())
             break;
         Node &searched = *marking.nodes[marking.next++];
-        --m_change.m_left;
-        countDown(searched, m_change);
+        --m_steps.m_left;
+        countDown(searched, m_steps);
         if (marking.next == marking.nodes.size())
             break;
         edge = marking.nodes[marking.next]->m_firstDown;
@@ -91,7 +91,7 @@ void Graph::Search::close(Node &node, bool begins)
     node.m_beginsClose = begins;
     ChangedNodes::note(node);
     wake(node, Waiter::Goal::Closing);
-    m_change.add(node);
+    m_steps.add(node);
     if (node.m_firstDown)
         searchLater(node);
 }
@@ -120,20 +120,20 @@ void Graph::Search::searchLater(Node &node)
 Edge *Graph::Search::lookBelow(Edge *edge)
 {
     while (edge && !isOver()) {
-        --m_change.m_left;
+        --m_steps.m_left;
         Edge *const following = edge->nextDown;
         if (edge->closes) {
             if (edge->lower->state() == NodeState::Running)
                 close(*edge->lower, !edge->waits);
             if (!edge->waits)
-                detach(m_change.m_lock.domain(), edge); // it has done its duty
+                detach(m_steps.m_lock.domain(), edge); // it has done its duty
         }
         edge = following;
     }
     return edge;
 }
 
-/// Searches what is due in m_change, which needs no memory; when the slice is over the rest is set
+/// Searches what is due in m_steps, which needs no memory; when the slice is over the rest is set
 /// aside.
 void Graph::Search::searchDue()
 {
@@ -160,7 +160,7 @@ void Graph::Search::searchDue()
 /// that.
 bool Graph::Search::setAside(Node &node, Edge &edge)
 {
-    LockDomain &domain = m_change.m_lock.domain();
+    LockDomain &domain = m_steps.m_lock.domain();
     std::list<Walk> fresh;
     try {
         Walk &marking = fresh.emplace_back();
@@ -210,7 +210,7 @@ bool Graph::leavesLater(Node &node, DueSteps &steps)
     return true;
 }
 
-/// Has \a change bring to its end what is under way in its domain.
+/// Has \a steps bring to its end what is under way in its domain.
 void Graph::helpLocked(DueSteps &steps)
 {
     LockDomain &domain = steps.m_lock.domain();

@@ -144,13 +144,13 @@ void ProcessCore::closeInDestructor()
             tellOfClosing(thrown);
         own->completed = true;
         deliver(std::move(*announced));
-        if (m_hasPosts.load(std::memory_order_acquire))
-            runLatePosts(nullptr);
+        if (m_hasPosts.load(std::memory_order_acquire) && takeLatePosts())
+            deliver(*this, Step::Post);
         thrown.log();
     }
     if (post) { // it counts as returned, and the others run here
         post->completed = true;
-        postReturned(false, Error(), nullptr, After::Deliver);
+        StepEnd { postReturned(false, Error(), After::Deliver), {} }.goOn();
     }
     if (const Node *blocker = blockedBy(*this)) {
         qFatal("GoProcess: process \"%s\" is destroyed in the step or work of process \"%s\", after "

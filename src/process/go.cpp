@@ -144,7 +144,7 @@ QThreadPool *ProcessCore::workPool() const
     return m_rare ? m_rare->workPool : nullptr;
 }
 
-void ProcessCore::runWork(DueStep *next)
+DueStep ProcessCore::runWork()
 {
     Error error;
     {
@@ -167,13 +167,14 @@ void ProcessCore::runWork(DueStep *next)
     const bool isSilent = !isObserved();
     DueSteps steps = Graph::workReturned(*this);
     if (isSilent)
-        Graph::announceSilently(*this, steps);
+        Graph::advance(*this, steps);
     // Else the step tells, which it has become.
     const bool staysOpen = isSilent && !isFinished() && Graph::beginsClose(*this);
     const Ref<StepTarget> open(staysOpen ? this : nullptr);
-    endSilently(std::move(steps), next);
+    DueStep next = endSilently(std::move(steps));
     if (open)
         CloseWatch::instance().add(open);
+    return next;
 }
 
 void ProcessCore::workDropped()

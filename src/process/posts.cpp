@@ -126,7 +126,7 @@ bool ProcessCore::runPostsBeforeAnnouncement()
         posts.announces = true; // whoever runs the last one sees to it, if that is not this one
     }
     while (claim(Step::Post)) {
-        runPost(nullptr, After::Stay);
+        static_cast<void>(runPost(After::Stay));
         {
             const NodeLock lock(*this);
             if (!posts.announces)
@@ -146,23 +146,20 @@ bool ProcessCore::runPostsBeforeAnnouncement()
     return false;
 }
 
-/// The announcement is made: what was posted after the close runs.
-void ProcessCore::runLatePosts(DueStep *next)
+/// The announcement is made, and what was posted after the close is to run. True if its step is due:
+/// then the caller brings it on its way.
+bool ProcessCore::takeLatePosts()
 {
-    bool isDue = false;
-    {
-        const NodeLock lock(*this);
-        Posts &posts = *m_rare->posts;
-        isDue = !posts.late.empty() && !posts.isActive;
-        posts.isActive = posts.isActive || isDue;
-        std::move(posts.late.begin(), posts.late.end(), std::back_inserter(posts.functions));
-        posts.late.clear();
-    }
-    if (isDue)
-        deliver(*this, Step::Post, next);
+    const NodeLock lock(*this);
+    Posts &posts = *m_rare->posts;
+    const bool isDue = !posts.late.empty() && !posts.isActive;
+    posts.isActive = posts.isActive || isDue;
+    std::move(posts.late.begin(), posts.late.end(), std::back_inserter(posts.functions));
+    posts.late.clear();
+    return isDue;
 }
 
-void ProcessCore::runPost(DueStep *next, After after)
+DueStep ProcessCore::runPost(After after)
 {
     const Ref<ProcessCore> self(this);
     Posted posted;
@@ -182,13 +179,14 @@ void ProcessCore::runPost(DueStep *next, After after)
                 .reset(); // what was captured goes here, where it ran, and may destroy the object
         isObjectGone = scope.completed;
     }
-    if (!isObjectGone) {
-        postReturned(open != nullptr, error, next, after);
-    } else if (error) {
+    if (!isObjectGone)
+        return postReturned(open != nullptr, error, after);
+    if (error) {
         warn(QStringLiteral("A function that was posted to process \"%1\" has destroyed it, and "
                             "failed: %2")
                      .arg(path(), error.message()));
     }
+    return {};
 }
 
 /// Leaves its error, or a future that is followed.
@@ -255,7 +253,7 @@ void ProcessCore::settlePost(OpenPost &open, const Error &error)
 }
 
 /// The function that was the first one has returned. It holds the process as long as \a isOpen.
-void ProcessCore::postReturned(bool isOpen, const Error &error, DueStep *next, After after)
+DueStep ProcessCore::postReturned(bool isOpen, const Error &error, After after)
 {
     bool isNextDue = false;
     bool announces = false;
@@ -272,14 +270,22 @@ void ProcessCore::postReturned(bool isOpen, const Error &error, DueStep *next, A
     }
     if (error)
         deliver(Graph::close(*this));
-    if (isNextDue && after == After::Deliver)
-        deliver(*this, Step::Post, next);
-    else if (isNextDue)
-        setDueElsewhere(Step::Post); // while a claimed announcement keeps the object alive
-    if (announces)
-        deliver(*this, Step::Announce, next);
-    if (!isOpen)
-        deliverAtEndOfStep(Graph::release(*this), next);
+    if (after == After::Stay) {
+        if (isNextDue)
+            setDueElsewhere(Step::Post); // while a claimed announcement keeps the object alive
+        if (!isOpen)
+            deliver(Graph::release(*this));
+        return {};
+    }
+    DueStep next;
+    if (isNextDue || announces)
+        next = deliverAtEndOfStep(*this, isNextDue ? Step::Post : Step::Announce);
+    if (isOpen)
+        return next;
+    if (!next.node)
+        return deliverAtEndOfStep(*this, Graph::release(*this));
+    deliver(Graph::release(*this));
+    return next;
 }
 
 void ProcessCore::postsLost()
@@ -298,7 +304,7 @@ void ProcessCore::postsLost()
     for (const auto &open : futures)
         settlePost(*open, error);
     if (isRunning)
-        postReturned(false, error, nullptr, After::Deliver);
+        StepEnd { postReturned(false, error, After::Deliver), {} }.goOn();
 }
 
 } // namespace GoProcess::Private

@@ -134,7 +134,8 @@ void Process::setName(const QString &name)
     if (QThread::currentThread() == thread())
         thrown.run([&] { setObjectName(name); });
     thrown.run([&] { Q_EMIT nameChanged(name); });
-    thrown.rethrow();
+    if (thrown.first())
+        std::rethrow_exception(thrown.first());
 }
 
 QString Process::path() const

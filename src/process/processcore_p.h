@@ -4,6 +4,7 @@
 #ifndef GOPROCESS_PROCESSCORE_P_H
 #define GOPROCESS_PROCESSCORE_P_H
 
+#include "dispatch/delivery_p.h"
 #include "dispatch/dispatcher_p.h"
 #include "dispatch/stepscope_p.h"
 
@@ -116,8 +117,8 @@ public:
 
     // --- StepTarget
     QThread *thread() const override;
-    bool runSilently(Step step, DueStep *next) override;
-    void run(Step step, DueStep *next) override;
+    std::optional<DueStep> advance(Step step) override;
+    StepEnd run(Step step) override;
     void workDropped() override;
     /// The same with another \a error, claimed or not: no thread will run it, or run it to its end.
     void workLost(const Error &error);
@@ -155,22 +156,21 @@ private:
     ~ProcessCore() override;
 
     bool isObserved() const;
-    void announce(DueStep *next);
+    StepEnd announce();
     void emitSignals(StepScope &scope, Process::State state, Thrown &thrown);
-    void tearDown(DueStep *next);
+    StepEnd tearDown();
     void tearDownLate();
-    void finish(DueStep *next);
-    void endSilently(DueSteps &&steps, DueStep *next);
+    StepEnd finish();
+    [[nodiscard]] DueStep endSilently(DueSteps &&steps);
     ProcessPtr releaseSelf();
-    void runWork(DueStep *next);
+    [[nodiscard]] DueStep runWork();
     /// What becomes of the steps behind a posted function.
     enum class After : std::uint8_t {
         Deliver, ///< They are brought on their way.
         Stay ///< The caller runs them.
     };
-    void runPost(DueStep *next, After after);
+    [[nodiscard]] DueStep runPost(After after);
     void rehome();
-    void goOn(const QThread *here, DueStep *next);
 
     /// Nothing if a future will tell.
     std::optional<Error> runTeardown(StepScope::Kind kind);
@@ -178,12 +178,12 @@ private:
     std::optional<Error> follow(QFuture<T> future);
     bool enqueue(Posted &&posted);
     bool runPostsBeforeAnnouncement();
-    void runLatePosts(DueStep *next);
+    bool takeLatePosts();
     void callPosted(Posted &posted, Error &error, std::shared_ptr<OpenPost> &open);
     template<class T>
     Error followPost(QFuture<T> future, Posted &posted, std::shared_ptr<OpenPost> &open);
     void settlePost(OpenPost &open, const Error &error);
-    void postReturned(bool isOpen, const Error &error, DueStep *next, After after);
+    [[nodiscard]] DueStep postReturned(bool isOpen, const Error &error, After after);
     std::unique_ptr<Teardown> takeOpenTeardown();
     bool giveBack(std::unique_ptr<Teardown> &teardown);
     void lateTeardownDone(const Error &error);

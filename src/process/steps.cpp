@@ -18,36 +18,32 @@
 
 namespace GoProcess::Private {
 
-void ProcessCore::run(Step step, DueStep *next)
+StepEnd ProcessCore::run(Step step)
 {
     switch (step) {
     case Step::None:
         break;
     case Step::Announce:
-        announce(next);
-        break;
+        return announce();
     case Step::Teardown:
-        tearDown(next);
-        break;
+        return tearDown();
     case Step::Finish:
-        finish(next);
-        break;
+        return finish();
     case Step::LateTeardown:
         tearDownLate();
         break;
     case Step::Work:
-        runWork(next);
-        break;
+        return { runWork(), {} };
     case Step::Post:
-        runPost(next, After::Deliver);
-        break;
+        return { runPost(After::Deliver), {} };
     case Step::Rehome:
         rehome();
         break;
     }
+    return {};
 }
 
-/// False if no step of the process would run anything or tell anybody.
+/// False if no step of the process has user code to run or a connected signal to emit.
 bool ProcessCore::isObserved() const
 {
     if (Graph::isObserved(*this))
@@ -57,25 +53,22 @@ bool ProcessCore::isObserved() const
     return m_class.load(std::memory_order_relaxed) != Class::Process && !m_object->isUnconnected();
 }
 
-bool ProcessCore::runSilently(Step step, DueStep *next)
+std::optional<DueStep> ProcessCore::advance(Step step)
 {
-    const bool announces = step == Step::Announce;
-    if (!(announces || step == Step::Teardown) || isObserved())
-        return false;
-    std::optional<DueSteps> steps =
-            announces ? Graph::announceSilently(*this) : Graph::finishSilently(*this);
+    if (!(step == Step::Announce || step == Step::Teardown) || isObserved())
+        return std::nullopt;
+    std::optional<DueSteps> steps = Graph::advance(*this);
     if (!steps)
-        return false;
-    endSilently(std::move(*steps), next);
-    return true;
+        return std::nullopt;
+    return endSilently(std::move(*steps));
 }
 
-/// The end of a step that may have been the last one, as nobody was to be told.
-void ProcessCore::endSilently(DueSteps &&steps, DueStep *next)
+/// The end of a step that was not observed, and may have been the last one.
+DueStep ProcessCore::endSilently(DueSteps &&steps)
 {
     // This goes last: the object may go with it.
     const ProcessPtr self = isFinished() ? releaseSelf() : nullptr;
-    deliverAtEndOfStep(std::move(steps), next);
+    return deliverAtEndOfStep(*this, std::move(steps));
 }
 
 /// Emits the two signals of \a state, unless a slot destroys the object. One that throws does not
@@ -97,10 +90,10 @@ void ProcessCore::emitSignals(StepScope &scope, Process::State state, Thrown &th
     });
 }
 
-void ProcessCore::announce(DueStep *next)
+StepEnd ProcessCore::announce()
 {
     if (m_hasPosts.load(std::memory_order_acquire) && !runPostsBeforeAnnouncement())
-        return;
+        return {};
     StepScope scope(*this, StepScope::Kind::Announce);
     Thrown thrown(*this);
     emitSignals(scope, Process::State::Closing, thrown);
@@ -108,12 +101,17 @@ void ProcessCore::announce(DueStep *next)
     // This may destroy the object, and then the destructor has completed the announcement.
     while (!scope.completed && !(steps = Graph::announced(*this)))
         tellOfClosing(thrown);
+    DueStep next;
     if (steps) {
-        deliverAtEndOfStep(std::move(*steps), next);
-        if (m_hasPosts.load(std::memory_order_acquire))
-            runLatePosts(next);
+        next = deliverAtEndOfStep(*this, std::move(*steps));
+        if (m_hasPosts.load(std::memory_order_acquire) && takeLatePosts()) {
+            if (next.node)
+                deliver(*this, Step::Post);
+            else
+                next = deliverAtEndOfStep(*this, Step::Post);
+        }
     }
-    thrown.rethrow();
+    return { std::move(next), thrown.first() };
 }
 
 /// Delivers the futures, and tells the bindings.
@@ -133,27 +131,20 @@ void ProcessCore::tellOfClosing(Thrown &thrown)
         thrown.run([&] { binding->closing(); });
 }
 
-void ProcessCore::tearDown(DueStep *next)
+StepEnd ProcessCore::tearDown()
 {
-    // Nobody sets a teardown any more, and whoever did was ordered before by the lock.
-    if (!m_teardown) {
-        finish(next);
-        return;
-    }
+    // No thread sets a teardown any more; the lock has ordered those that did before this.
+    if (!m_teardown)
+        return finish();
     const QThread *here = thread();
-    if (const std::optional<Error> error = runTeardown(StepScope::Kind::Teardown)) {
-        Graph::fail(*this, *error);
-        goOn(here, next);
-    }
-}
-
-/// Finishes here, or where the home is now if the teardown has moved it.
-void ProcessCore::goOn(const QThread *here, DueStep *next)
-{
+    const std::optional<Error> error = runTeardown(StepScope::Kind::Teardown);
+    if (!error)
+        return {}; // settle() goes on
+    Graph::fail(*this, *error);
     if (hasNoHome() || thread() == here)
-        finish(next);
-    else
-        deliver(*this, Step::Finish, next);
+        return finish();
+    deliver(*this, Step::Finish); // the teardown has moved it
+    return {};
 }
 
 std::optional<Error> ProcessCore::runTeardown(StepScope::Kind kind)
@@ -291,28 +282,25 @@ void ProcessCore::lateTeardownDone(const Error &error)
     Graph::setLateTeardown(*this, false);
 }
 
-void ProcessCore::finish(DueStep *next)
+StepEnd ProcessCore::finish()
 {
     ProcessPtr self; // goes last: the object may go with it
     Thrown thrown(*this);
-    {
-        StepScope scope(*this, StepScope::Kind::Finish);
-        m_teardown.reset();
-        // Acquire: see its declaration; most processes have none.
-        const Bindings bindings =
-                m_isBound.load(std::memory_order_acquire) ? releaseBindings() : Bindings();
-        Graph::setClosed(*this);
-        for (const auto &binding : bindings)
-            thrown.run([&] { binding->closed(); });
-        emitSignals(scope, Process::State::Closed, thrown);
+    StepScope scope(*this, StepScope::Kind::Finish);
+    m_teardown.reset();
+    // Acquire: see its declaration; most processes have none.
+    const Bindings bindings =
+            m_isBound.load(std::memory_order_acquire) ? releaseBindings() : Bindings();
+    Graph::setClosed(*this);
+    for (const auto &binding : bindings)
+        thrown.run([&] { binding->closed(); });
+    emitSignals(scope, Process::State::Closed, thrown);
 
-        self = releaseSelf();
-        std::optional<DueSteps> steps;
-        while (!(steps = Graph::finish(*this)))
-            tellOfClosed(thrown);
-        deliverAtEndOfStep(std::move(*steps), next);
-    }
-    thrown.rethrow();
+    self = releaseSelf();
+    std::optional<DueSteps> steps;
+    while (!(steps = Graph::finish(*this)))
+        tellOfClosed(thrown);
+    return { deliverAtEndOfStep(*this, std::move(*steps)), thrown.first() };
 }
 
 /// What has kept a process that make() made; its last step takes it.

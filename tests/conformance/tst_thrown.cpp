@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // Slots that throw: the announcement counts as made and the close goes on, wherever the exception is
-// caught; where nobody can catch it, the log tells.
+// caught; where no caller can catch it, the log tells.
 //
 // Locals outlive the event loops here, classes without signals need no moc, and static objects of a test
 // program harm nobody: clazy:excludeall=lambda-in-connect,missing-qobject-macro,non-pod-global-static
@@ -75,7 +75,7 @@ void throwIn(Process &process, Signal signal)
             Qt::DirectConnection);
 }
 
-const QString uncaught = u"A slot has thrown .* nobody can catch it: .*slot"_s;
+const QString uncaught = u"A slot has thrown .* no caller can catch it: .*slot"_s;
 
 const QStringList wholeLife { u"state Closing p"_s, u"closing p"_s, u"teardown"_s,
                               u"state Closed p"_s, u"closed p"_s };

@@ -379,21 +379,21 @@ void tst_Graph::withoutAnAudienceOneStepIsEnough()
     add(&Graph::waitFor, upper, lower, driver);
     close(upper);
     {
-        const auto change = Graph::announceSilently(*upper);
+        const auto change = Graph::advance(*upper);
         QVERIFY(change && change->isEmpty());
     }
     QCOMPARE(upper->state(), NodeState::Closing);
 
     close(lower);
     {
-        auto change = Graph::announceSilently(*lower);
+        auto change = Graph::advance(*lower);
         QVERIFY(change && lower->isFinished());
         const DueSteps::Due due = change->take();
         QVERIFY(due.node == &*upper && due.step == Step::Teardown);
         QVERIFY(change->isEmpty());
     }
     Graph::setObserved(*upper); // somebody came late
-    QVERIFY(!Graph::finishSilently(*upper));
+    QVERIFY(!Graph::advance(*upper));
     Graph::setClosed(*upper);
     QVERIFY(Graph::finish(*upper));
     QVERIFY(upper->isFinished());
@@ -401,7 +401,7 @@ void tst_Graph::withoutAnAudienceOneStepIsEnough()
     const Owned heard(QStringLiteral("heard"));
     Graph::setObserved(*heard);
     close(heard);
-    QVERIFY(!Graph::announceSilently(*heard));
+    QVERIFY(!Graph::advance(*heard));
     QCOMPARE(heard->state(), NodeState::Closing);
     driver.take(std::move(*Graph::announced(*heard)));
     driver.run();
@@ -412,11 +412,11 @@ void tst_Graph::withoutAnAudienceOneStepIsEnough()
     close(fails);
     Graph::fail(*fails, Error(QStringLiteral("no room")));
     {
-        auto change = Graph::announceSilently(*fails);
+        auto change = Graph::advance(*fails);
         QVERIFY(change && !fails->isFinished());
         QVERIFY(change->take().step == Step::Teardown);
     }
-    QVERIFY(!Graph::finishSilently(*fails));
+    QVERIFY(!Graph::advance(*fails));
     QCOMPARE(fails->state(), NodeState::Closing);
     Graph::setClosed(*fails);
     QVERIFY(Graph::finish(*fails));
