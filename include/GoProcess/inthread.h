@@ -37,7 +37,7 @@ namespace GoProcess {
 ///
 /// From any thread. Refused (a warning, and an empty pointer: R15) where \a parent takes no child any more
 /// (R13), for a \a parent that is no Process and lives in another thread, in a forked child that has lost the
-/// library's threads, and where the system refuses to start a thread.
+/// library's threads (R54), and where the system refuses to start a thread.
 GOPROCESS_EXPORT Process *inThread(const QString &name, QObject *parent = nullptr);
 
 } // namespace GoProcess

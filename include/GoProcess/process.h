@@ -44,17 +44,22 @@ using ProcessPtr = std::shared_ptr<Process>;
 /// makes, or that are constructed inside a work, have no home: their steps run on the library's own
 /// thread pool (R34).
 ///
-/// **Slots that throw.** A slot of closing(), closed() or stateChanged() that throws counts as called: the
-/// signal behind it is emitted, the close goes on, and then the exception goes on to whoever catches it:
-/// QCoreApplication::notify(), or the caller of a blocking wait, which may wait again. Where nobody can catch
-/// it (on the library's thread pool, in a destructor, at the end of a thread) a critical message in the category
-/// `goprocess` says so, and it ends there (R26).
+/// **Slots that throw.** A slot of closing(), closed() or stateChanged() that throws counts as
+/// called: the signal behind it is emitted, and the close goes on. Then the exception goes on to
+/// QCoreApplication::notify(), or to the caller of the blocking wait that ran the slot, which may
+/// wait again. On the library's thread pool, in a destructor and at the end of a thread no caller
+/// can catch it: a critical message in the category `goprocess` says so, and it ends there (R52).
 ///
-/// **The end of the program.** When main() has returned, or exit() was called, works that still run are asked to
-/// close and waited for up to 5 s; those that do not end are named in a warning, and their threads are left behind
-/// (R48). For threads that the program has made itself nobody waits: one that may still use the library, or any
-/// object of Qt, is to be joined before, as Qt destroys the QThread of the main thread then. Let works look at isClosing():
-/// one that is left behind goes on while static objects are destroyed.
+/// **The end of the program.** When main() has returned, or exit() was called, works that still run
+/// are asked to close and waited for up to 5 s; those that do not end are named in a warning, and
+/// their threads are left behind (R48). The library does not wait for threads that the program has
+/// made itself: the program joins those that may still use the library, or any object of Qt, before,
+/// as Qt destroys the QThread of the main thread then. Let works look at isClosing(): one that is
+/// left behind goes on while static objects are destroyed. Processes that the program has neither
+/// closed nor destroyed are named in a warning, if they have a teardown at or below them (R55).
+///
+/// **After fork().** In the child every close ends, and what needs a thread of the library is refused
+/// if the parent had one (R54).
 ///
 /// **Refused** means: the call returns false (an empty pointer, an invalid Hold), a warning in the
 /// logging category `goprocess` says what and why, and nothing has changed (R15).
@@ -80,8 +85,9 @@ public:
     ///
     /// A \a parent that is a Process also makes this its child, as addChild() does (R8). If that is
     /// refused, the new process is closed at once. A Process \a parent in another thread gets the
-    /// child but does not own it; any other QObject \a parent only owns it (R44). Such a one, a widget for
-    /// example, destroys it after its own members: closeAndWait() comes first in the destructor of its class.
+    /// child but does not own it; any other QObject \a parent only owns it (R44). Such a parent, a
+    /// widget for example, destroys it after its own members, and a critical message says so if it is
+    /// open then (R53): closeAndWait() comes first in the destructor of the parent's class.
     explicit Process(QObject *parent = nullptr);
 
     /// The same with a teardown (upstream: `WithTeardown`); see setTeardown().
@@ -106,7 +112,7 @@ public:
     /// teardown or work, and where closeAndWait() would refuse to wait (R43). A subclass calls
     /// closeAndWait() first in its own destructor, or is used as `Closing<T>` (R47); so does a class that
     /// has a process as a member, if its destructor has a body. An error of this process or below that
-    /// nobody has asked for is logged, unless a parent keeps it.
+    /// the program has not asked for is logged, unless a parent keeps it (R51).
     ~Process() override;
 
     /// The process that never closes (upstream: `Background()`). It keeps no books of its children,
@@ -186,21 +192,24 @@ public:
                 Private::makeTeardown(std::forward<F>(teardown), std::forward<G>(finish)));
     }
 
-    /// Runs \a function once, soon, as a step: at home, in order with the other steps, and before the teardown
-    /// (R34). The counterpart of the teardown at the start: to open in the home what the teardown closes there.
+    /// Runs \a function once, soon, as a step: at home, in order with the other steps, and before the
+    /// teardown (R49). The counterpart of the teardown at the start: to open in the home what the
+    /// teardown closes there.
     ///
-    /// \a function is what a teardown may be (R23): any callable without arguments that returns `void`, Error,
-    /// `QFuture<void>` or `QFuture<Error>`, or in C++20 a coroutine. If it fails (an Error, an exception, the same in
-    /// its future), that closes the process and becomes its error(), unless its work has failed before (R25, R26).
-    /// The functions of one process run one after another, in the order of the calls; a future is not waited for by
-    /// those behind it, but by the teardown. What was posted before the process is closed runs before closing() is emitted, the
-    /// rest after it; all of it runs, also behind one that has failed: ask isClosing() where that matters. The
-    /// function is destroyed at home when it has returned, and its future has finished.
+    /// \a function is what a teardown may be (R23): any callable without arguments that returns
+    /// `void`, Error, `QFuture<void>` or `QFuture<Error>`, or in C++20 a coroutine. If it fails (an
+    /// Error, an exception, the same in its future), that closes the process and becomes its error(),
+    /// unless its work has failed before (R25, R26). The functions of one process run one after
+    /// another, in the order of the calls. The teardown waits for their futures; the functions behind
+    /// do not. What was posted before the process is closed runs before closing() is emitted, the rest
+    /// after it. All of it runs, also behind a function that has failed: ask isClosing() where that
+    /// matters. The function is destroyed at home when it has returned and its future has finished.
     ///
-    /// From any thread, also in another posted function, before or after moveToThread(): it runs where the home
-    /// is then (R36), by the event loop or in a blocking wait there (R37). A function may destroy the process:
-    /// then it counts as returned, and the rest of the close happens in the destructor (R43). Never blocks and runs
-    /// no user code (R17). Refused (false) once teardown has begun, on a Closed process, and for null (R15).
+    /// From any thread, also in another posted function, before or after moveToThread(): it runs where
+    /// the home is then (R36), by the event loop or in a blocking wait there (R37). A function may
+    /// destroy the process: then it counts as returned, and the rest of the close happens in the
+    /// destructor (R43). Never blocks and runs no user code (R17). Refused (false) once teardown has
+    /// begun, on a Closed process, and for null (R15).
     template<class F>
     bool post(F &&function)
     {
@@ -377,19 +386,21 @@ GOPROCESS_EXPORT int maxWorkThreadCount();
 /// Sets maxWorkThreadCount(); at least 1.
 GOPROCESS_EXPORT void setMaxWorkThreadCount(int count);
 
-/// How long a close may last before a warning says what it waits for; 5 s unless set, 0 for never.
+/// How long a close may last before a warning says what it waits for; 5 s unless set, 0 for never
+/// (R50). From any thread.
 GOPROCESS_EXPORT std::chrono::milliseconds closeWarning();
-/// Sets closeWarning(), from any thread; below 0 counts as 0.
+/// Sets closeWarning(), from any thread; below 0 counts as 0 (R50).
 ///
-/// A close that began at a process (by close() and its like, by a binding, by its destructor, or since its work
-/// has returned) and that has not ended after \a patience is told of in one warning in the category `goprocess`,
-/// whoever waits for it, or nobody, and once more after six times \a patience. The warning comes a tenth of \a patience
-/// later, at most 100 ms, so that a close is not told of twice if it is part of another one that is due by then.
+/// A warning in the category `goprocess` tells of a close that has not ended after \a patience, and
+/// once more after six times \a patience, whether a thread waits for the close or none does. A close
+/// begins at a process: by close() and its like, by a binding, by its destructor, or when its work has
+/// returned. The warning comes a tenth of \a patience later, at most 100 ms, so that a close is not
+/// told of twice if it is part of another one that is due by then.
 ///
-/// It names what the close waits for in the end: works, teardowns and slots that run, with their threads, unfinished
-/// futures, holds, threads that do not run steps, and processes that nobody closes; 20 of them, and how many more
-/// there are. Closes that are under way count from when they began. The warning of a blocking wait (R37) comes all
-/// the same.
+/// It names what the close waits for in the end: works, teardowns and slots that run, with their
+/// threads, unfinished futures, holds, threads that do not run steps, and processes that are not
+/// closing; 20 of them, and how many more there are. Closes that are under way count from when they
+/// began. The warning of a blocking wait (R37) comes all the same.
 GOPROCESS_EXPORT void setCloseWarning(std::chrono::milliseconds patience);
 
 } // namespace GoProcess
