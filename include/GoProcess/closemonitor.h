@@ -36,7 +36,9 @@ class GOPROCESS_EXPORT CloseMonitor : public QObject
     Q_PROPERTY(int elapsed READ elapsed NOTIFY changed FINAL)
 
 public:
+    /// Follows no process yet.
     explicit CloseMonitor(QObject *parent = nullptr);
+    /// Follows nothing any more. The process goes on.
     ~CloseMonitor() override;
 
     /// The process that was set; null if none was, or if it is gone.

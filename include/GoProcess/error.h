@@ -54,9 +54,13 @@ public:
     /// An error with the text of \a code; no error for `std::error_code{}`.
     Error(std::error_code code); // NOLINT(google-explicit-constructor): `return code;` is meant
 
+    /// Copies share what they have.
     Error(const Error &other) noexcept;
+    /// Leaves \a other without an error.
     Error(Error &&other) noexcept : m_data(std::exchange(other.m_data, nullptr)) { }
+    /// Copies share what they have.
     Error &operator=(const Error &other) noexcept;
+    /// Leaves to \a other what this had.
     Error &operator=(Error &&other) noexcept
     {
         std::swap(m_data, other.m_data);
@@ -87,6 +91,7 @@ public:
 
     /// True if both have the same text, code and exception.
     friend bool operator==(const Error &a, const Error &b) { return a.equals(b); }
+    /// True if they differ in one of these.
     friend bool operator!=(const Error &a, const Error &b) { return !a.equals(b); }
 
 private:
@@ -108,10 +113,12 @@ public:
     QString path; ///< Process::path() of the failed process when it closed.
     Error error; ///< Its Process::error().
 
+    /// True if both have the same path and error.
     friend bool operator==(const ProcessError &a, const ProcessError &b)
     {
         return a.path == b.path && a.error == b.error;
     }
+    /// True if they differ in one of these.
     friend bool operator!=(const ProcessError &a, const ProcessError &b) { return !(a == b); }
 };
 

@@ -77,6 +77,8 @@ public:
     /// first.
     void setProcess(GoProcess::Process *process);
 
+    // What Qt's models have is documented there: see QAbstractItemModel.
+    /// \cond
     QModelIndex index(int row, int column,
                       const QModelIndex &parent = QModelIndex()) const override;
     QModelIndex parent(const QModelIndex &index) const override;
@@ -90,6 +92,7 @@ public:
     QVariant headerData(int section, Qt::Orientation orientation,
                         int role = Qt::DisplayRole) const override;
     QHash<int, QByteArray> roleNames() const override;
+    /// \endcond
 
 Q_SIGNALS:
     /// Another process was set, or the one that was set is gone.
