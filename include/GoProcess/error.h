@@ -40,8 +40,8 @@ public:
     /// An error with \a message; with a default text where it is empty.
     // NOLINTNEXTLINE(google-explicit-constructor): `return message;` is meant
     Error(const QString &message);
-    /// An error with a text in UTF-8, so that `return "text";` is one; with the default text where it is
-    /// empty or null.
+    /// An error with a text in UTF-8, so that `return "text";` is one; with the default text where
+    /// it is empty or null.
     template<class Text,
              std::enable_if_t<
                      std::is_same_v<std::decay_t<Text>,
@@ -84,9 +84,9 @@ public:
     std::error_code code() const;
     /// The exception that the error was made from; else null, also once it was forgotten.
     std::exception_ptr exception() const;
-    /// Lets go of the exception, in this error and in all copies of it; text and code stay. From any
-    /// thread. The exception is destroyed here, unless somebody else holds it: before the code of its
-    /// class goes, as that of a plugin does. See Process::forgetExceptions().
+    /// Lets go of the exception, in this error and in all copies of it; text and code stay. From
+    /// any thread. The exception is destroyed here, unless the program holds it elsewhere: before
+    /// the code of its class goes, as that of a plugin does. See Process::forgetExceptions().
     void forgetException() const;
 
     /// True if both have the same text, code and exception.
