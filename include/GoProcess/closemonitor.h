@@ -14,11 +14,19 @@
 
 namespace GoProcess {
 
-/// How far the close of a process has come, for those who wait for it in front of a screen.
+/// How far the close of a process has come, for the user who waits for it in front of a screen.
+///
+/// \code
+/// CloseMonitor monitor;
+/// monitor.setProcess(&root);
+/// QObject::connect(&monitor, &CloseMonitor::changed, &bar, [&] {
+///     bar.setValue(int(100 * monitor.progress()));
+/// });
+/// \endcode
 ///
 /// It counts the process itself and whatever has to be Closed before it (R7, R8), directly or not.
-/// While the process is Running all is 0; the count begins when it is closed, or when it is set if that
-/// was earlier. What is added meanwhile (R13) is counted too, so that `progress` may go back.
+/// While the process is Running all is 0; the count begins when it is closed, or when it is set if
+/// that was earlier. What is added meanwhile (R13) is counted too, so that `progress` may go back.
 ///
 /// Used in its own thread(), which needs an event loop; the process may live in any. The properties
 /// change at most 30 times a second.
@@ -36,7 +44,9 @@ class GOPROCESS_EXPORT CloseMonitor : public QObject
     Q_PROPERTY(int elapsed READ elapsed NOTIFY changed FINAL)
 
 public:
+    /// Follows no process yet.
     explicit CloseMonitor(QObject *parent = nullptr);
+    /// Follows nothing any more. The process goes on.
     ~CloseMonitor() override;
 
     /// The process that was set; null if none was, or if it is gone.

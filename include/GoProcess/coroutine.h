@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Coroutines as teardowns (C++20): what a callable returns that can be awaited becomes a QFuture<Error>.
-// Everything here is private to the library; use Process.
+// Coroutines as teardowns (C++20): what a callable returns that can be awaited becomes a
+// QFuture<Error>. Everything here is private to the library; use Process.
 
 #ifndef GOPROCESS_COROUTINE_H
 #define GOPROCESS_COROUTINE_H
@@ -14,8 +14,8 @@
 #  include <coroutine>
 #endif
 
-// The compiler and the library both have them. No compiler without takes part: Clang before 17 has coroutines,
-// and does not say so, since the ones that it has are not complete.
+// The compiler and the library both have them. No compiler without takes part: Clang before 17 has
+// coroutines, and does not say so, since the ones that it has are not complete.
 #if defined(__cpp_impl_coroutine) && defined(__cpp_lib_coroutine)
 #  define GOPROCESS_HAS_COROUTINES
 
@@ -86,14 +86,15 @@ struct AwaitTraits<
             std::is_void_v<Result> || std::is_same_v<std::decay_t<Result>, Error>;
 };
 
-/// True for what a coroutine returns that stands for nothing or for an Error: a class that can be moved, and be
-/// given to `co_await` in any coroutine, as `QCoro::Task<>` and `QCoro::Task<Error>`. By that shape alone: of
-/// what such classes have in common (`then()`, `toFuture()`) only `co_await` is defined by the language, tells
-/// of an exception, and works for tasks that begin at once as for those that begin when they are awaited.
+/// True for what a coroutine returns that stands for nothing or for an Error: a class that can be
+/// moved, and be given to `co_await` in any coroutine, as `QCoro::Task<>` and `QCoro::Task<Error>`.
+/// By that shape alone: of what such classes have in common (`then()`, `toFuture()`) only
+/// `co_await` is defined by the language, tells of an exception, and works for tasks that begin at
+/// once as for those that begin when they are awaited.
 template<class T>
 inline constexpr bool isAwaitable = AwaitTraits<T>::value;
 
-/// A coroutine that nobody waits for: it begins at once, and goes when it has ended.
+/// A coroutine without a caller that waits: it begins at once, and goes when it has ended.
 struct Detached
 {
     struct promise_type
@@ -107,9 +108,9 @@ struct Detached
     };
 };
 
-/// Awaits \a task and tells by \a promise, in the thread that resumes it. If it is destroyed instead, by whoever
-/// was to resume it, the promise goes unfinished, which counts as cancelled. The task, and with it all that the
-/// coroutine had, is gone when the promise is finished.
+/// Awaits \a task and tells by \a promise, in the thread that resumes it. If the code that was to
+/// resume it destroys it instead, the promise goes unfinished, which counts as cancelled. The task,
+/// and with it all that the coroutine had, is gone when the promise is finished.
 template<class Task>
 Detached awaitTask(Task task, QPromise<Error> promise)
 {
@@ -127,8 +128,8 @@ Detached awaitTask(Task task, QPromise<Error> promise)
     promise.finish();
 }
 
-/// A teardown that is a coroutine. It is kept until its future has finished, as a coroutine that is a lambda
-/// uses what that has captured.
+/// A teardown that is a coroutine. It is kept until its future has finished, as a coroutine that is
+/// a lambda uses what that has captured.
 template<class F>
 struct CoroutineFunction
 {

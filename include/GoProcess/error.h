@@ -40,8 +40,8 @@ public:
     /// An error with \a message; with a default text where it is empty.
     // NOLINTNEXTLINE(google-explicit-constructor): `return message;` is meant
     Error(const QString &message);
-    /// An error with a text in UTF-8, so that `return "text";` is one; with the default text where it is
-    /// empty or null.
+    /// An error with a text in UTF-8, so that `return "text";` is one; with the default text where
+    /// it is empty or null.
     template<class Text,
              std::enable_if_t<
                      std::is_same_v<std::decay_t<Text>,
@@ -54,9 +54,13 @@ public:
     /// An error with the text of \a code; no error for `std::error_code{}`.
     Error(std::error_code code); // NOLINT(google-explicit-constructor): `return code;` is meant
 
+    /// Copies share what they have.
     Error(const Error &other) noexcept;
+    /// Leaves \a other without an error.
     Error(Error &&other) noexcept : m_data(std::exchange(other.m_data, nullptr)) { }
+    /// Copies share what they have.
     Error &operator=(const Error &other) noexcept;
+    /// Leaves to \a other what this had.
     Error &operator=(Error &&other) noexcept
     {
         std::swap(m_data, other.m_data);
@@ -80,13 +84,14 @@ public:
     std::error_code code() const;
     /// The exception that the error was made from; else null, also once it was forgotten.
     std::exception_ptr exception() const;
-    /// Lets go of the exception, in this error and in all copies of it; text and code stay. From any
-    /// thread. The exception is destroyed here, unless somebody else holds it: before the code of its
-    /// class goes, as that of a plugin does. See Process::forgetExceptions().
+    /// Lets go of the exception, in this error and in all copies of it; text and code stay. From
+    /// any thread. The exception is destroyed here, unless the program holds it elsewhere: before
+    /// the code of its class goes, as that of a plugin does. See Process::forgetExceptions().
     void forgetException() const;
 
     /// True if both have the same text, code and exception.
     friend bool operator==(const Error &a, const Error &b) { return a.equals(b); }
+    /// True if they differ in one of these.
     friend bool operator!=(const Error &a, const Error &b) { return !a.equals(b); }
 
 private:
@@ -108,10 +113,12 @@ public:
     QString path; ///< Process::path() of the failed process when it closed.
     Error error; ///< Its Process::error().
 
+    /// True if both have the same path and error.
     friend bool operator==(const ProcessError &a, const ProcessError &b)
     {
         return a.path == b.path && a.error == b.error;
     }
+    /// True if they differ in one of these.
     friend bool operator!=(const ProcessError &a, const ProcessError &b) { return !(a == b); }
 };
 

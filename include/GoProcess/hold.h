@@ -23,7 +23,9 @@ class [[nodiscard]] Hold
 public:
     /// An invalid token.
     Hold() noexcept = default;
+    /// Takes over what \a other keeps; \a other is invalid afterwards.
     Hold(Hold &&other) noexcept : m_process(std::exchange(other.m_process, nullptr)) { }
+    /// Releases what this keeps, and takes over what \a other keeps.
     Hold &operator=(Hold &&other) noexcept
     {
         Hold(std::move(other)).swap(*this);
@@ -31,6 +33,7 @@ public:
     }
     Hold(const Hold &) = delete;
     Hold &operator=(const Hold &) = delete;
+    /// Releases what it keeps, as release() does.
     ~Hold() { release(); }
 
     /// True while the token keeps its process from being torn down.
@@ -40,6 +43,7 @@ public:
     /// Lets the process go on; the token is invalid afterwards. Never blocks and runs no user code.
     GOPROCESS_EXPORT void release();
 
+    /// Exchanges what the two keep. Runs no user code.
     void swap(Hold &other) noexcept { std::swap(m_process, other.m_process); }
 
 private:

@@ -47,8 +47,8 @@ struct Place
     bool hasContext = false; ///< One was asked for.
 };
 
-/// Fires the runs of a process that runs on a signal. When it goes nobody can fire any more, and the
-/// process closes after what it was fired for.
+/// Fires the runs of a process that runs on a signal. When it is destroyed it cannot fire any more,
+/// and the process closes after what it was fired for.
 class GOPROCESS_EXPORT Trigger
 {
 public:
@@ -148,36 +148,49 @@ ProcessPtr startScheduleIn(ScheduleKind kind, const char *what, const QString &n
 
 } // namespace Private
 
-// What all of these have in common. Without a context their runs are on the thread pool, not in the
-// thread of the caller, as with go(). With one, as in `every(5s, this, [this] { save(); }, &root)`,
-// they are in the thread of that QObject, as with QTimer::singleShot(): see below.
-//
-// They return a process that is open until somebody closes it, and that the library keeps alive until
-// it is Closed; dropping the pointer neither closes nor waits. Each run of the work is a child of it, made
-// as by go(): on the library's thread pool or that of the parent or of the process, with the run as
-// argument (`Process &`) or none, returning void or Error (R33). The errors of runs are in treeErrors()
-// of the process (R27). A name is that of the process, as go() has it.
-//
-// Closing it stops the beat at once: no work begins after close() has returned, but for those that are
-// due on signals, unless they are to be dropped (AtClose). It waits for runs in flight, as for any
-// child, and destroys the work before it is Closed. Between runs it holds no thread, and it needs no
-// event loop: like a process that go() made it has no home (R34), and its thread() is its parent's, or
-// the caller's. A run has no thread(): queued connections to its slots do not arrive.
-//
-// The work is one object that all runs share. Where runs may overlap (the Go forms) it is called by
-// several threads at once; else by one after another, each of which sees what the one before did.
-//
-// With a \a parent the process is its child (R8). Refused, with an empty pointer and a warning
-// (R15), are a parent whose teardown has begun, a null work, a null sender, a null context or one that
-// has no thread, and an interval of zero or less. May be called in any thread.
-//
-// With a \a context. Each run is one step at home in the thread that the context lives in when this is
-// called, which is the home of the process, too: so runs come from the event loop of that thread,
-// between its other events, and a blocking wait there may run them as well (R37). The argument, if the
-// work takes one, is the process that was returned. The work may be a member function of the context,
-// as with connect(). When the context is destroyed the process closes, and no run begins any more; the
-// context must not move to another thread meanwhile. A run that takes long keeps its thread from all
-// else: what takes long belongs on the pool.
+/// \name Periodic processes
+///
+/// What all of these have in common. Without a context their runs are on the thread pool, not in
+/// the thread of the caller, as with Process::go(). With one, as in
+/// `every(5s, this, [this] { save(); }, &root)`, they are in the thread of that QObject, as with
+/// QTimer::singleShot(): see below.
+///
+/// \code
+/// GoProcess::every(std::chrono::seconds(5), [] { poll(); }, &root);
+/// GoProcess::tick(std::chrono::milliseconds(40), &window, [&] { window.step(); }, &root);
+/// GoProcess::onSignal(&document, &Document::changed, [] { save(); }, &root);
+/// \endcode
+///
+/// They return a process that stays open until the program closes it or something above it, and
+/// that the library keeps alive until it is Closed; dropping the pointer neither closes nor waits.
+/// Each run of the work is a child of it, made as by Process::go(): on the library's thread pool or
+/// that of the parent or of the process, with the run as argument (`Process &`) or none, returning
+/// void or Error (R33). The errors of runs are in Process::treeErrors() of the process (R27). A
+/// name is that of the process, as go() has it.
+///
+/// Closing it stops the beat at once: no work begins after close() has returned, except for runs
+/// that are due on signals, unless they are to be dropped (AtClose). It waits for runs in flight,
+/// as for any child, and destroys the work before it is Closed. Between runs it holds no thread,
+/// and it needs no event loop: like a process that go() made it has no home (R34), and its thread()
+/// is its parent's, or the caller's. A run has no thread(): queued connections to its slots do not
+/// arrive.
+///
+/// The work is one object that all runs share. Where runs may overlap (the Go forms), several
+/// threads call it at once. Elsewhere the runs come one after another, and each sees what the one
+/// before did.
+///
+/// With a \a parent the process is its child (R8). Refused, with an empty pointer and a warning
+/// (R15), are a parent whose teardown has begun, a null work, a null sender, a null context or one
+/// that has no thread, and an interval of zero or less. May be called in any thread.
+///
+/// With a \a context, each run is one step at home in the thread that the context lives in when
+/// this is called, which is the home of the process, too. So runs come from the event loop of that
+/// thread, between its other events, and a blocking wait there may run them as well (R37). The
+/// argument, if the work takes one, is the process that was returned. The work may be a member
+/// function of the context, as with connect(). When the context is destroyed the process closes,
+/// and no run begins any more; the context must not move to another thread meanwhile. A run that
+/// takes long keeps its thread from all else: what takes long belongs on the pool.
+/// @{
 
 /// Runs \a work every time that \a interval has passed since the previous run has Closed, its own
 /// children included; first when \a interval has passed from now (upstream: `periodic.Every`).
@@ -197,7 +210,8 @@ ProcessPtr every(const QString &name, std::chrono::duration<Rep, Period> interva
                                   std::forward<F>(work), parent);
 }
 
-/// The same in the thread of \a context, when \a interval has passed since the previous run returned.
+/// The same in the thread of \a context, when \a interval has passed since the previous run
+/// returned.
 template<class Rep, class Period, class Context, class F, Private::IfContext<Context> = 0>
 ProcessPtr every(std::chrono::duration<Rep, Period> interval, Context *context, F &&work,
                  Process *parent = nullptr)
@@ -233,8 +247,8 @@ ProcessPtr everyGo(const QString &name, std::chrono::duration<Rep, Period> inter
                                   std::forward<F>(work), parent);
 }
 
-/// Runs \a work on a steady beat: at multiples of \a interval from now. Beats that come while a run is
-/// in flight are dropped, not made up for (upstream: `periodic.Tick`).
+/// Runs \a work on a steady beat: at multiples of \a interval from now. Beats that come while a run
+/// is in flight are dropped, not made up for (upstream: `periodic.Tick`).
 template<class Rep, class Period, class F>
 ProcessPtr tick(std::chrono::duration<Rep, Period> interval, F &&work, Process *parent = nullptr)
 {
@@ -290,12 +304,12 @@ ProcessPtr tickGo(const QString &name, std::chrono::duration<Rep, Period> interv
 /// Runs \a work once for each time that \a sender emits \a signal, one run after another (upstream:
 /// `periodic.OnSignal`, and `periodic.Ticker` with QTimer::timeout).
 ///
-/// Signals that come during a run are counted, each gets its run when the one before has Closed. Those
-/// that came before the close still get theirs before the process is Closed, and such a run finds
-/// itself Closing; with AtClose::Drop they are dropped. Signals that come later are ignored. The
-/// arguments of the signal do not matter, nor does the thread that emits it, which does not wait. When
-/// \a sender is destroyed, or its signal is disconnected from all, the process closes, after the runs
-/// that are due.
+/// Signals that come during a run are counted, each gets its run when the one before has Closed.
+/// Those that came before the close still get theirs before the process is Closed, and such a run
+/// finds itself Closing; with AtClose::Drop they are dropped. Signals that come later are ignored.
+/// The arguments of the signal do not matter, nor does the thread that emits it, which does not
+/// wait. When \a sender is destroyed, or its signal is disconnected from all, the process closes,
+/// after the runs that are due.
 template<class Sender, class Signal, class F>
 ProcessPtr onSignal(const Sender *sender, Signal signal, F &&work, Process *parent = nullptr,
                     AtClose atClose = AtClose::Finish)
@@ -351,6 +365,8 @@ ProcessPtr onSignalGo(const QString &name, const Sender *sender, Signal signal, 
     return Private::startOnSignal(Private::ScheduleKind::OnSignalGo, "onSignalGo()", { name },
                                   sender, signal, std::forward<F>(work), parent, atClose);
 }
+
+/// @}
 
 } // namespace GoProcess
 

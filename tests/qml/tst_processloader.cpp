@@ -208,7 +208,7 @@ void tst_ProcessLoader::itTakesTheSizeOfItsItem()
     QCOMPARE(root->property("width").toInt(), 70);
 }
 
-/// README tells how.
+/// src/doc/qml.md tells how.
 void tst_ProcessLoader::anEngineIsLoadedAgainAfterItsProcesses()
 {
     Log log;
