@@ -245,8 +245,7 @@ Process *inThread(const QString &name, QObject *parent)
     process->moveToThread(thread);
     thread->setProcess(process);
     // No child of the end, which would keep its errors, and be asked for them by nobody.
-    Private::Graph::waitForNew(*Private::ProcessCore::of(end.get()),
-                               *Private::ProcessCore::of(process));
+    Private::ProcessCore::of(end.get())->waitForNew(*Private::ProcessCore::of(process));
     end->closeAfterChildren();
     // Honoured, as the end is open, and its parent waits for that.
     if (upper)

@@ -32,7 +32,6 @@ namespace GoProcess {
 
 using Private::Binding;
 using Private::Clock;
-using Private::Graph;
 using Private::ProcessHandle;
 using Private::Timer;
 
@@ -351,7 +350,7 @@ public:
     {
     }
 
-    void happened() override { deliver(Graph::release(*m_held.data())); }
+    void happened() override { m_held.data()->release(); }
 
 private:
     const ProcessHandle m_held;
@@ -423,10 +422,10 @@ bool Private::waitForFuture(Process *process, const QFuture<void> &future)
     const auto handle = ProcessHandle::toClose(process, what);
     if (!handle)
         return false;
-    if (!Graph::hold(*handle.data()))
+    if (!handle.data()->hold())
         return handle.refuse(what, "its teardown has begun");
     if (future.isFinished()) {
-        deliver(Graph::release(*handle.data()));
+        handle.data()->release();
         return true;
     }
     const auto watch = std::make_shared<HoldForFuture>(future, handle);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The beat of a periodic process: when its next run starts.
+// The schedule of a periodic process: when its next run starts.
 
 #include "schedule_p.h"
 
@@ -19,7 +19,7 @@ public:
 
     Error run(Process &self) override
     {
-        // Closing stops the beat at once, also a run that was started and has not begun.
+        // Closing stops the schedule at once, also a run that was started and has not begun.
         const bool isDropped = m_atClose == AtClose::Drop && self.isClosing();
         return isDropped ? Error() : m_work->run(self);
     }
@@ -34,63 +34,42 @@ class RunInThread final : public Teardown
 {
 public:
     RunInThread(std::shared_ptr<Schedule> schedule, std::shared_ptr<Work> work)
-        : m_beat(std::move(schedule)), m_work(std::move(work))
+        : m_schedule(std::move(schedule)), m_work(std::move(work))
     {
     }
-    TeardownResult run() override { return m_beat->runHere(*m_work); }
+    TeardownResult run() override { return m_schedule->runHere(*m_work); }
 
 private:
-    const std::shared_ptr<Schedule> m_beat;
+    const std::shared_ptr<Schedule> m_schedule;
     const std::shared_ptr<Work> m_work;
 };
 
-/// Tells the beat that a run has Closed.
+/// Tells the schedule that a run has Closed.
 class EndOfRun final : public Binding
 {
 public:
-    explicit EndOfRun(std::shared_ptr<Schedule> schedule) : m_beat(std::move(schedule)) { }
-    void closed() override { m_beat->runClosed(); }
+    explicit EndOfRun(std::shared_ptr<Schedule> schedule) : m_schedule(std::move(schedule)) { }
+    void closed() override { m_schedule->runClosed(); }
 
 private:
-    const std::shared_ptr<Schedule> m_beat;
+    const std::shared_ptr<Schedule> m_schedule;
 };
 
-class FireBeat final : public Trigger
+class FireSchedule final : public Trigger
 {
 public:
-    explicit FireBeat(std::shared_ptr<Schedule> schedule) : m_beat(std::move(schedule)) { }
-    Q_DISABLE_COPY_MOVE(FireBeat)
-    ~FireBeat() override { m_beat->fireNoMore(); }
-    void fire() override { m_beat->fire(); }
+    explicit FireSchedule(std::shared_ptr<Schedule> schedule) : m_schedule(std::move(schedule)) { }
+    Q_DISABLE_COPY_MOVE(FireSchedule)
+    ~FireSchedule() override { m_schedule->fireNoMore(); }
+    void fire() override { m_schedule->fire(); }
 
 private:
-    const std::shared_ptr<Schedule> m_beat;
+    const std::shared_ptr<Schedule> m_schedule;
 };
 
 } // namespace
 
 Trigger::~Trigger() = default;
-
-/// Holds the process without a warning if it cannot be held any more.
-class Schedule::Holding
-{
-public:
-    explicit Holding(const Schedule &schedule)
-        : m_data(*schedule.m_handle.data()), m_holds(Graph::hold(m_data))
-    {
-    }
-    Q_DISABLE_COPY_MOVE(Holding)
-    ~Holding()
-    {
-        if (m_holds)
-            deliver(Graph::release(m_data));
-    }
-    explicit operator bool() const { return m_holds; }
-
-private:
-    ProcessCore &m_data;
-    const bool m_holds;
-};
 
 Schedule::Schedule(ScheduleKind kind, AtClose atClose, std::chrono::nanoseconds interval,
                    std::unique_ptr<Work> work, Process &process)
@@ -150,7 +129,7 @@ void Schedule::startRun()
     }
     data.setTeardown(std::make_unique<RunInThread>(shared_from_this(), m_work));
     if (data.join(m_process, "go()"))
-        deliver(Graph::close(data));
+        data.close();
 }
 
 /// The process waits for the run that calls, so its object lives.
@@ -171,14 +150,14 @@ void Schedule::startTimer()
 
 void Schedule::begin()
 {
-    const Holding holding(*this);
+    const QuietHold holding(*m_handle.data());
     if (holding && mayStart())
         startTimer();
 }
 
 void Schedule::expired()
 {
-    const Holding holding(*this);
+    const QuietHold holding(*m_handle.data());
     if (!holding || !mayStart())
         return;
     std::uint64_t none = 0;
@@ -190,7 +169,7 @@ void Schedule::expired()
 
 void Schedule::fire()
 {
-    const Holding holding(*this);
+    const QuietHold holding(*m_handle.data());
     if (!holding || !mayStart())
         return;
     if (overlaps() || m_due.fetch_add(1) == 0)
@@ -201,14 +180,14 @@ void Schedule::fireNoMore()
 {
     m_noMore.store(true);
     if (overlaps())
-        deliver(Graph::closeAfterChildren(*m_handle.data()));
+        m_handle.data()->closeAfterChildren();
     else if (m_due.load() == 0)
         m_handle.close();
 }
 
 void Schedule::runClosed()
 {
-    const Holding holding(*this);
+    const QuietHold holding(*m_handle.data());
     if (!holding)
         return;
     // What is due was counted before the close.
@@ -242,11 +221,11 @@ void refusePeriodic(const char *what, const char *why, const Process *parent)
     ProcessCore::refuse(what, parent ? parent->path() : QString(), QString::fromLatin1(why));
 }
 
-/// A periodic process whose beat has not begun; null if it is refused.
-static std::shared_ptr<Schedule> makeBeat(ScheduleKind kind, const char *what, const Place &place,
-                                          std::chrono::nanoseconds interval,
-                                          std::unique_ptr<Work> work, Process *parent,
-                                          AtClose atClose, ProcessPtr *process)
+/// A periodic process whose schedule has not begun; null if it is refused.
+static std::shared_ptr<Schedule> makeSchedule(ScheduleKind kind, const char *what,
+                                              const Place &place, std::chrono::nanoseconds interval,
+                                              std::unique_ptr<Work> work, Process *parent,
+                                              AtClose atClose, ProcessPtr *process)
 {
     if (!work) {
         refusePeriodic(what, "the work is null", parent);
@@ -285,8 +264,8 @@ ProcessPtr startSchedule(ScheduleKind kind, const char *what, const Place &place
         return nullptr;
     }
     ProcessPtr process;
-    if (const auto schedule = makeBeat(kind, what, place, interval, std::move(work), parent,
-                                       AtClose::Drop, &process))
+    if (const auto schedule = makeSchedule(kind, what, place, interval, std::move(work), parent,
+                                           AtClose::Drop, &process))
         schedule->begin();
     return process;
 }
@@ -296,10 +275,10 @@ ProcessPtr startTriggered(ScheduleKind kind, const char *what, const Place &plac
                           std::shared_ptr<Trigger> *trigger)
 {
     ProcessPtr process;
-    auto schedule = makeBeat(kind, what, place, std::chrono::nanoseconds::zero(), std::move(work),
-                             parent, atClose, &process);
+    auto schedule = makeSchedule(kind, what, place, std::chrono::nanoseconds::zero(),
+                                 std::move(work), parent, atClose, &process);
     if (schedule)
-        *trigger = std::make_shared<FireBeat>(std::move(schedule));
+        *trigger = std::make_shared<FireSchedule>(std::move(schedule));
     return process;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The beat of a periodic process: when its next run starts.
+// The schedule of a periodic process: when its next run starts.
 
 #ifndef GOPROCESS_SCHEDULE_P_H
 #define GOPROCESS_SCHEDULE_P_H
@@ -49,8 +49,6 @@ public:
     void finishing() override;
 
 private:
-    class Holding;
-
     bool overlaps() const;
     bool mayStart();
     void startRun();
@@ -58,14 +56,14 @@ private:
 
     const ScheduleKind m_kind;
     const AtClose m_atClose;
-    bool m_isInThread = false; ///< Set before others know the beat, like the next.
+    bool m_isInThread = false; ///< Set before others know the schedule, like the next.
     /// Where it is null, there is no context any more: cleared by its destructor, which for those
     /// who run works is in their own thread; others only learn of it too late, never too early.
     QPointer<const QObject> m_context;
     const std::chrono::nanoseconds m_interval;
     const ProcessHandle m_handle;
     Process *const m_process; ///< Alive while it is held.
-    /// Set before others know the beat, reset by finishing(); the runs share it.
+    /// Set before others know the schedule, reset by finishing(); the runs share it.
     std::shared_ptr<Work> m_work;
     /// When the timer expires. Touched by one thread at a time: the clock's, or for Every the one
     /// that starts the timer, and the mutex of the clock is between the two.

@@ -88,7 +88,7 @@ bool ProcessHandle::isClosing() const noexcept
 
 void ProcessHandle::close() const
 {
-    deliver(Graph::close(*d));
+    d->close();
 }
 
 bool ProcessHandle::refuse(const char *what, const char *why) const

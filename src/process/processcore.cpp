@@ -221,6 +221,32 @@ bool ProcessCore::wait(Waiter::Goal goal, QDeadlineTimer deadline, const char *w
     return waitUntil(*this, goal, deadline);
 }
 
+void ProcessCore::close()
+{
+    deliver(Graph::close(*this));
+}
+
+void ProcessCore::closeAfterChildren()
+{
+    deliver(Graph::closeAfterChildren(*this));
+}
+
+bool ProcessCore::hold()
+{
+    return Graph::hold(*this);
+}
+
+void ProcessCore::release()
+{
+    deliver(Graph::release(*this));
+}
+
+bool ProcessCore::isAnnouncingHere() const
+{
+    const StepScope *own = StepScope::find(*this);
+    return own && own->kind == StepScope::Kind::Announce;
+}
+
 QFuture<void> ProcessCore::whenClosing()
 {
     const NodeLock lock(*this);

@@ -55,6 +55,17 @@ public:
     bool addEdge(EdgeChange (*add)(Node &, Node &), const char *what, Process *other);
     bool wait(Waiter::Goal goal, QDeadlineTimer deadline, const char *what, Error *refusal);
     bool close(const char *what);
+    /// Closes it in any state; background() never.
+    void close();
+    void closeAfterChildren();
+    /// Keeps the teardown from beginning until release(); false, without a warning, once it has
+    /// begun (R46).
+    bool hold();
+    void release();
+    /// Waits for \a lower, which no other thread knows yet. The caller holds this process.
+    void waitForNew(ProcessCore &lower) { Graph::waitForNew(*this, lower); }
+    /// True inside of its closing(), in the calling thread.
+    bool isAnnouncingHere() const;
     QFuture<void> whenClosing();
     QFuture<Error> whenClosed();
     QThreadPool *pool() const;
@@ -215,6 +226,24 @@ private:
     /// announcement looks without it first, and is ordered behind all that was posted before the
     /// close.
     std::atomic<bool> m_hasPosts = false;
+};
+
+/// Holds a process, without a warning if that cannot be held any more.
+class QuietHold
+{
+public:
+    explicit QuietHold(ProcessCore &process) : m_process(&process), m_holds(process.hold()) { }
+    Q_DISABLE_COPY_MOVE(QuietHold)
+    ~QuietHold()
+    {
+        if (m_holds)
+            m_process->release();
+    }
+    explicit operator bool() const noexcept { return m_holds; }
+
+private:
+    const Ref<ProcessCore> m_process;
+    const bool m_holds;
 };
 
 } // namespace GoProcess::Private

@@ -9,12 +9,14 @@
 
 #include <GoProcess/closing.h>
 
+#include <optional>
+#include <utility>
+
 namespace GoProcess {
 
-using Private::Graph;
 using Private::Places;
 using Private::ProcessCore;
-using Private::StepScope;
+using Private::QuietHold;
 
 static int checkedLimit(int limit)
 {
@@ -40,8 +42,7 @@ RateLimiter::RateLimiter(const QString &name, int limit, QObject *parent)
 RateLimiter::~RateLimiter()
 {
     // In a slot of its own closing() it cannot wait here, but ~Process completes the close.
-    const StepScope *own = StepScope::find(*ProcessCore::of(this));
-    if (!own || own->kind != StepScope::Kind::Announce)
+    if (!ProcessCore::of(this)->isAnnouncingHere())
         Private::closeBeforeDestruction(*this);
 }
 
@@ -66,11 +67,11 @@ ProcessPtr RateLimiter::limitedGoImpl(const QString &name, std::unique_ptr<Priva
     QString refusal;
     const std::shared_ptr<Places::Place> place = places->take(*data, deadline, &refusal);
     // As a hold it keeps the teardown from beginning, and so this object alive.
-    const bool held = Graph::hold(*data);
-    if (!held)
+    std::optional<QuietHold> hold(std::in_place, *data);
+    if (!*hold)
         refusal = QStringLiteral("its teardown has begun");
     ProcessPtr child;
-    if (held && place) {
+    if (*hold && place) {
         child = ProcessCore::make(ProcessCore::threadBelow(this), name);
         ProcessCore *const node = ProcessCore::of(child.get());
         place->occupy(*node);
@@ -78,8 +79,7 @@ ProcessPtr RateLimiter::limitedGoImpl(const QString &name, std::unique_ptr<Priva
         if (!node->start(this, std::move(work), what))
             child.reset();
     }
-    if (held)
-        Private::deliver(Graph::release(*data));
+    hold.reset(); // before a message handler is called
     if (!refusal.isEmpty())
         ProcessCore::refuse(what, data->path(), refusal);
     return child;
