@@ -8,6 +8,7 @@
 #include "common/pin_p.h"
 #include "common/tsan_p.h"
 #include "delivery_p.h"
+#include "registry_p.h"
 #include "threadreport_p.h"
 
 #include <QAbstractEventDispatcher>
@@ -21,28 +22,6 @@
 namespace GoProcess::Private {
 
 namespace {
-
-/// The dispatchers by thread. Never destroyed, as processes may be closed in static destruction.
-struct Registry final : public ForkPart
-{
-    Registry() { Forks::add(*this); }
-    bool tryLock() override;
-    void unlock() override { unlockFirst(dispatchers.size()); }
-    bool forked() override;
-    void unlockFirst(std::size_t count);
-
-    Mutex mutex;
-    std::unordered_map<const QThread *, DispatcherRef> dispatchers;
-};
-
-Registry &registry()
-{
-    static auto *const instance = [] {
-        keepLoaded();
-        return new Registry;
-    }();
-    return *instance;
-}
 
 // Of this thread. Plain data, so that they can be asked at any moment of a thread's end, when other
 // thread_local objects use the library in their destructors.
@@ -65,10 +44,6 @@ std::uint64_t nextNumber()
     static std::atomic<std::uint64_t> last = 0;
     return last.fetch_add(1, std::memory_order_relaxed) + 1;
 }
-
-// Count only; those who look at them lock what they look for.
-std::atomic<std::uint64_t> homeChangeCount = 0;
-std::atomic<std::uint64_t> moveCount = 0;
 
 } // namespace
 
@@ -118,10 +93,11 @@ bool Dispatcher::isOwn() const
     return currentDispatcher == this || departedFrom == m_number;
 }
 
-static DispatcherRef adopt(Dispatcher *dispatcher)
+DispatcherRef Dispatcher::make(QThread *thread)
 {
-    DispatcherRef reference(dispatcher);
-    dispatcher->deref(); // that of its creation
+    auto *const made = new Dispatcher(thread);
+    DispatcherRef reference(made);
+    made->deref(); // that of its creation
     return reference;
 }
 
@@ -130,7 +106,7 @@ DispatcherRef Dispatcher::makeCurrent()
     if (departedFrom != 0)
         return ofDepartedThread();
     QThread *thread = QThread::currentThread();
-    DispatcherRef dispatcher = thread ? of(thread) : adopt(new Dispatcher(nullptr));
+    DispatcherRef dispatcher = thread ? of(thread) : make(nullptr);
     dispatcher->enter();
     return dispatcher;
 }
@@ -150,7 +126,7 @@ DispatcherRef Dispatcher::ofDepartedThread()
                 return found->second;
         }
     }
-    return adopt(new Dispatcher(nullptr));
+    return make(nullptr);
 }
 
 void Dispatcher::enter()
@@ -248,42 +224,6 @@ void Dispatcher::deleteSomeHere()
         currentDispatcher->deleteSome();
 }
 
-DispatcherRef Dispatcher::of(QThread *thread)
-{
-    if (DispatcherRef dispatcher = known(thread))
-        return dispatcher;
-
-    // Made outside of the lock, see the declaration; if another thread is faster, in vain.
-    DispatcherRef fresh = adopt(new Dispatcher(thread));
-    fresh->attach();
-    DispatcherRef stale;
-    DispatcherRef first;
-    {
-        Registry &all = registry();
-        const std::lock_guard lock(all.mutex);
-        DispatcherRef &place = all.dispatchers[thread];
-        if (place && place->isStillFor(thread))
-            first = place;
-        else
-            stale = std::exchange(place, fresh);
-    }
-    if (stale)
-        stale->threadDestroyed(); // which it was, and nobody told
-    if (!first)
-        return fresh;
-    fresh->detach();
-    return first;
-}
-
-DispatcherRef Dispatcher::known(const QThread *thread)
-{
-    Registry &all = registry();
-    const std::lock_guard lock(all.mutex);
-    const auto found = all.dispatchers.find(thread);
-    return found != all.dispatchers.end() && found->second->isStillFor(thread) ? found->second
-                                                                               : DispatcherRef();
-}
-
 bool Dispatcher::isInDepartedThread()
 {
     return departedFrom != 0;
@@ -328,41 +268,6 @@ void Dispatcher::detach()
 Dispatcher::~Dispatcher()
 {
     delete m_receiver;
-}
-
-bool Registry::tryLock()
-{
-    if (!tryLockShortly(mutex))
-        return false;
-    std::size_t locked = 0;
-    for (const auto &[thread, dispatcher] : dispatchers) {
-        if (!dispatcher->tryLock()) {
-            unlockFirst(locked);
-            return false;
-        }
-        ++locked;
-    }
-    return true;
-}
-
-/// The first \a count of them, in the order in which they were locked, and the registry.
-void Registry::unlockFirst(std::size_t count)
-{
-    for (const auto &[thread, dispatcher] : dispatchers) {
-        if (count-- == 0)
-            break;
-        dispatcher->unlock();
-    }
-    mutex.unlock();
-}
-
-bool Registry::forked()
-{
-    for (const auto &[thread, dispatcher] : dispatchers) {
-        if (dispatcher.get() != currentDispatcher)
-            dispatcher->forgetThread();
-    }
-    return false; // these were the program's
 }
 
 Dispatcher::Life Dispatcher::life()
@@ -548,84 +453,6 @@ void Dispatcher::runHere(DueStep *begin, DueStep *end)
         here->m_hasIncoming.store(true, std::memory_order_relaxed);
     }
     here->flush();
-}
-
-std::uint64_t Dispatcher::homeChanges()
-{
-    return homeChangeCount.load(std::memory_order_acquire);
-}
-
-void Dispatcher::addHomeChange()
-{
-    homeChangeCount.fetch_add(1, std::memory_order_release);
-    Registry &all = registry();
-    const std::lock_guard lock(all.mutex);
-    for (const auto &[thread, dispatcher] : all.dispatchers) {
-        const std::lock_guard inner(dispatcher->m_mutex);
-        if (dispatcher->m_sleepers > 0)
-            dispatcher->m_wake.notify_all();
-    }
-}
-
-std::uint64_t Dispatcher::moves()
-{
-    return moveCount.load(std::memory_order_acquire);
-}
-
-void Dispatcher::addMove()
-{
-    moveCount.fetch_add(1, std::memory_order_release);
-}
-
-/// What somebody has claimed elsewhere is of no use any more. It goes to \a dropped, to be let go
-/// of outside of the lock.
-void Dispatcher::dropClaimedLocked(std::vector<DueStep> &dropped)
-{
-    const auto isClaimed = [](const DueStep &due) {
-        return due.step == Step::Post ? !due.node->isPostDue() : due.node->due() != due.step;
-    };
-    const auto first = std::stable_partition(m_incoming.begin(), m_incoming.end(),
-                                             [&](const DueStep &due) { return !isClaimed(due); });
-    std::move(first, m_incoming.end(), std::back_inserter(dropped));
-    m_incoming.erase(first, m_incoming.end());
-    m_hasIncoming.store(!m_incoming.empty(), std::memory_order_relaxed);
-}
-
-std::vector<std::pair<DispatcherRef, DueStep>> Dispatcher::stoppedItems()
-{
-    std::vector<DueStep> dropped;
-    std::vector<std::pair<DispatcherRef, DueStep>> found;
-    Registry &all = registry();
-    const std::lock_guard lock(all.mutex);
-    for (const auto &[thread, dispatcher] : all.dispatchers) {
-        const std::lock_guard inner(dispatcher->m_mutex);
-        if (dispatcher->m_incoming.empty() || dispatcher->lifeLocked() == Life::Live)
-            continue;
-        dispatcher->dropClaimedLocked(dropped);
-        for (const DueStep &due : dispatcher->m_incoming)
-            found.emplace_back(dispatcher, due);
-    }
-    return found;
-}
-
-void Dispatcher::flushAll()
-{
-    std::vector<DispatcherRef> dispatchers;
-    {
-        Registry &all = registry();
-        const std::lock_guard lock(all.mutex);
-        for (const auto &[thread, dispatcher] : all.dispatchers)
-            dispatchers.push_back(dispatcher);
-    }
-    for (const DispatcherRef &dispatcher : dispatchers) {
-        {
-            const std::lock_guard lock(dispatcher->m_mutex);
-            if (!dispatcher->m_owner)
-                dispatcher->m_isWakeUpPosted =
-                        false; // the call may be lost; one too many finds nothing to do
-        }
-        dispatcher->flush();
-    }
 }
 
 /// ~QCoreApplication throws away what is queued in its thread. The next one finds it again, and

@@ -154,7 +154,11 @@ private:
     class Slice;
     class ThreadsOwn;
 
+    /// How many objects make it worth to wake a thread for their deletion.
+    static constexpr std::size_t enoughToDelete = 64;
+
     ~Dispatcher();
+    static DispatcherRef make(QThread *thread);
     static DispatcherRef makeCurrent();
     static DispatcherRef ofDepartedThread();
     /// The calling thread runs as the QThread of this from here on.

@@ -101,6 +101,13 @@ public:
     void fetch(Row &row);
 
 private:
+    /// Views get no further rows below one.
+    static constexpr std::size_t mostRows = 1000;
+    /// An update takes about so many milliseconds at most, what views do with it included.
+    static constexpr qint64 updateSlice = 6;
+    /// So many rows come or go at once, between two looks at the time.
+    static constexpr std::size_t rowsAtOnce = 100;
+
     void resetIfNeeded();
     void reset();
     void update();
