@@ -225,7 +225,7 @@ void ProgramAdoption::graceIsOver()
     if (hasEnded())
         return; // perhaps it runs again, which is not ours to end
     if (m_exit || !isRunning())
-        endRun(); // with blocked signals nobody has told
+        endRun(); // its signals were blocked, and so have not told
     else
         ask(m_asked == Asked::EndOfInput ? Asked::Terminate : Asked::Kill);
 }
