@@ -71,7 +71,7 @@ private:
     Watches m_watches;
 
     // Guarded by the mutex of all groups.
-    WatchGroup *m_next = nullptr; ///< Never changes once others know the group.
+    WatchGroup *m_next = nullptr; ///< Never changes once other threads know the group.
     int m_taken = 0; ///< How many places are.
     WatchGroup *m_nextWithRoom = nullptr;
     WatchGroup *m_nextNotified = nullptr;

@@ -20,10 +20,10 @@ struct Error::Data
 {
     QString message;
     std::error_code code;
-    /// Guarded by exceptionLock(), as it may be forgotten while others ask for it.
+    /// Guarded by exceptionLock(), as it may be forgotten while other threads ask for it.
     mutable std::exception_ptr exception;
     // Copies count up relaxed: a thread that copies holds a reference already. The last one down
-    // must see what the others did with the data, hence acquire and release there.
+    // must see what other threads did with the data, hence acquire and release there.
     mutable std::atomic<int> refs = 1;
     /// See ErrorLog. Relaxed: it only decides whether a message is printed, and is set for ever.
     mutable std::atomic<bool> isHeard = false;
