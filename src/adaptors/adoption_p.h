@@ -52,8 +52,8 @@ private:
     class Stop;
 
     // m_ended and m_process are written once, by end() and makeProcess(), under the mutex, which
-    // also orders them for their readers. Only the call that has set m_ended keeps the promise,
-    // which hands its result over by itself.
+    // also orders them for their readers. Only the call that has set m_ended finishes the
+    // promise, which hands its result over by itself.
     mutable Mutex m_mutex;
     bool m_ended = false;
     Ref<ProcessCore> m_process;

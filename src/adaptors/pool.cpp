@@ -23,11 +23,11 @@ namespace Private {
 namespace {
 
 /// Clearing the pool deletes the functions of QtConcurrent::run() that have not started, and leaves
-/// their futures unfinished for ever, and with them the waits for these. So the pool's futures
-/// that the library watches are finished, as cancelled, when the pool is done: one of them that was
-/// there before has either finished by then, or its function was thrown away. (Or a thread of the
-/// user's has taken it out of the queue by QFuture::waitForFinished(), and runs it: such a future
-/// finishes early.)
+/// their futures unfinished for ever: a thread that waits for one is not told. So the pool's
+/// futures that the library watches are finished, as cancelled, when the pool is done: one of them
+/// that was there before has either finished by then, or its function was thrown away. (Or a thread
+/// of the user's has taken it out of the queue by QFuture::waitForFinished(), and runs it: such a
+/// future finishes early.)
 class PoolAdoption final : public Adoption
 {
 public:

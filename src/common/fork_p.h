@@ -25,7 +25,7 @@ public:
     ForkPart() = default;
     Q_DISABLE_COPY_MOVE(ForkPart)
 
-    /// Takes all its locks; false, and none, if another thread holds one for long.
+    /// Takes all its locks; false, and none, if another thread holds one.
     virtual bool tryLock() = 0;
     virtual void unlock() = 0;
     /// In the child, with the locks: forgets the threads that are gone. It touches as little as it

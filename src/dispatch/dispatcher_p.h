@@ -74,8 +74,8 @@ public:
         Anywhere ///< Nor does its thread use the object any more: any thread may delete it.
     };
     /// Deletes \a object in its thread. Here, at once, if that has ended; and, if any thread may
-    /// delete it, also if its thread was not started or has not deleted anything for long. \a
-    /// likely is the dispatcher of its probable thread, or null.
+    /// delete it, also if its thread was not started or has not deleted anything for long.
+    /// \a likely is the dispatcher of its probable thread, or null.
     static void deleteLater(QObject *object, Deletion deletion, const DispatcherRef &likely);
 
     bool isFor(const QThread *thread) const

@@ -53,7 +53,7 @@ DispatcherRef Dispatcher::of(QThread *thread)
             stale = std::exchange(place, fresh);
     }
     if (stale)
-        stale->threadDestroyed(); // which it was, and the program had cut the connection
+        stale->threadDestroyed(); // as it was, while the program had cut its connections
     if (!first)
         return fresh;
     fresh->detach();

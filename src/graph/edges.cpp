@@ -42,7 +42,7 @@ void Graph::attach(LockDomain &domain, Node &upper, Node &lower, bool closes, bo
         ++upper.m_pending;
     }
     if (lower.m_areErrorsKept)
-        tellOfErrors(*edge); // the processes above know of them, and perhaps it has told all
+        tellOfErrors(*edge); // lower has told its other parents, and may not come by this edge
     ChangedNodes::note(upper);
     ChangedNodes::note(lower);
 }

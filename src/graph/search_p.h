@@ -97,8 +97,8 @@ private:
 };
 
 /// Whether one node waits, directly or not, for another one, in slices between which other threads
-/// get the lock. If edges of the domain have changed meanwhile, it begins again: what it had found
-/// may be gone.
+/// get the lock. If an edge of the domain was changed meanwhile, or another search came by, it
+/// begins again: the nodes and marks that it has left may be gone.
 class Graph::WaySearch
 {
 public:

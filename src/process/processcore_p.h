@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The shared state of a process: what lives on when its QObject is gone, and the steps that it runs.
+// The shared state of a process: what lives on when its QObject is gone, and its steps.
 
 #ifndef GOPROCESS_PROCESSCORE_P_H
 #define GOPROCESS_PROCESSCORE_P_H

@@ -227,8 +227,8 @@ std::unique_ptr<Teardown> ProcessCore::takeOpenTeardown()
     return std::move(m_teardown);
 }
 
-/// Gives it back for the Finish step, which lets go of it. False if that step may have come
-/// already: then the caller lets go of it.
+/// Gives it back, to be let go of by a later step. False if the future has finished meanwhile: then
+/// the caller lets go of it.
 bool ProcessCore::giveBack(std::unique_ptr<Teardown> &teardown)
 {
     const NodeLock lock(*this);
