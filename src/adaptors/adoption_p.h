@@ -51,9 +51,9 @@ protected:
 private:
     class Stop;
 
-    // m_ended and m_process are written once, by those who end and who make the process, under the
-    // mutex, which also orders them for their readers. The promise is touched by who has set
-    // m_ended, and hands its result over by itself.
+    // m_ended and m_process are written once, by end() and makeProcess(), under the mutex, which
+    // also orders them for their readers. Only the call that has set m_ended finishes the
+    // promise, which hands its result over by itself.
     mutable Mutex m_mutex;
     bool m_ended = false;
     Ref<ProcessCore> m_process;

@@ -51,7 +51,7 @@ private:
 
     const std::unique_ptr<Closable> m_device;
     QIODevice *m_io; ///< Null for others, and once it is destroyed.
-    QFileDevice *m_file; ///< The same.
+    QFileDevice *m_file; ///< Null for others, and once it is destroyed.
     QMetaObject::Connection m_listening; ///< False after the device's disconnect().
     Error m_error; ///< The first.
     /// What was left to write at the last error. A socket that is reset has forgotten it when it
@@ -132,7 +132,7 @@ void DeviceAdoption::advance()
         end(m_error);
 }
 
-/// There are bytes left, and somebody may still take them.
+/// There are bytes left, and the other end may still take them.
 bool DeviceAdoption::isWriting() const
 {
     if (!m_io || m_file || !m_io->isOpen() || !m_io->isSequential() || m_isDisconnected)
@@ -226,7 +226,7 @@ void DeviceAdoption::fail(const Error &error)
         m_error = error;
 }
 
-/// Somebody else closes it, or it is its destructor.
+/// The program closes the device, or its destructor does.
 void DeviceAdoption::aboutToClose()
 {
     if (m_stopping)
@@ -263,7 +263,7 @@ void DeviceAdoption::errorOccurred(bool isFailure)
         if (!isConnected())
             end(m_error);
     } else if (m_stopping && isWriting()) {
-        giveUp(); // nobody tells whether it goes on
+        giveUp(); // no signal tells whether it goes on
     }
 }
 

@@ -29,7 +29,7 @@ namespace Private {
 
 namespace {
 
-/// Does not end before its process, whoever quits it. Needs no moc.
+/// Does not end before its process, even if the program quits it. Needs no moc.
 /// clazy:exclude=missing-qobject-macro
 class HomeThread final : public QThread
 {
@@ -42,7 +42,7 @@ public:
     Q_DISABLE_COPY_MOVE(HomeThread)
     ~HomeThread() override { end(); }
 
-    /// Once, before anybody can quit it.
+    /// Once, before the program can quit it.
     void setProcess(Process *process)
     {
         const std::lock_guard lock(m_mutex);
@@ -63,7 +63,7 @@ private:
     /// Set under the lock of the dispatcher by end(). The thread looks at it when that has woken
     /// it, or the event loop, whose wake-up comes later.
     std::atomic<bool> m_isEnding = false;
-    // Written once by who makes the process, read in run(); the mutex orders the two.
+    // Written once by setProcess(), read in run(); the mutex orders the two.
     Mutex m_mutex;
     Ref<ProcessCore> m_data;
     /// Null once destroyed: by this thread, or by another one, which then waits for the end of this
@@ -98,8 +98,8 @@ void HomeThread::run()
         process = m_process;
     }
     if (data)
-        data->closeBeforeDestruction(); // nothing to do, unless somebody has quit the thread by hand
-    // What the process owns was made here; unless somebody has moved both away.
+        data->closeBeforeDestruction(); // nothing to do, unless the program has quit the thread
+    // What the process owns was made here; unless the program has moved both away.
     if (process && process->thread() == this)
         qDeleteAll(process->children());
     handOver(this);
@@ -107,8 +107,8 @@ void HomeThread::run()
 
 void HomeThread::runEventLoop()
 {
-    Dispatcher::
-            current(); // hears what is posted also when QCoreApplication is gone (R45), before this does
+    // First: it hears what is posted also when QCoreApplication is gone (R45), before this does.
+    Dispatcher::current();
     connect(eventDispatcher(), &QAbstractEventDispatcher::awake, eventDispatcher(), [this] {
         if (!QCoreApplication::instance() && m_isEnding.load(std::memory_order_acquire))
             quit();
@@ -196,7 +196,7 @@ public:
     }
 
 private:
-    const QPointer<Process> m_process; ///< Null once somebody else has destroyed it.
+    const QPointer<Process> m_process; ///< Null once it was destroyed, by the program or a slot.
     const QThread *const m_thread; ///< As in InThread.
     const ProcessPtr m_end;
     const Ref<ProcessCore> m_data;
@@ -231,7 +231,7 @@ Process *inThread(const QString &name, QObject *parent)
     auto owned = std::make_unique<Private::HomeThread>(name);
     Private::HomeThread *const thread = owned.get();
     const ProcessPtr end = Private::makeEnd(name, std::move(owned), upper);
-    Hold hold = end->hold(); // until it knows what it waits for, whoever closes it meanwhile
+    Hold hold = end->hold(); // until it knows what it waits for, even if it is closed meanwhile
     if (!Private::ProcessCore::of(end.get())->join(upper, "inThread()"))
         return nullptr;
     Private::Dispatcher::of(thread); // hears it start
@@ -244,7 +244,7 @@ Process *inThread(const QString &name, QObject *parent)
     auto *const process = new Private::InThread(name, thread, end);
     process->moveToThread(thread);
     thread->setProcess(process);
-    // No child of the end, which would keep its errors, and be asked for them by nobody.
+    // No child of the end, which would keep its errors, and which no caller asks for them.
     Private::ProcessCore::of(end.get())->waitForNew(*Private::ProcessCore::of(process));
     end->closeAfterChildren();
     // Honoured, as the end is open, and its parent waits for that.

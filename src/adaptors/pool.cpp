@@ -23,11 +23,11 @@ namespace Private {
 namespace {
 
 /// Clearing the pool deletes the functions of QtConcurrent::run() that have not started, and leaves
-/// their futures unfinished for ever: who waits for one of these is not told. So the pool's futures
-/// that the library watches are finished, as cancelled, when the pool is done: one of them that was
-/// there before has either finished by then, or its function was thrown away. (Or a thread of the
-/// user's has taken it out of the queue by QFuture::waitForFinished(), and runs it: such a future
-/// finishes early.)
+/// their futures unfinished for ever: a thread that waits for one is not told. So the pool's
+/// futures that the library watches are finished, as cancelled, when the pool is done: one of them
+/// that was there before has either finished by then, or its function was thrown away. (Or a thread
+/// of the user's has taken it out of the queue by QFuture::waitForFinished(), and runs it: such a
+/// future finishes early.)
 class PoolAdoption final : public Adoption
 {
 public:
@@ -47,8 +47,8 @@ private:
 
     GuardedPointer<QThreadPool> m_pool;
 
-    // What follows is guarded by the mutex: whoever watches a future adds it, and the work that
-    // waits for the pool takes all that there are.
+    // What follows is guarded by the mutex: a thread that begins to watch a future adds it, and the
+    // work that waits for the pool takes all that there are.
     Mutex m_mutex;
     Futures m_futures; ///< Without their results.
     bool m_isWaiting = false; ///< There is such a work.
@@ -77,7 +77,7 @@ public:
     }
     std::shared_ptr<PoolAdoption> find(const QThreadPool *pool)
     {
-        // Relaxed: a future that is watched before its pool is cleared is found by who clears it.
+        // Relaxed: a future that is watched before its pool is cleared is found by stop().
         if (!m_any.load(std::memory_order_relaxed))
             return nullptr;
         const std::lock_guard lock(m_mutex);
@@ -162,8 +162,8 @@ void PoolAdoption::waitForDone()
     }
 }
 
-/// A pool tells nobody that it is done, so somebody has to wait; in pieces, as its destruction, if
-/// that comes now, waits for each of them. False: the futures have finished by themselves.
+/// A pool has no signal for its end, so a work waits for it; in pieces, as its destruction, if that
+/// comes now, waits for each of them. False: the futures have finished by themselves.
 bool PoolAdoption::waitFor(const Futures &futures)
 {
     constexpr int piece = 20; // ms

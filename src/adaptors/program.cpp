@@ -129,8 +129,8 @@ private:
     QString m_name; ///< Of the program that runs, as the next run may be of another one.
     Asked m_asked = Asked::Nothing;
     bool m_hasRun = false; ///< The run was seen to run, so that it has not failed to start.
-    /// How the run has ended. Taken before others hear of it: a slot of QProcess::finished() may
-    /// start the program anew before this one hears of that signal.
+    /// How the run has ended. Taken before slots of the program hear of it: one of finished() may
+    /// start the QProcess anew before this object hears of that signal.
     std::optional<Exit> m_exit;
 };
 
@@ -225,7 +225,7 @@ void ProgramAdoption::graceIsOver()
     if (hasEnded())
         return; // perhaps it runs again, which is not ours to end
     if (m_exit || !isRunning())
-        endRun(); // with blocked signals nobody has told
+        endRun(); // its signals were blocked, and so have not told
     else
         ask(m_asked == Asked::EndOfInput ? Asked::Terminate : Asked::Kill);
 }

@@ -32,7 +32,7 @@ private:
     enum class Run : std::uint8_t {
         Unknown, ///< Not started, or not heard of.
         Started,
-        Finishing ///< It has emitted finished(): somebody waits for its end.
+        Finishing ///< It has emitted finished(): a work waits for its end.
     };
 
     void stop() override;
@@ -45,8 +45,8 @@ private:
     QThread *const m_observed; ///< For watch() only.
     GuardedPointer<QThread> m_thread;
 
-    // What follows is guarded by the mutex: the home uses it in stop(), the thread itself in
-    // started() and finished(), and who destroys the thread in destroyed().
+    // What follows is guarded by the mutex: the home uses it in stop(), the adopted thread in
+    // started() and finished(), and the thread that destroys the QThread in destroyed().
     Mutex m_mutex;
     std::unique_ptr<Quitter> m_quitter;
     Run m_run = Run::Unknown;

@@ -13,7 +13,7 @@ QT_END_NAMESPACE
 namespace GoProcess::Private {
 
 /// Called for each unfinished future of a pool that the library begins to watch: if the pool was
-/// cleared, the function of the future may be gone, and somebody finds out.
+/// cleared, the function of the future may be gone, and the adoption of the pool finds out.
 void noteWatchedFuture(QThreadPool *pool, const QFuture<void> &future);
 
 } // namespace GoProcess::Private

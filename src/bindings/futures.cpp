@@ -3,7 +3,7 @@
 //
 // A QFuture of Qt 6.4 has room for one continuation: a second one silently throws the first away.
 // So these are watchers, of which there may be any number. A QFutureWatcher is told by a posted
-// event, which would need an event loop; but whoever posts an event also wakes the event dispatcher
+// event, which would need an event loop; but to post an event also wakes the event dispatcher
 // of the watcher's thread. The watchers here live in threads that are never started, and whose
 // dispatchers notify a group instead: then the clock looks which futures of the group have
 // finished. A notification does not tell which of them it was, so there is a group for every few.
@@ -71,7 +71,7 @@ private:
     Watches m_watches;
 
     // Guarded by the mutex of all groups.
-    WatchGroup *m_next = nullptr; ///< Never changes once others know the group.
+    WatchGroup *m_next = nullptr; ///< Never changes once other threads know the group.
     int m_taken = 0; ///< How many places are.
     WatchGroup *m_nextWithRoom = nullptr;
     WatchGroup *m_nextNotified = nullptr;
@@ -145,7 +145,7 @@ public:
         : m_future(future), m_group(FutureWatches::instance().takePlace())
     {
         m_watcher.moveToThread(&m_group.thread());
-        // Nobody takes the results that it is told of, so they must not hold their producer up.
+        // The results that it is told of are never taken, so they must not hold their producer up.
         m_watcher.setPendingResultsLimit(std::numeric_limits<int>::max());
         m_watcher.setFuture(m_future);
     }
@@ -172,7 +172,7 @@ private:
     WatchGroup &m_group;
     QFutureWatcher<void> m_watcher;
     WatchGroup::Watches::iterator m_place; ///< Guarded by the mutex of the group.
-    bool m_isWatched = false; ///< The same.
+    bool m_isWatched = false; ///< Guarded by the mutex of the group.
 };
 
 // --- A group -------------------------------------------------------------------------------------

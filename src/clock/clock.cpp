@@ -74,7 +74,7 @@ void Clock::unschedule(Timer &timer, std::shared_ptr<Timer> &removed)
     timer.m_place.reset();
 }
 
-/// Needs the lock.
+/// The caller holds the lock.
 void Clock::startThread(Warnings &warnings)
 {
     try {

@@ -65,7 +65,7 @@ public:
     /// It does not expire any more, unless it is doing so just now.
     void stop(Timer &timer);
 
-    /// Static destruction has begun: nobody shall start a work on his own any more (R48).
+    /// Static destruction has begun: the library starts no works by itself any more (R48).
     bool hasProgramEnded() const { return m_programEnded.load(std::memory_order_acquire); }
 
 private:

@@ -69,7 +69,7 @@ struct ForkHandlers
     {
         // The locks are tried, not waited for: so their order does not matter, nor what their
         // owners wait for. A thread that forks while it holds one of them itself gets a child all
-        // the same, which had better not use the library.
+        // the same, in which the program must not use the library.
         constexpr std::chrono::seconds longest { 1 };
         Parts &parts = Parts::instance();
         parts.mutex.lock();

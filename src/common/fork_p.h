@@ -18,14 +18,14 @@ class StepTarget;
 ///
 /// The child has a copy of the memory and of the thread that forked, and of no other. So the locks
 /// of all parts are taken before, by the thread that forks: what they guard is complete in the
-/// child, and nobody holds them there for ever.
+/// child, and no thread that is gone holds them there for ever.
 class ForkPart
 {
 public:
     ForkPart() = default;
     Q_DISABLE_COPY_MOVE(ForkPart)
 
-    /// Takes all its locks; false, and none, if somebody holds one.
+    /// Takes all its locks; false, and none, if another thread holds one.
     virtual bool tryLock() = 0;
     virtual void unlock() = 0;
     /// In the child, with the locks: forgets the threads that are gone. It touches as little as it
@@ -53,8 +53,8 @@ public:
     static constexpr const char *why =
             "the program was forked, and the child has no thread for it (exec() another one there)";
 
-    /// Ends what threads that are gone had begun for \a node and for what it waits for. In a child,
-    /// by those who close it or wait for it.
+    /// Ends what threads that are gone had begun for \a node and for what it waits for. Called in a
+    /// child, by the threads that close it or wait for it.
     static void revive(StepTarget &node);
 
 private:

@@ -12,7 +12,7 @@ namespace GoProcess::Private {
 /// Logs \a text as a warning of the category `goprocess`. The message handler is the user's and may
 /// call the library: not under a lock.
 void warn(const QString &text);
-/// The same as a critical message.
+/// Logs \a text as a critical message of that category; not under a lock either.
 void warnCritical(const QString &text);
 /// The category outlives the static objects that are made after this.
 void keepLogging();

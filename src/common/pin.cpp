@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Keeps the library in memory, whoever loads and unloads what it is linked to.
+// Keeps the library in memory, also when the program unloads the plugin that it came with.
 
 #include "pin_p.h"
 

@@ -81,7 +81,7 @@ void Blockers::look(std::size_t index)
     std::size_t holds = 0;
     std::size_t posts = 0;
     bool waits = false;
-    bool isLeft = false; // whoever it waits for decides when it closes
+    bool isLeft = false; // the processes that it waits for decide when it closes
     bool hasBegunTeardown = false;
     {
         const NodeLock lock(node);
@@ -112,7 +112,7 @@ void Blockers::look(std::size_t index)
         findBelow(index);
 }
 
-/// A step that is due and that nobody runs, or one that will come from a future.
+/// A step that is due and that no thread runs, or one that will come from a future.
 void Blockers::lookAtSteps(StepTarget &node, std::size_t index, bool isOpenFuture)
 {
     if (node.due() == Step::None && !node.isPostDue()) {
@@ -212,7 +212,7 @@ QString Blockers::describe(const Blocker &blocker) const
         text += QStringLiteral("not closing, nobody has closed it") + since;
         break;
     }
-    // The path tells who waits for it, unless that is not its first parent.
+    // The path tells which process waits for it, unless that is not its first parent.
     const Node &above = *m_found[m_cameFrom.at(&node)];
     const QString abovePath = above.path();
     if (blocker.index > 0 && !path.startsWith(abovePath + QLatin1Char('/')))

@@ -26,7 +26,7 @@ struct Blocker
         Post, ///< A posted function runs.
         OpenPosts, ///< Such functions have not run, or futures that they returned are unfinished.
         Thread, ///< A step is due, and the home does not run it.
-        NotClosing ///< Nobody has closed it.
+        NotClosing ///< No caller has closed it.
     };
 
     Kind kind;
@@ -37,17 +37,17 @@ struct Blocker
     qint64 threadId = 0; ///< The kernel's; 0: not known, or none.
 };
 
-/// Looks for them once. From any thread; holds the lock of a process for one process at a time, or
-/// for a thousand of its children.
+/// Looks for the blockers of a process once. From any thread; holds the lock of a process for one
+/// process at a time, or for a thousand of its children.
 class Blockers
 {
 public:
     using Clock = ThreadReport::Clock;
 
-    /// Of \a root, which somebody closed at \a begun, if that is known.
+    /// Of \a root, whose close began at \a begun, if that is known.
     explicit Blockers(StepTarget &root, std::optional<Clock::time_point> begun = {});
 
-    /// Whether \a node is among what \a root waits for.
+    /// Whether \a node is among what the root waits for.
     bool hasFound(const Node &node) const { return m_cameFrom.count(&node) > 0; }
     std::size_t count() const { return m_blockers.size() + m_more; }
     /// Two spaces and a line for each, which begins with its path; the first 20.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Watches closes that do not end, and says once and once more what they wait for.
+// Watches closes that do not end, and says twice what they wait for.
 
 #include "closewatch_p.h"
 
@@ -60,7 +60,7 @@ CloseWatch::CloseWatch()
     Forks::add(*this);
 }
 
-/// The child has no thread that would tell. That is nothing which it is refused anything for.
+/// The child has no thread that would warn. False: nothing is refused there for want of it.
 bool CloseWatch::forked()
 {
     m_isOver.store(true, std::memory_order_relaxed);
@@ -126,7 +126,7 @@ void CloseWatch::told(const StepTarget &node)
     }
 }
 
-/// Needs the lock, as all do that follow.
+/// The caller holds the lock.
 std::vector<CloseWatch::Open> CloseWatch::takeFinished()
 {
     const auto first = std::partition(m_open.begin(), m_open.end(),
@@ -144,6 +144,7 @@ std::vector<CloseWatch::Open> CloseWatch::takeFinished()
     return finished;
 }
 
+/// The caller holds the lock.
 std::vector<CloseWatch::Open> CloseWatch::takeDue(Clock::time_point now)
 {
     const auto first = std::partition(m_open.begin(), m_open.end(),
@@ -153,6 +154,7 @@ std::vector<CloseWatch::Open> CloseWatch::takeDue(Clock::time_point now)
     return due;
 }
 
+/// The caller holds the lock.
 void CloseWatch::startThread()
 {
     try {
@@ -199,13 +201,13 @@ void CloseWatch::sleep(std::unique_lock<std::mutex> &lock)
 {
     const auto next = std::min_element(m_open.cbegin(), m_open.cend(),
                                        [](const Open &a, const Open &b) { return a.due < b.due; });
-    // A copy: the wait lets go of the lock, and others add to the list meanwhile.
+    // A copy: the wait lets go of the lock, and other threads add to the list meanwhile.
     const Clock::time_point until =
             next->due + std::min<std::chrono::milliseconds>(patience() / 10, 100ms);
     m_wake.wait_until(lock, until);
 }
 
-/// What has been reported twice is forgotten.
+/// What has been reported twice is forgotten. The caller holds the lock.
 void CloseWatch::takeBack(std::vector<Open> &&reported, std::vector<Open> &finished)
 {
     const auto limit = patience();

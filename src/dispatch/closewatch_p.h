@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Watches closes that do not end, and says once and once more what they wait for.
+// Watches closes that do not end, and says twice what they wait for.
 
 #ifndef GOPROCESS_CLOSEWATCH_P_H
 #define GOPROCESS_CLOSEWATCH_P_H

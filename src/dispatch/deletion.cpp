@@ -13,7 +13,7 @@
 
 namespace GoProcess::Private {
 
-/// How many objects wait for a thread that does not come by, where others could delete them.
+/// How many objects wait for a thread that deletes none, where other threads could delete them.
 constexpr std::size_t mostToDelete = 4096;
 
 void Dispatcher::deleteLater(QObject *object, Deletion deletion, const DispatcherRef &likely)
@@ -36,9 +36,9 @@ void Dispatcher::deleteLater(QObject *object, Deletion deletion, const Dispatche
     delete object;
 }
 
-/// False if the thread does not delete anything any more; and, of what others may delete, if it was
-/// not started or is blocked: it may be so for ever, and what it would have to delete grow without
-/// a bound.
+/// False if the thread does not delete anything any more; and, of what other threads may delete, if
+/// it was not started or is blocked: it may be so for ever, and what it would have to delete grow
+/// without a bound.
 bool Dispatcher::deletesLocked(Deletion deletion)
 {
     if (m_life == Life::Ended)
@@ -56,7 +56,7 @@ void Dispatcher::deleteLaterLocked(QObject *object, bool silently)
     if (m_sleepers == 0)
         postWakeUpLocked();
     else if (m_toDeleteSilently.size() == enoughToDelete)
-        m_wake.notify_all(); // a wait deletes no others, and not each by itself
+        m_wake.notify_all(); // a blocked wait deletes only these, and only many at once
 }
 
 static QObject *takeLast(std::vector<QObject *> &objects)
@@ -77,8 +77,8 @@ QObject *Dispatcher::takeToDelete()
 
 bool Dispatcher::deleteSome()
 {
-    // More than one, so that whoever makes one each time gets rid of them; and not many, as the
-    // caller is in a hurry and comes again, and new objects find the memory of the last ones at
+    // More than one, so that a caller that makes one process a call gets rid of all in time; and
+    // few, as it is in a hurry and comes again, and new objects find the memory of the last ones at
     // hand.
     constexpr int few = 3;
 

@@ -22,7 +22,7 @@ namespace GoProcess::Private {
 
 namespace {
 
-/// Library threads, and user's threads in a work, are nobody's home.
+/// Library threads, and user's threads in a work, are the home of no process.
 bool isThreadWithoutHomes()
 {
     return ThreadContext::current().isLibraryThread || StepScope::isInWork();
@@ -30,8 +30,8 @@ bool isThreadWithoutHomes()
 
 } // namespace
 
-/// Collects steps by where they go. It runs under the graph's lock, so it neither wakes anybody nor
-/// warns before finish().
+/// Collects steps by where they go. It runs under the graph's lock, so it neither wakes a thread
+/// nor warns before finish().
 class Delivery
 {
 public:
@@ -39,7 +39,8 @@ public:
     /// more by itself. \a takesNext: the first step without a home is left to takeNext().
     Delivery(bool isTail, bool takesNext) : m_isTail(isTail), m_takesNext(takesNext) { }
 
-    /// Of a change, under the lock: a close may begin with it.
+    /// send() of a step that a change made due: a close may begin with it. The caller holds the
+    /// lock.
     void add(StepTarget &node, Step step);
     void send(StepTarget &node, Step step);
     void finish();
@@ -81,7 +82,7 @@ private:
 
 void Delivery::add(StepTarget &node, Step step)
 {
-    // Once the step is due somebody else may run it, and the rest of the close, and the object may
+    // Once the step is due another thread may run it, and the rest of the close, and the object may
     // be gone: so that comes last, when it is known where the step goes.
     if (step == Step::Announce && Graph::beginsClose(node))
         m_begun.emplace_back(&node);
@@ -221,7 +222,7 @@ void Delivery::finish()
         WorkPool::instance().submit(std::move(m_pool));
     for (const Ref<StepTarget> &node : m_moved)
         deliverAfterMove(*node);
-    // Not before they are due: who looks for them meanwhile would not look again.
+    // Not before they are due: a wait that looks for them meanwhile would not look again.
     if (m_hasOrphans || !m_moved.empty())
         Dispatcher::addMove();
     if (m_changesHome || !m_moved.empty())
@@ -260,7 +261,7 @@ void deliver(DueSteps &&steps)
 
 DueStep deliverAtEndOfStep(const StepTarget &ended, DueSteps &&steps)
 {
-    // So it is of most processes that nothing observes.
+    // The case of most processes that nothing observes.
     if (steps.isOver()) {
         steps.unlock();
         return {};

@@ -11,17 +11,18 @@ namespace GoProcess::Private {
 
 /// Brings the steps of a change on their way, and lets go of the graph's lock.
 void deliver(DueSteps &&steps);
-/// Brings a single step of a process on its way, whose next step is in the caller's hands: it was
-/// on its way before, or follows one that the caller has run.
+/// Brings \a step on its way, which no other thread sends: the caller has claimed it, has run the
+/// step before it, or has found out that it is the first one.
 void deliver(StepTarget &node, Step step);
-/// deliver() as the last thing that a step of \a ended does. If that has no home, one step without a
-/// home is not sent but returned, to be run right behind; otherwise an empty one.
+/// deliver() as the last thing that a step of \a ended does. If that has no home, one step without
+/// a home is not sent but returned, to be run right behind; otherwise an empty one.
 [[nodiscard]] DueStep deliverAtEndOfStep(const StepTarget &ended, DueSteps &&steps);
-/// The same of the next step of \a ended itself.
+/// deliver() of the next step of \a ended itself. If that has no home the step is not sent but
+/// returned, to be run right behind; otherwise an empty one.
 [[nodiscard]] DueStep deliverAtEndOfStep(StepTarget &ended, Step step);
 /// Brings the step of a process that is due on its way once more, when moveToThread() is over.
 void deliverAfterMove(StepTarget &node);
-/// Runs a step of no home, and what can run right behind it.
+/// Claims and runs a step that needs no home, and what can run right behind it.
 void runItem(DueStep due);
 
 } // namespace GoProcess::Private

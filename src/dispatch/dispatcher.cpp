@@ -47,8 +47,8 @@ std::uint64_t nextNumber()
 
 } // namespace
 
-/// The reference that a thread holds of its dispatcher. The QThread may be destroyed by others
-/// while the thread still destroys its thread_local objects: QThread::wait() returns before that.
+/// The reference that a thread holds of its dispatcher. Another thread may destroy the QThread
+/// while this one still destroys its thread_local objects: QThread::wait() returns before that.
 class Dispatcher::ThreadsOwn
 {
 public:
@@ -111,8 +111,8 @@ DispatcherRef Dispatcher::makeCurrent()
     return dispatcher;
 }
 
-/// The same again if the QThread still is, as that of the main thread does; it may be at the same
-/// address as another one that is.
+/// The dispatcher that the thread had, if its QThread is still there, as that of the main thread
+/// is; the number tells it from that of another one at the same address.
 DispatcherRef Dispatcher::ofDepartedThread()
 {
     {
@@ -141,7 +141,7 @@ void Dispatcher::enter()
                     Life::Ended); // its QThread is gone: it takes steps from this thread alone
     }
     ThreadsOwn::set(DispatcherRef(this));
-    ThreadReport::current(); // whoever looks for a home that does not run steps finds its number
+    ThreadReport::current(); // a warning that this home does not run steps finds its number
     listen();
 }
 
@@ -188,7 +188,7 @@ void Dispatcher::wakeUpAgain(QAbstractEventDispatcher &loop)
     loop.wakeUp();
 }
 
-/// The same, unless this was made in vain, or is about to be.
+/// enter(), unless this dispatcher was made in vain, or is about to be.
 void Dispatcher::enterIfKnown()
 {
     if (known(m_thread.load(std::memory_order_relaxed)).get() == this)
@@ -202,7 +202,7 @@ void Dispatcher::leave()
         const std::lock_guard lock(m_mutex);
         // Where the QThread has not said that it ended, it does so later (an adopted thread), or it
         // is the main one; and if it was started again the steps are for the thread that it is now.
-        // Who waited for the thread may be destroying the QThread by now: it is not asked.
+        // A thread that waited for this one may be destroying the QThread by now: it is not asked.
         const Life life = m_finished ? m_life : lookAtThreadLocked();
         if (m_owner != markOfThisThread() || life != Life::Ended)
             return;
@@ -249,8 +249,8 @@ void Dispatcher::attach()
     m_isGone = Forks::isChild() && thread != QThread::currentThread() && m_isLate;
     if (m_isGone)
         m_warned.store(true, std::memory_order_relaxed);
-    // It may have ended between the connections, or be about to and past telling: whatever it has
-    // said before, that counts.
+    // It may have emitted finished() before that was connected: isFinished() tells, whatever the
+    // slots have set by now.
     if (thread->isFinished() || m_isGone)
         setLifeLocked(Life::Ended);
     else if (thread == QThread::currentThread())
@@ -281,7 +281,7 @@ Dispatcher::Life Dispatcher::lifeLocked()
     if (!m_finished)
         return lookAtThreadLocked();
     // A thread that was told to start is a home at once, before it gets to say so. While it is
-    // destroyed its last signal waits for the lock, if nobody has cut that connection.
+    // destroyed its last signal waits for the lock, if the program has not cut that connection.
     const QThread *const thread = m_alive.data();
     if (m_life != Life::Live && thread && !m_isGone && thread->isRunning())
         setLifeLocked(Life::Live);
@@ -297,15 +297,15 @@ bool Dispatcher::isDeafLocked() const
 
 void Dispatcher::forgetThread()
 {
-    // Not notified any more: the wait of a thread that is gone is in its books for ever.
+    // A new one: the old one counts the wait of a thread that is gone for ever.
     new (&m_wake) std::condition_variable;
     m_sleepers = 0;
     m_isGone = true;
     setLifeLocked(Life::Ended);
-    m_warned.store(true, std::memory_order_relaxed); // whoever forks knows
+    m_warned.store(true, std::memory_order_relaxed); // a program that forks knows
 }
 
-/// Somebody has cut the connection that would tell of the end of the thread, so it is asked.
+/// For a thread whose connections are cut, so that its end is not told: it is asked.
 Dispatcher::Life Dispatcher::lookAtThreadLocked()
 {
     const QThread *thread = m_alive.data();
@@ -370,8 +370,8 @@ void Dispatcher::threadFinished()
     while (true) {
         drain();
         const std::lock_guard lock(m_mutex);
-        // Nothing is left that a wait elsewhere could run; what comes from here on is told of by
-        // itself.
+        // Nothing is left that a wait elsewhere could run; a step that comes from here on is
+        // delivered as one whose home has ended, which wakes the waits.
         if (m_incoming.empty() && m_toDelete.empty() && m_toDeleteSilently.empty()) {
             setLifeLocked(Life::Ended);
             break;

@@ -54,11 +54,11 @@ public:
     }
 
     /// Of the calling thread; made on demand. At any moment of a thread's end: when the QThread may
-    /// be gone already it is one that nobody else knows.
+    /// be gone already it is one that no other thread knows.
     static DispatcherRef current();
-    /// Of the calling thread; null if nobody has needed one, or at the very end of the thread.
+    /// Of the calling thread; null if none was made yet, or at the very end of the thread.
     static Dispatcher *currentIfAny();
-    /// Deletes a few objects as reap() does, if the calling thread has a dispatcher.
+    /// deleteSome(), if the calling thread has a dispatcher.
     static void deleteSomeHere();
     /// Of \a thread, which must exist; made on demand. Not under a lock: to connect to the thread
     /// calls a virtual function of its class, and to move an object there sends an event.
@@ -71,11 +71,11 @@ public:
     enum class Deletion : std::uint8_t {
         RunsUserCode,
         Silent, ///< It runs no user code.
-        Anywhere ///< Nor does anybody in its thread use the object: any thread may delete it.
+        Anywhere ///< Nor does its thread use the object any more: any thread may delete it.
     };
-    /// Deletes \a object in its thread, or here if that will not run anything, and what may go
-    /// anywhere also if it has not come by for long. \a likely is where the object probably is, or
-    /// null.
+    /// Deletes \a object in its thread. Here, at once, if that has ended; and, if any thread may
+    /// delete it, also if its thread was not started or has not deleted anything for long.
+    /// \a likely is the dispatcher of its probable thread, or null.
     static void deleteLater(QObject *object, Deletion deletion, const DispatcherRef &likely);
 
     bool isFor(const QThread *thread) const
@@ -83,9 +83,9 @@ public:
         // Acquire pairs with the release of its destruction: an old address is not taken for it.
         return m_thread.load(std::memory_order_acquire) == thread;
     }
-    /// The same, and it is not another QThread at the same address. That differs where somebody has
-    /// cut all connections of the thread, as QObject::disconnect() does, so that its destruction
-    /// was not told.
+    /// isFor(), and it is not another QThread at the same address. That differs where the program
+    /// has cut all connections of the thread, as QObject::disconnect() does, so that its
+    /// destruction was not told.
     bool isStillFor(const QThread *thread) const { return isFor(thread) && !m_alive.isNull(); }
     Life life();
     // For forks; see ForkPart:
@@ -93,9 +93,9 @@ public:
     void unlock() { m_mutex.unlock(); }
     /// Its thread is not among those of a forked child.
     void forgetThread();
-    /// Gives items that run anywhere to the calling thread.
+    /// Gives steps that run anywhere to the calling thread.
     static void runHere(DueStep *begin, DueStep *end);
-    /// True for the first who asks.
+    /// True for the first caller.
     bool takeWarning() { return !m_warned.exchange(true, std::memory_order_relaxed); }
 
     // In its own thread only:
@@ -105,10 +105,10 @@ public:
     void runClaimed(StepTarget &node, Step step);
     /// Deletes a few objects whose deletion runs no user code; false if there was none.
     bool deleteSome();
-    /// Runs and deletes all there is. What slots throw is logged: this runs where nobody catches
-    /// it.
+    /// Runs and deletes all there is. What slots throw is logged: no caller catches it here.
     void drain();
-    /// Sleeps until there is a step, \a reached, or something irregular happened elsewhere.
+    /// Sleeps until there is a step, enough to delete, \a reached or \a until; or until
+    /// homeChanges() is no more the number that the caller has seen.
     void sleep(const std::atomic<bool> &reached, Clock::time_point until,
                std::uint64_t homeChanges);
     /// Steps that a wait left behind go to the event loop.
@@ -118,11 +118,12 @@ public:
     /// Grows with each of them that comes; 0 if none ever came.
     std::uint64_t futuresSeen() const { return m_futuresSeen.load(std::memory_order_relaxed); }
 
-    /// A new QCoreApplication has a new event loop for its thread, the caller's.
+    /// Hears of each turn of the event loop of this thread; once more for each QCoreApplication, as
+    /// that has a new one.
     void listen();
-    /// And the previous one took the queued call with it.
+    /// Posts the queued call anew: a QCoreApplication that is gone took it with it.
     void postWakeUpAgain();
-    /// The same: those that it can reach and that have steps are called.
+    /// Calls the threads that have steps, which only a QCoreApplication can reach.
     static void flushAll();
 
     // From any thread:
@@ -135,16 +136,16 @@ public:
     void removeOpenFuture(const StepTarget &node);
 
     /// Counts what makes steps run elsewhere than usual: threads that end or were not started, and
-    /// processes that move. Who sleeps in a wait looks around when it changes.
+    /// processes that move. Blocked waits look again when it changes.
     static std::uint64_t homeChanges();
     static void addHomeChange();
     /// Counts those of them after which a step may stand in the queue of a thread that is not its
-    /// home, where nobody finds it but by a look at all the processes. After that an irregularity
-    /// is counted.
+    /// home, where a wait finds it only by a look at all the processes. The caller of addMove()
+    /// calls addHomeChange() after it.
     static std::uint64_t moves();
     static void addMove();
     /// The steps in the queues of threads that do not run any, and those threads. They stay there:
-    /// who claims one may run it.
+    /// a caller that claims one may run it.
     static std::vector<std::pair<DispatcherRef, DueStep>> stoppedItems();
 
 private:
@@ -174,7 +175,7 @@ private:
     Life lookAtThreadLocked();
     void runSlice();
     bool take(DueStep &due);
-    /// The same, and before it what waits have set aside.
+    /// What waits have set aside, or else take().
     bool takeAny(DueStep &due);
     void runItem(DueStep &due);
     /// True if the announcement of \a node is due and runs here.
@@ -182,9 +183,9 @@ private:
     Life lifeLocked();
     bool isDeafLocked() const;
     void setLifeLocked(Life life);
-    /// Only in its own thread: a step for it may go to the batch without the lock. Not while others
-    /// have sent steps that the batch has not got: whoever made one due under the same lock of the
-    /// graph that the caller holds is seen here, and that step comes first.
+    /// Only in its own thread: true if a step for it may go to m_batch without m_mutex. False while
+    /// m_incoming has steps, as these come first: one that another thread has sent under the same
+    /// lock of the graph, which the caller holds, is seen here.
     bool takesHere() const
     {
         return m_isLive.load(std::memory_order_relaxed)
@@ -205,18 +206,19 @@ private:
     std::atomic<int> m_refs = 1;
     const std::uint64_t m_number; ///< Of no other dispatcher, as the address may be.
     std::atomic<QThread *> m_thread; ///< Null once destroyed.
-    // Of the QThread. Both are made before others know this dispatcher, and never written again; Qt
-    // keeps what they tell atomic.
+    // Of the QThread. All are made before other threads know this dispatcher, and never written
+    // again; Qt keeps what they tell atomic.
     QPointer<QThread> m_alive;
     QMetaObject::Connection m_started;
     QMetaObject::Connection m_finished;
     QMetaObject::Connection m_destroyed;
     std::atomic<bool> m_warned = false;
-    // Written under m_mutex; the thread itself reads them without, see takesHere() and reap().
+    // Written under m_mutex; the thread itself reads them without, see takesHere() and
+    // deleteSome().
     std::atomic<bool> m_isLive = false;
     std::atomic<bool> m_hasIncoming = false;
     std::atomic<bool> m_hasToDeleteSilently = false;
-    // Written by the thread that adds them, under m_mutex; it is this thread that looks.
+    // Written under m_mutex by this thread, which alone reads it: relaxed order suffices.
     std::atomic<std::uint64_t> m_futuresSeen = 0;
 
     mutable Mutex m_mutex; // guards what follows
@@ -233,7 +235,7 @@ private:
     bool m_isWakeUpPosted = false; ///< The queued call is on its way.
     int m_looks = 0; ///< How often the event loop was told to look for it.
     bool m_isGone = false; ///< The thread was not copied by a fork.
-    bool m_isLate = false; ///< The thread ran when this was made, which has not heard it start.
+    bool m_isLate = false; ///< The thread ran when this was made, and so missed its started().
     int m_sleepers = 0;
     WakeUpReceiver *m_receiver = nullptr;
 
@@ -243,7 +245,8 @@ private:
     std::deque<DueStep> m_batch; ///< Taken from m_incoming; nested loops and waits go on with it.
     Focus *m_focus = nullptr; ///< Of the innermost wait inside a step; has set aside what is older.
     int m_slices = 0; ///< How many are on the stack: more than one in nested event loops.
-    /// The queued call was made early in a slice, for a nested event loop that there was not.
+    /// The queued call was posted within a slice, for a nested event loop that user code did not
+    /// run.
     bool m_calledEarly = false;
 };
 

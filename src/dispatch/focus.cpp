@@ -29,8 +29,8 @@ static bool isInStep()
     return scope && scope->kind != StepScope::Kind::EndFuture;
 }
 
-// A thread that has ended gives its steps away one by one, and others may run there: they stay
-// where they are.
+// A thread that has ended takes its steps one by one, as other threads may run them, too: so these
+// stay in its queue, and none are set aside.
 Focus::Focus(Dispatcher &here, StepTarget *node, Clock::time_point end)
     : m_here(here),
       m_node(node),
@@ -63,7 +63,7 @@ Focus::~Focus()
 }
 
 /// What is due already may stand anywhere among what is aside: it is found from the side of the
-/// graph, and whoever comes by its place in a queue later finds it claimed.
+/// graph, and the thread finds it claimed when it comes by its place in a queue later.
 void Focus::findDue()
 {
     // The lock keeps the objects alive whose thread is asked for.

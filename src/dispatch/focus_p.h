@@ -24,7 +24,7 @@ namespace GoProcess::Private {
 /// number of steps; and what a wait depends on runs at last, however deep it is.
 ///
 /// Where no step is on the stack it does nothing but to run what the thread has. It belongs to one
-/// thread, and nobody else sees it.
+/// thread, and no other thread sees it.
 class Focus
 {
 public:

@@ -17,7 +17,7 @@ namespace GoProcess::Private {
 using namespace std::chrono_literals;
 
 /// Limits the QThreadPool to the threads that there shall be, else it makes another one whenever a
-/// thread has nothing left to run but is not back in the pool yet. Needs the lock.
+/// thread has nothing left to run but is not back in the pool yet. The caller holds the lock.
 void WorkPool::fitThreads()
 {
     const int limit = std::max(m_base, threadCount()) + m_lost;
@@ -25,14 +25,14 @@ void WorkPool::fitThreads()
         m_threads.setMaxThreadCount(m_limit = limit);
 }
 
-/// How many works could be in threads at once with what is queued, beyond those that are. Needs the
-/// lock.
+/// How many works could be in threads at once with what is queued, beyond those that are. The
+/// caller holds the lock.
 int WorkPool::roomForWorks() const
 {
     return std::clamp(m_max - m_working, 0, int(m_works.size()));
 }
 
-/// How many threads could run the steps that are queued. Needs the lock.
+/// How many threads could run the steps that are queued. The caller holds the lock.
 int WorkPool::roomForSteps() const
 {
     // Steps are short. If thousands of them block, something is wrong that more threads would not
@@ -41,9 +41,9 @@ int WorkPool::roomForSteps() const
     return std::clamp(most - (m_active - m_working), 0, int(m_steps.size()));
 }
 
-/// True if the caller, who needs the lock, has to start the watcher. It has something to do where
-/// threads may be added; else it tells that there are none, once. Who takes an item asks again, and
-/// so does whatever makes room.
+/// True if the caller has to start the watcher. That has something to do where threads may be
+/// added; else it tells that there are none, once. A thread that takes a step asks again, and so
+/// does a call that makes room. The caller holds the lock.
 bool WorkPool::startsWatcher()
 {
     if (m_watching)
@@ -58,7 +58,7 @@ bool WorkPool::startsWatcher()
     return true;
 }
 
-/// A place for one more thread, if there is one within the usual number. Needs the lock.
+/// A place for one more thread, if there is one within the usual number. The caller holds the lock.
 bool WorkPool::takePlace()
 {
     if (m_active >= (m_steps.empty() ? std::min(m_base, m_max) : m_base))
@@ -69,7 +69,7 @@ bool WorkPool::takePlace()
     return true;
 }
 
-/// Needs the lock.
+/// The caller holds the lock.
 void WorkPool::noteStarts(int count)
 {
     m_starting += count;
@@ -77,7 +77,7 @@ void WorkPool::noteStarts(int count)
 }
 
 /// True if threads were told to start long ago and have not: the system refuses them, which
-/// QThreadPool does not tell. Needs the lock.
+/// QThreadPool does not tell. The caller holds the lock.
 bool WorkPool::hasLostThreads() const
 {
     constexpr auto patience = 100ms;
@@ -109,7 +109,8 @@ void WorkPool::startAgain()
         m_watcherThread.start(m_watcher.get());
 }
 
-/// How many threads for works are on their way, if only to their first work. Needs the lock.
+/// How many threads are not blocked, those included that have not taken their first step. The
+/// caller holds the lock.
 int WorkPool::countUnblocked() const
 {
     const auto blocked =
@@ -121,7 +122,8 @@ int WorkPool::countUnblocked() const
 
 bool WorkPool::PoolThread::isBlocked() const
 {
-    // What sleeps outside of a work waits for a lock of the library, whose owner is on its way.
+    // A thread that sleeps outside of a work waits for a lock of the library, whose owner runs:
+    // that is not blocked.
     const auto begun = context->worksBegun.load(std::memory_order_relaxed);
     const auto isInWork = [&] {
         return context->works.load(std::memory_order_relaxed) > 0
@@ -130,12 +132,12 @@ bool WorkPool::PoolThread::isBlocked() const
     return isInWork() && probe.isAsleep() && isInWork();
 }
 
-/// How many threads to add when \a unblocked are on their way and nothing completes. Needs the
-/// lock.
+/// How many threads to add when \a unblocked are not blocked and nothing completes. The caller
+/// holds the lock.
 int WorkPool::threadsToAdd(int unblocked) const
 {
-    // A few more at first, as all may wait for somebody who is short of a processor (the
-    // allocator's lock is such a place). If they are blocked too, four times as many each time, so
+    // A few more at first, as all may wait for one thread that is short of a processor (and has the
+    // allocator's lock, for example). If they are blocked too, four times as many each time, so
     // that hundreds of blocked works run within milliseconds.
     const auto more = [&](int count) { return count <= m_base ? m_base : 3 * count; };
     const int wanted = unblocked > 0 ? std::max(1, m_base - unblocked) : more(threadCount());

@@ -18,7 +18,7 @@ namespace GoProcess::Private {
 
 namespace {
 
-// Count only; those who look at them lock what they look for.
+// Count only; a thread that looks at them locks what it looks for.
 std::atomic<std::uint64_t> homeChangeCount = 0;
 std::atomic<std::uint64_t> moveCount = 0;
 
@@ -53,7 +53,7 @@ DispatcherRef Dispatcher::of(QThread *thread)
             stale = std::exchange(place, fresh);
     }
     if (stale)
-        stale->threadDestroyed(); // which it was, and nobody told
+        stale->threadDestroyed(); // as it was, while the program had cut its connections
     if (!first)
         return fresh;
     fresh->detach();
@@ -130,8 +130,8 @@ void Dispatcher::addMove()
     moveCount.fetch_add(1, std::memory_order_release);
 }
 
-/// What somebody has claimed elsewhere is of no use any more. It goes to \a dropped, to be let go
-/// of outside of the lock.
+/// Steps that other threads have claimed are of no use any more: they go to \a dropped, which the
+/// caller lets go of outside of the lock.
 void Dispatcher::dropClaimedLocked(std::vector<DueStep> &dropped)
 {
     const auto isClaimed = [](const DueStep &due) {

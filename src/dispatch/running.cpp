@@ -69,7 +69,7 @@ void Dispatcher::runItem(DueStep &due)
     StepTarget &node = *due.node;
     if (!node.claim(due.step))
         return;
-    // Relaxed: whoever has moved it has delivered this step after that.
+    // Relaxed: the thread that has moved it has delivered this step after that.
     if (!node.m_moved.load(std::memory_order_relaxed)) {
         if (std::optional<DueStep> next = node.advance(due.step)) {
             if (next->node)
@@ -105,7 +105,8 @@ void Dispatcher::runClaimed(StepTarget &node, Step step)
         && !node.isLeaving(m_thread.load(std::memory_order_relaxed))
         && node.m_moved.exchange(false, std::memory_order_acquire)) {
         // It has just come. moveToThread() holds the locks of the event queues of both threads
-        // until the object has arrived: whoever gets the one of this thread finds it complete.
+        // until the object has arrived: once this thread has had the one of its own, it is
+        // complete.
         awaitEventQueue();
     }
     // User code may run a nested event loop: it goes on with the rest, in a wait as well (R40).
@@ -259,7 +260,8 @@ void Dispatcher::sleep(const std::atomic<bool> &reached, Clock::time_point until
                 || m_toDeleteSilently.size() >= enoughToDelete
                 || Dispatcher::homeChanges() != homeChanges;
     };
-    // Nobody knows this one any more who would tell it of homeChanges: it looks by itself.
+    // Without a QThread it is not in the registry, so addHomeChange() does not wake it: it looks by
+    // itself.
     if (!m_thread.load(std::memory_order_relaxed))
         until = std::min(until, Clock::now() + std::chrono::milliseconds(100));
     if (until == Clock::time_point::max())

@@ -41,8 +41,9 @@ struct [[nodiscard]] StepEnd
     /// Sees to what is next, and throws in the calling thread what a slot has thrown.
     void goOn() &&;
 
-    /// What the caller may run right behind it, instead of sending it to the pool. Only of a process
-    /// without a home: the thread that runs its steps is one of the pool's. Empty otherwise.
+    /// What the caller may run right behind it, instead of sending it to the pool. Only of a
+    /// process without a home: the thread that runs its steps is one of the pool's. Empty
+    /// otherwise.
     DueStep next;
     /// What a slot has thrown.
     std::exception_ptr thrown;
@@ -52,8 +53,8 @@ struct [[nodiscard]] StepEnd
 class StepTarget : public Node
 {
 public:
-    /// QObject::thread(); null where there is none. For those who hold the node's lock or have
-    /// claimed a step of it: either keeps the QObject alive.
+    /// QObject::thread(); null where there is none. The caller holds the node's lock or has claimed
+    /// a step of it: either keeps the QObject alive.
     virtual QThread *thread() const = 0;
     /// Takes the close on from a claimed step in any thread, as far as there is no user code to run
     /// and no signal to emit, and returns what can run right behind it. nullopt: nothing was done,
@@ -66,13 +67,13 @@ public:
     /// A blocking wait in the home found the future of the teardown unfinished (R23). False: it has
     /// more to do than \a deadline allows, and may be called again.
     virtual bool endFuture(QDeadlineTimer deadline) = 0;
-    /// True for the first who asks: endFuture() is called once, and again after it has returned
+    /// True for the first caller: endFuture() is called once, and again after it has returned
     /// false.
     bool takeFutureEnd() { return !m_futureEnded.exchange(true, std::memory_order_relaxed); }
     /// The user's pool that its work was given to; null for the library's own.
     virtual QThreadPool *workPool() const = 0;
     /// How many posted functions have not returned, or have returned a future that is unfinished.
-    /// Needs the lock.
+    /// The caller holds the lock.
     virtual std::size_t openPosts() const = 0;
 
     /// Announces that \a step may run, once. Release: the claimer sees all that led here.
@@ -97,7 +98,7 @@ public:
     /// Sequentially consistent as due().
     bool isPostDue() const { return m_postDue.load(std::memory_order_seq_cst); }
     bool isWorkDue() const { return m_workDue.load(std::memory_order_acquire); }
-    /// True for the one who may run \a step: each step is claimed once, whatever copies of it
+    /// True for the caller that may run \a step: each step is claimed once, whatever copies of it
     /// stand in queues.
     bool claim(Step step)
     {
@@ -110,17 +111,17 @@ public:
         return m_due.compare_exchange_strong(step, Step::None, std::memory_order_seq_cst);
     }
 
-    /// Sequentially consistent, as who has claimed a step asks once more: see moved() of
+    /// Sequentially consistent, as a thread that has claimed a step asks once more: see moved() of
     /// ProcessCore.
     bool hasNoHome() const { return m_hasNoHome.load(std::memory_order_seq_cst); }
 
     /// How often it was moved, and by the last time from where. A step goes to the thread that was
     /// asked for under these; they are looked at before that, and once more when the step is due.
     ///
-    /// Who moves it counts first and then looks for a step that is due; who makes a step due does
-    /// so first and then looks at the count. All four are sequentially consistent, so that one of
-    /// the two sees the other and takes the step along: else it would stay in the queue of a thread
-    /// that may not run any for long.
+    /// The thread that moves it counts first and then looks for a step that is due; a thread that
+    /// makes a step due does so first and then looks at the count. All four are sequentially
+    /// consistent, so that one of the two sees the other and takes the step along: else it would
+    /// stay in the queue of a thread that may not run any for long.
     std::uint16_t moves() const { return m_moves.load(std::memory_order_seq_cst); }
     /// True while moveToThread() takes it away from \a thread, which is its home until that is
     /// over.
@@ -133,9 +134,9 @@ protected:
     explicit StepTarget(bool isBackground);
     ~StepTarget() override;
 
-    // Set before others know the node; cleared in its thread by moveToThread().
+    // Set before other threads know the node; cleared in its thread by moveToThread().
     std::atomic<bool> m_hasNoHome = false;
-    // Set in the old thread by moveToThread(), taken by whoever runs the next step.
+    // Set in the old thread by moveToThread(), taken by the thread that runs the next step.
     std::atomic<bool> m_moved = false;
     // Only in the home thread; atomic as the home may move.
     std::atomic<bool> m_futureEnded = false;
@@ -156,8 +157,8 @@ private:
     friend class Delivery;
 
     // At most one step of a node is due at a time; its work is apart, as closing() may come while
-    // it waits, and so is what was posted, as a close may come. Written by who makes it due, taken
-    // by who claims it.
+    // it waits, and so is what was posted, as a close may come. Written by the thread that makes it
+    // due, taken by the one that claims it.
     std::atomic<Step> m_due = Step::None;
     std::atomic<bool> m_workDue = false;
 

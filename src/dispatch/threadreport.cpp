@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What each thread runs on behalf of processes, for who looks from another thread.
+// What each thread runs on behalf of processes, to be read from other threads.
 
 #include "threadreport_p.h"
 
@@ -83,7 +83,7 @@ try {
     static thread_local const EndOfThread end;
     return own;
 } catch (const std::bad_alloc &) {
-    return nullptr; // nobody reads of this thread
+    return nullptr; // other threads read nothing of this one
 }
 
 static ThreadReport::Clock::rep coarseNow() noexcept

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// What each thread runs on behalf of processes, for who looks from another thread.
+// What each thread runs on behalf of processes, to be read from other threads.
 
 #ifndef GOPROCESS_THREADREPORT_P_H
 #define GOPROCESS_THREADREPORT_P_H
@@ -18,8 +18,8 @@ QT_END_NAMESPACE
 
 namespace GoProcess::Private {
 
-/// The steps and works on the stack of a thread. The thread writes it, anybody reads it. It is used
-/// again by another thread and never freed, so that no reader finds it gone.
+/// The steps and works on the stack of a thread. That thread writes it, any thread reads it. It is
+/// used again by another thread and never freed, so that no reader finds it gone.
 ///
 /// A reader only compares the nodes that it finds here with those that it keeps alive. What it
 /// reads is as old as a look at another thread always is: the pointer to the node is written last,

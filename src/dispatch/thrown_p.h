@@ -12,8 +12,8 @@ namespace GoProcess::Private {
 
 class Node;
 
-/// Says that the exception which is being handled ends here, where nobody can catch it: on the
-/// pool, in a destructor, at the end of a thread. Whoever was told counts as told. Called in a
+/// Says that the exception which is being handled ends here, where no caller can catch it: on the
+/// pool, in a destructor, at the end of a thread. Slots that were called count as told. Called in a
 /// catch block.
 void logUncaught(const QString &path) noexcept;
 void logUncaught(const QString &path, const std::exception_ptr &thrown) noexcept;
@@ -37,7 +37,8 @@ public:
             keep();
         }
     }
-    /// What the caller of the step, the event loop or a wait, is to get. Null if nothing was thrown.
+    /// What the caller of the step, the event loop or a wait, is to get. Null if nothing was
+    /// thrown.
     const std::exception_ptr &first() const noexcept { return m_first; }
     /// For a destructor.
     void log() const noexcept;

@@ -173,7 +173,7 @@ public:
     {
     }
 
-    /// For who has nothing else to run.
+    /// For a wait that has nothing else to run.
     FutureEnds run()
     {
         const std::uint64_t seen = m_here.futuresSeen();
@@ -182,7 +182,7 @@ public:
         m_seen = seen;
         return look();
     }
-    /// For who has, perhaps for long.
+    /// For a wait that has something else to run, perhaps for long.
     FutureEnds runMeanwhile()
     {
         const bool looks = m_here.futuresSeen() != 0 && Dispatcher::Clock::now() >= m_next;
@@ -320,7 +320,8 @@ bool waitUntil(StepTarget &node, Waiter::Goal goal, QDeadlineTimer deadline)
 {
     if (Forks::isChild())
         Forks::revive(node);
-    // The close may go on in this thread, which a message handler has called from there.
+    // This thread may be in the middle of the close, and a message handler that it has called waits
+    // here: then no other thread goes on with that.
     if (std::optional<DueSteps> help = Graph::help(node))
         deliver(std::move(*help));
     WakeUp wakeUp;

@@ -15,17 +15,18 @@ namespace GoProcess::Private {
 /// stack and would have to end first. Null: it can.
 const Node *blockedBy(Node &node);
 
-/// What a blocked thread waits for: that somebody sets it. Made, and waited for, in one thread.
+/// A flag that a blocked thread waits for, and any thread sets. Made, and waited for, in one
+/// thread.
 class WakeUp
 {
 public:
     WakeUp() : m_dispatcher(Dispatcher::current()) { }
     Q_DISABLE_COPY_MOVE(WakeUp)
 
-    /// From any thread. Whoever calls it keeps the waiting thread from destroying it meanwhile,
-    /// with a lock that this thread takes before it does.
+    /// From any thread. The caller keeps the waiting thread from destroying it meanwhile, by a lock
+    /// that the waiting thread takes before it does.
     void set() { m_dispatcher->wake(m_isSet); }
-    /// Acquire: whoever sees it sees what led to it.
+    /// Acquire: a thread that sees it set sees what led to it.
     bool isSet() const { return m_isSet.load(std::memory_order_acquire); }
 
 private:
@@ -37,7 +38,7 @@ private:
     std::atomic<bool> m_isSet = false;
 };
 
-/// Sets a WakeUp when a process has come somewhere; at once if it has.
+/// Sets a WakeUp when a process reaches a goal; at once if it has.
 class GoalWaiter final : public Waiter
 {
 public:
@@ -48,7 +49,7 @@ public:
           m_registered(Graph::addWaiter(node, *this))
     {
         if (!m_registered)
-            m_wakeUp.set(); // nobody else will
+            m_wakeUp.set(); // the goal is reached: no step will
     }
     Q_DISABLE_COPY_MOVE(GoalWaiter)
     ~GoalWaiter()

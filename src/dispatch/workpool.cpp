@@ -188,13 +188,13 @@ void WorkPool::submit(StepTarget &node, QThreadPool *pool)
     pool->start(work);
 }
 
-/// There is something to be run that has its place. Needs the lock, as the next one does.
+/// There is a step or a work to be run that has its place. The caller holds the lock.
 bool WorkPool::hasNext() const
 {
     return !m_steps.empty() || (!m_works.empty() && m_working < m_max);
 }
 
-/// Takes that for the calling thread.
+/// Takes what hasNext() tells of, for the calling thread. The caller holds the lock.
 DueStep WorkPool::takeNext(ThreadContext &context)
 {
     context.countsAsWork = m_steps.empty();
@@ -211,7 +211,7 @@ void WorkPool::runWorker()
 {
     ThreadContext &context = ThreadContext::current();
     context.isLibraryThread = true;
-    Ref<StepTarget> node; // of the last item; let go of outside of the lock
+    Ref<StepTarget> node; // of the last step; let go of outside of the lock
     std::unique_lock<std::mutex> lock(m_mutex);
     if (m_starting > 0) {
         --m_starting;
@@ -253,7 +253,7 @@ void WorkPool::runWorker()
 }
 
 /// Looks for more a moment longer: to put a thread to sleep and to wake it costs more than a short
-/// work does. Only the last thread does so, and where whoever submits has another core.
+/// work does. Only the last thread does so, and where the submitting thread has another core.
 void WorkPool::spinForMore(std::unique_lock<std::mutex> &lock)
 {
     constexpr auto moment = 20us;
@@ -293,7 +293,7 @@ void WorkPool::endBlocking()
     ++m_active;
     --m_blocking;
     if (ThreadContext::current().countsAsWork)
-        ++m_working; // beyond the limit perhaps: who has begun goes on
+        ++m_working; // beyond the limit perhaps: a work that has begun goes on
 }
 
 WorkPool::BlockingScope::BlockingScope()

@@ -21,14 +21,14 @@
 
 namespace GoProcess::Private {
 
-/// Runs items on threads of a QThreadPool of its own, as many at once as there are cores, and more
-/// where these are blocked: so work starts even when all earlier work is blocked (R31).
+/// Runs steps and works on threads of a QThreadPool of its own, as many at once as there are cores,
+/// and more where these are blocked: so work starts even when all earlier work is blocked (R31).
 ///
 /// How many works may be in threads at once has a limit. Steps have a queue of their own, which
 /// comes first, and threads beyond that limit if need be: the works that fill it may wait for them.
 /// Nor does a work count whose thread is blocked in a wait of the library.
 ///
-/// Its queue is its own: a thread of the pool, once started, takes items until there are none. That
+/// Its queue is its own: a thread of the pool, once started, takes from it until it is empty. That
 /// is faster than a QRunnable each, and sanitizers can follow the hand-over.
 class WorkPool final : private ForkPart
 {
@@ -41,7 +41,7 @@ class WorkPool final : private ForkPart
     };
     struct RunningWork
     {
-        Ref<StepTarget> node; ///< Null between two items.
+        Ref<StepTarget> node; ///< Null between two steps.
         std::optional<PoolThread> thread; ///< If it is one of the pool's own threads.
     };
 
@@ -50,7 +50,7 @@ public:
     static WorkPool &instance();
 
     /// True from the moment at which the end of the program waits for works. Acquire pairs with the
-    /// release there. Who is not waited for then has to end before by himself.
+    /// release there. Threads that it does not wait for have to end before by themselves.
     static bool hasProgramEnded() { return s_hasProgramEnded.load(std::memory_order_acquire); }
 
     void submit(DueStep due);
@@ -59,7 +59,7 @@ public:
     static void submit(StepTarget &node, QThreadPool *pool);
 
     /// Starts threads anew if the system has refused those that the queue waits for. Costs nothing
-    /// to speak of else; called now and then by those who wait for works.
+    /// to speak of else; called by waits that last long, and when steps or works are submitted.
     void startAgain();
 
     int maxThreadCount() const;
@@ -140,7 +140,7 @@ private:
     int m_max = 4096; ///< How many works may be in threads that are not lent.
     int m_working = 0; ///< How many are.
     int m_limit = 0; ///< What the QThreadPool is limited to.
-    int m_active = 0; ///< Threads that take items.
+    int m_active = 0; ///< Threads that take steps and works.
     int m_starting = 0; ///< Those of them that have not begun yet.
     int m_lost = 0; ///< Threads that seem to be refused by the system; they count nowhere else.
     Dispatcher::Clock::time_point m_lastStart;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Which processes have changed, for those who show them.
+// Which processes have changed, for the models that show them.
 
 #include "changednodes_p.h"
 
@@ -48,7 +48,7 @@ void ChangedNodes::open(ChangeListener &reader, bool all)
 
 void ChangedNodes::close(ChangeListener &reader)
 {
-    std::unordered_set<Node *> unread; // may be large: destroyed when others may write again
+    std::unordered_set<Node *> unread; // may be large: destroyed when the lock is free again
     const std::lock_guard lock(readers().mutex);
     std::vector<ChangeListener *> &all = readers().all;
     all.erase(std::remove(all.begin(), all.end(), &reader), all.end());

@@ -35,10 +35,10 @@ private:
 
 /// Tells readers which processes have changed, from whatever thread, each once until it is taken.
 ///
-/// What has changed they see for themselves, under the lock of the node. It costs a relaxed load
-/// while there are no readers. With readers it notes the nodes that somebody watches, and for a
-/// reader of all also those that nobody does. It keeps none of them alive, so that the memory is
-/// bound by what exists however late a reader comes.
+/// A reader looks for itself what has changed, under the lock of the node. A note costs a relaxed
+/// load while there are no readers. With readers the watched nodes are noted, and for a reader of
+/// all the others, too. No note keeps a node alive, so that the memory is bound by what exists,
+/// however late a reader comes.
 ///
 /// Nothing is missed: a reader is there first, watches a node second and looks at it third, under
 /// the lock that guards what it looks at. A change before the look is seen by it. A change after it
@@ -47,7 +47,7 @@ private:
 class ChangedNodes
 {
 public:
-    /// \a node has changed. Called under its lock or by whoever keeps it alive.
+    /// \a node has changed. Called under its lock or by a thread that keeps it alive.
     static void note(Node &node)
     {
         if (s_readers.load(std::memory_order_relaxed) > 0)
@@ -56,7 +56,7 @@ public:
     /// A watched node is being destroyed.
     static void forget(Node &node);
 
-    /// \a all: also new processes, and others that nobody watches.
+    /// \a all: also new processes, and others that are not watched.
     static void open(ChangeListener &reader, bool all);
     static void close(ChangeListener &reader);
     /// Appends up to \a limit nodes that have changed; false if there are more.
@@ -65,7 +65,7 @@ public:
 private:
     static void write(Node &node);
 
-    // Written under the lock of ChangedNodes; see above for who reads them.
+    // Written under the lock of ChangedNodes; see above for how they are read.
     static std::atomic<int> s_readers;
     static std::atomic<int> s_readersOfAll;
 };

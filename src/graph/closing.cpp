@@ -77,8 +77,8 @@ void Graph::setObserved(Node &node)
     setObservedLocked(node);
 }
 
-/// Neither a teardown nor a connection, a future or a binding waits for a step of the node. Needs
-/// the lock.
+/// True if no teardown, connection, future or binding waits for a step of the node. The caller
+/// holds the lock.
 bool Graph::isSilent(const Node &node)
 {
     return !node.m_isObserved.load(std::memory_order_relaxed) && !node.m_hasClosingListeners
@@ -143,10 +143,11 @@ std::optional<DueSteps> Graph::finish(Node &node)
     return steps;
 }
 
-/// The node is Closed, and its signals, futures and bindings were told: those that waited go on.
+/// The node is Closed, its signals were emitted, its futures and bindings were told: the threads
+/// and processes that wait for it go on.
 void Graph::leaveBooks(Node &node, DueSteps &steps)
 {
-    // Release: who sees it may destroy the QObject, which nobody touches from here.
+    // Release: a thread that sees it may destroy the QObject, which this step touches no more.
     node.m_finished.store(true, std::memory_order_release);
     ChangedNodes::note(node);
     wake(node, Waiter::Goal::Closed);

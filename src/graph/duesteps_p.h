@@ -69,7 +69,7 @@ private:
     NodeLock m_lock;
     Node *m_first = nullptr;
     Node *m_last = nullptr;
-    Ref<LockDomain> m_rest; ///< Where something is under way, which is to be brought to its end.
+    Ref<LockDomain> m_rest; ///< Where an operation is under way that more() brings to its end.
     /// How many edges the operation looks at before it lets go of the lock. It does not move with
     /// the rest, as that makes no slice much longer.
     std::size_t m_left = GOPROCESS_EDGES_PER_SLICE;

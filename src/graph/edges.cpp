@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Edges: who closes whom, and who waits for whom (R6 to R16).
+// Edges: which process closes which, and which waits for which (R6 to R16).
 
 #include "graph_p.h"
 
@@ -42,7 +42,7 @@ void Graph::attach(LockDomain &domain, Node &upper, Node &lower, bool closes, bo
         ++upper.m_pending;
     }
     if (lower.m_areErrorsKept)
-        tellOfErrors(*edge); // others above have heard of them, and perhaps all
+        tellOfErrors(*edge); // lower has told its other parents, and may not come by this edge
     ChangedNodes::note(upper);
     ChangedNodes::note(lower);
 }

@@ -20,10 +20,10 @@ struct Error::Data
 {
     QString message;
     std::error_code code;
-    /// Guarded by exceptionLock(), as it may be forgotten while others ask for it.
+    /// Guarded by exceptionLock(), as it may be forgotten while other threads ask for it.
     mutable std::exception_ptr exception;
-    // Copies count up relaxed: whoever copies holds a reference already. The last one down must see
-    // what the others did with the data, hence acquire and release there.
+    // Copies count up relaxed: a thread that copies holds a reference already. The last one down
+    // must see what other threads did with the data, hence acquire and release there.
     mutable std::atomic<int> refs = 1;
     /// See ErrorLog. Relaxed: it only decides whether a message is printed, and is set for ever.
     mutable std::atomic<bool> isHeard = false;
@@ -40,7 +40,7 @@ bool Private::ErrorLog::isHeard(const Error &error)
     return !error.m_data || error.m_data->isHeard.load(std::memory_order_relaxed);
 }
 
-/// One for all errors: it is held for a copy of a pointer, and few ask for it. Never destroyed.
+/// One for all errors: it is held for a copy of a pointer, and rarely needed. Never destroyed.
 static Private::Mutex &exceptionLock()
 {
     static auto *const mutex = new Private::Mutex;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Errors that nobody has asked for and nobody can ask for any more are logged.
+// Logs errors that the program has not asked for and cannot ask for any more.
 
 #include "errorlog_p.h"
 

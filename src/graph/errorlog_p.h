@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Errors that nobody has asked for and nobody can ask for any more are logged.
+// Logs errors that the program has not asked for and cannot ask for any more.
 
 #ifndef GOPROCESS_ERRORLOG_P_H
 #define GOPROCESS_ERRORLOG_P_H
@@ -18,8 +18,8 @@ public:
     /// True for no error, too.
     static bool isHeard(const Error &error);
 
-    /// The object of \a node, which is Closed, goes, and with it whoever could ask: logs what
-    /// failed at or below it, unless it was heard or a process above keeps it.
+    /// The object of \a node, which is Closed, is being destroyed, and no caller can ask it any
+    /// more: logs what failed at or below it, unless it was heard or a process above keeps it.
     static void objectGoes(const Node &node)
     {
         if (Graph::hasErrors(node))

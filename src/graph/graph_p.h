@@ -30,7 +30,7 @@ enum class Refusal : std::uint8_t {
     NotRunning, ///< waitFor() of a process that closes.
     TeardownBegun, ///< Too late to wait for anything.
     Cycle, ///< A process would wait for itself.
-    NoMemory ///< For those who catch what the operations throw.
+    NoMemory ///< For callers that catch what the operations throw.
 };
 
 /// An edge that was added, or why not.
@@ -51,8 +51,8 @@ public:
     static EdgeChange addChild(Node &upper, Node &lower);
     static EdgeChange addChildNoWait(Node &upper, Node &lower);
     static EdgeChange waitFor(Node &upper, Node &lower);
-    /// The same for who holds \a upper, whatever its state is. \a lower is one that nobody else
-    /// knows yet.
+    /// waitFor() for a caller that has a hold of \a upper, whatever the state of that is. No other
+    /// thread knows \a lower yet.
     static void waitForNew(Node &upper, Node &lower)
     {
         const NodeLock lock(upper, lower);
@@ -61,13 +61,14 @@ public:
 
     static DueSteps close(Node &node);
     static DueSteps closeAfterChildren(Node &node);
-    /// What is under way in the domain of \a node, for who waits: its own thread may not bring it
-    /// to its end before this one has gone on.
+    /// Brings to its end what is under way in the domain of \a node, when the caller delivers what
+    /// is returned; nullopt if nothing is. For a caller that is about to wait: the thread of that
+    /// operation may not end it before the caller goes on.
     static std::optional<DueSteps> help(const Node &node);
     /// DueSteps::more().
     static bool goOn(DueSteps &steps);
 
-    /// Counts a work of a node that nobody else knows yet; workReturned() takes it back.
+    /// Counts a work of a node that no other thread knows yet; workReturned() takes it back.
     static void addWork(Node &node)
     {
         ++node.m_pending;
@@ -77,7 +78,7 @@ public:
     static DueSteps workReturned(Node &node);
     /// False once teardown has begun.
     static bool hold(Node &node);
-    /// The same for who holds the lock, and knows that it has not.
+    /// hold() of a node whose teardown has not begun. The caller holds the lock.
     static void holdLocked(Node &node) { ++node.m_pending; }
     static DueSteps release(Node &node);
 
@@ -88,17 +89,17 @@ public:
     {
         return node.m_isObserved.load(std::memory_order_relaxed);
     }
-    /// setObserved() for a caller that holds the lock.
+    /// setObserved(). The caller holds the lock.
     static void setObservedLocked(Node &node)
     {
         node.m_isObserved.store(true, std::memory_order_release);
     }
-    /// The steps of \a node, one of which is due, in one go and without its thread, as far as nothing
-    /// observes them. nullopt, and nothing done, if a connection, a teardown, a future or a binding
-    /// has to be served, or an error to be told: then the step is run.
+    /// Makes the steps of \a node, one of which is due, in one go and without its thread, as far as
+    /// nothing observes them. nullopt, and nothing done, if a connection, a teardown, a future or a
+    /// binding has to be served, or an error to be told: then the step is run.
     static std::optional<DueSteps> advance(Node &node);
-    /// The same inside of the operation that has made \a steps due, if the first of these is the
-    /// announcement of \a node; nothing else.
+    /// advance() inside of the operation that has made \a steps due. It does nothing unless their
+    /// first one is the announcement of \a node, and nothing observes that.
     static void advance(Node &node, DueSteps &steps);
     /// closing() was emitted. nullopt while futures or bindings wait for Closing: the caller tells
     /// these, and calls again.
@@ -119,17 +120,19 @@ public:
 
     /// True if teardown has begun. The caller holds the lock.
     static bool hasBegunTeardown(const Node &node) { return node.m_pending == 0; }
-    /// Somebody must be told before announced(), or before finish(). The caller holds the lock.
+    /// Futures or bindings are to be told before announced(), or before finish(). The caller holds
+    /// the lock.
     static void setHasClosingListeners(Node &node, bool on) { node.m_hasClosingListeners = on; }
     static void setHasClosedListeners(Node &node, bool on) { node.m_hasClosedListeners = on; }
 
     /// False if the goal is reached; the waiter is not registered then.
     static bool addWaiter(Node &node, Waiter &waiter);
     static void removeWaiter(Node &node, Waiter &waiter);
+    /// In a forked child: forgets the waits of threads that are gone. The caller holds the lock.
     static void forgetLostWaiters(Node &node);
     /// True if a thread is blocked until \a node is Closed.
     static bool hasWaiters(const Node &node);
-    /// Wakes those who wait for \a goal. The caller holds the lock.
+    /// Wakes the threads that wait for \a goal. The caller holds the lock.
     static void wake(Node &node, Waiter::Goal goal)
     {
         if (node.m_waiters)
@@ -137,20 +140,20 @@ public:
     }
     /// A teardown that was set on a Closed process is pending, or has completed.
     static void setLateTeardown(Node &node, bool pending);
-    /// A node that nobody else has seen will not be used.
+    /// Closed at once: no other thread has seen \a node, and none will use it.
     static void abandon(Node &node);
 
     /// True if \a node waits, directly or not, for \a other.
     static bool waitsFor(Node &node, Node &other);
-    /// The same, but true as well where that takes more than a short look.
+    /// False if a short look tells that \a node does not wait for \a other, directly or not.
     static bool mayWaitFor(Node &node, Node &other);
     /// Appends those that closing() of \a node has to come after, if it was not emitted yet: the
     /// closing ones through which the close may have reached it. Parents come before children. Of a
     /// child that a parent does not wait for, it knows the first parent only.
     static void unannouncedAbove(Node &node, std::vector<NodeRef> &found);
     /// The open processes that \a node waits for, directly or not, itself first; \a visit is called
-    /// under the lock. In slices between which others get the lock: what happens meanwhile counts
-    /// or does not, and one of which it becomes a child then may come twice.
+    /// under the lock. In slices, between which other threads get the lock: changes of theirs may
+    /// be missed, and a process that gets one more edge up then may be visited twice.
     static void visitOpen(Node &node, const std::function<void(Node &)> &visit);
 
     /// Appends up to \a limit children of \a upper to \a found, from the one behind \a after on or,
@@ -160,14 +163,15 @@ public:
     {
         return children(upper, after, limit, found, [](const Edge &) { return true; });
     }
-    /// The same of those that \a upper waits for.
+    /// children(), of which it takes only those that \a upper waits for.
     static bool waitedForChildren(Node &upper, Node *after, std::size_t limit,
                                   std::vector<NodeRef> &found)
     {
         return children(upper, after, limit, found, [](const Edge &edge) { return edge.waits; });
     }
-    /// The same back from the one before \a before, or from the last, as far as \a isNew is true of
-    /// them.
+    /// Appends up to \a limit children that \a upper waits for, from the one before \a before back
+    /// or, if that is null, from the last, as far as \a isNew is true of them; they are watched
+    /// from here on. False, and nothing, if \a before has left the books of \a upper.
     template<class IsNew>
     static bool newestWaitedFor(Node &upper, Node *before, std::size_t limit,
                                 std::vector<NodeRef> &found, IsNew &&isNew);
@@ -177,9 +181,10 @@ public:
     static std::uint32_t waits(const Node &node) { return node.m_waits; }
     static std::uint32_t childCount(const Node &node) { return node.m_children; }
     static bool closesAfterChildren(const Node &node) { return node.m_closeAfterChildren; }
-    /// True if a close has begun at \a node, for who tells of closes that do not end.
+    /// True if a close has begun at \a node: CloseWatch warns of it if it does not end.
     static bool beginsClose(const Node &node) { return node.m_beginsClose; }
-    /// The close of \a node is nothing to tell of if it runs no user code and waits for nobody.
+    /// CloseWatch need not know of the close of \a node if it runs no user code and waits for no
+    /// other process.
     static void forgetLoneBegin(Node &node)
     {
         if (node.m_pending <= 1 && !isObserved(node))
@@ -195,7 +200,7 @@ public:
     // The caller holds the lock:
     static bool hasWork(const Node &node) { return node.m_hasWork; }
     static bool isAnnounced(const Node &node) { return node.m_announced; }
-    /// For who knows that \a node is finished, when nobody changes what this looks at.
+    /// Without the lock, by a caller that knows that \a node is finished: its errors are final.
     static bool hasErrors(const Node &node) { return node.m_error || node.m_treeErrors; }
     static bool areErrorsKept(const Node &node)
     {
@@ -203,7 +208,8 @@ public:
         return node.m_areErrorsKept;
     }
     static bool waitsForOthers(const Node &node) { return node.m_waits > 0; }
-    /// For messages: how many holds and works keep the teardown from beginning. Needs the lock.
+    /// For messages: how many holds and works keep the teardown from beginning. The caller holds
+    /// the lock.
     static std::uint32_t holds(const Node &node)
     {
         return node.m_pending - node.m_waits - (node.m_announced ? 0 : 1);

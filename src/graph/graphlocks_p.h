@@ -92,7 +92,7 @@ inline Mutex &labelLock(const Node *node)
 /// books would take long.
 ///
 /// In parts with a lock each, which is innermost like the label locks: the lock of the domain alone
-/// would not do, as domains are joined. What is found stays, as whoever asks has that lock too.
+/// would not do, as domains are joined. What find() returns stays, as its caller has that lock too.
 class FurtherEdges
 {
 public:

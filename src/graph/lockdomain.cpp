@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Components, in which processes that edges join share a lock, and how two of them become one.
+// Domains, in which processes that edges join share a lock, and how two of them become one.
 
 #include "common/fork_p.h"
 #include "graph_p.h"
@@ -25,7 +25,7 @@ bool lockBefore(const LockDomain *a, const LockDomain *b)
 }
 
 /// All domains but the lone domains: for forks, which take their locks. A domain enters and leaves
-/// it with no order to other locks; whoever holds this one only tries to take others.
+/// it with no order to other locks; a thread that holds this one only tries to take others.
 struct ComponentList
 {
     Mutex mutex;
@@ -162,8 +162,8 @@ void LockDomain::waitForLock()
 
 void LockDomain::letOthersIn() const
 {
-    // It goes to sleep in the lock and needs a moment to wake up. Not for long, as there is no end
-    // to those who may come, and no promise that they run.
+    // A thread that waits sleeps in the lock and needs a moment to wake up. Not for long: further
+    // threads may come without end, and the system need not run them.
     using Clock = std::chrono::steady_clock;
     constexpr std::chrono::milliseconds longest { 1 };
 
@@ -210,7 +210,7 @@ NodeLock::NodeLock(Node &a, Node &b)
 
         if (rootA->isLone && rootB->isLone) {
             LockDomain *domain = fresh.release();
-            domain->mutex.lock(); // nobody else knows it yet
+            domain->mutex.lock(); // no other thread knows it yet
             moveIn(a, domain);
             moveIn(b, domain);
             domain->deref(); // the nodes hold it now

@@ -46,8 +46,9 @@ public:
     /// This one, or what it was merged into.
     LockDomain *root() noexcept
     {
-        // Acquire pairs with the release of who merged: what lies beyond is complete. Forwards are
-        // never undone and every link holds a reference on the next, so the walk needs no lock.
+        // Acquire pairs with the release of the thread that merged: what lies beyond is complete.
+        // Forwards are never undone and every link holds a reference on the next, so the walk needs
+        // no lock.
         LockDomain *domain = this;
         while (LockDomain *next = domain->forward.load(std::memory_order_acquire))
             domain = next;
@@ -59,13 +60,13 @@ public:
         if (Q_UNLIKELY(!mutex.try_lock()))
             waitForLock();
     }
-    /// For who has just let go of the lock and takes it again soon: a mutex is not fair, and
-    /// another thread that waits for it would hardly ever get it.
+    /// For a caller that has just let go of the lock and takes it again soon: a mutex is not fair,
+    /// and another thread that waits for it would hardly ever get it.
     void letOthersIn() const;
 
     Mutex mutex;
     /// The domain that this one was merged into. Written once, under both locks, and published
-    /// with release; once set it never changes, so whoever reads it needs no lock.
+    /// with release; once set it never changes, so a thread that reads it needs no lock.
     std::atomic<LockDomain *> forward = nullptr;
     /// The last number that a search marked nodes with. What changes edges moves it on as well: a
     /// search in slices sees by it that something has happened meanwhile.
@@ -74,15 +75,15 @@ public:
     /// Of closes, for what they reach (R18), in the order in which they were set aside. What one
     /// has not looked at is Closing, and has one reason more not to begin its teardown (m_pending).
     std::list<Walk> markings;
-    std::list<Walk> looks; ///< Of those who look at what is open.
+    std::list<Walk> looks; ///< Of threads that look at what is open.
     std::list<Ref<Node>> leaving; ///< Finished, and still in books of those above them.
-    /// Whether there are markings or such. Written under the lock with release: whoever sees Closed
-    /// a process that a marking has reached sees it set, until all that the marking reaches is
-    /// Closing.
+    /// Whether there are markings, or nodes that are leaving. Written under the lock with release:
+    /// a thread that sees a process Closed that a marking has reached sees this set, until all that
+    /// the marking reaches is Closing.
     std::atomic<bool> isUnderWay = false;
     const bool isLone;
 
-    /// The next one in the list of all but the lone domains, whose lock the caller has.
+    /// The next one in the list of all but the lone domains. The caller holds the lock of the list.
     LockDomain *next() const { return m_next; }
 
 private:

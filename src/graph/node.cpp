@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A process in the graph: its names, and who keeps it.
+// A process in the graph: its names, and what keeps it.
 
 #include "graph_p.h"
 
@@ -30,7 +30,7 @@ Node::Node(bool isBackground)
 
 Node::~Node()
 {
-    // Whoever made it watched had a reference or the object, so that came before.
+    // The thread that made it watched had a reference or the object, so that came before.
     if (isWatched())
         ChangedNodes::forget(*this);
     // A parent whose own QObject is gone has let go of its parent, so this goes one level at most.
@@ -93,9 +93,9 @@ bool Node::setName(const QString &name)
 
 void Node::forgetParent()
 {
-    // Nobody makes it a child any more, so a look without the lock is enough to see that there is
-    // none. If nobody else refers to it nobody can ask for its parent, and the destructor lets go
-    // of that.
+    // No caller makes it a child any more, so a look without the lock is enough to see that there
+    // is no parent. If there is no other reference, no thread can ask for the parent, and the
+    // destructor lets go of it.
     if (!m_firstParent.load(std::memory_order_relaxed) || !isShared())
         return;
     Node *parent = nullptr;

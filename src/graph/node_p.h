@@ -50,8 +50,8 @@ struct Edge
     bool isTold = false; ///< Upper knows what failed at or below lower.
 };
 
-/// Somebody who is blocked until a process has come somewhere. Lives on the stack of the blocked
-/// thread, in the list of the node, guarded by the node's lock.
+/// A thread that is blocked until a process has reached a goal. Lives on the stack of that thread,
+/// and in the list of the node, which the node's lock guards.
 class Waiter
 {
 public:
@@ -93,7 +93,7 @@ struct TreeErrors
     qsizetype uncounted = 0; ///< Those that there was no room for.
 };
 
-/// A process in the graph. Lives as long as anybody refers to it, longer than its QObject.
+/// A process in the graph. Lives as long as there are references to it, longer than its QObject.
 class Node
 {
 public:
@@ -107,14 +107,14 @@ public:
         delete this;
     }
 
-    /// Lock-free. Acquire, so that who sees Closed also sees the error.
+    /// Lock-free. Acquire, so that a caller that sees Closed also sees the error.
     NodeState state() const noexcept { return m_state.load(std::memory_order_acquire); }
     /// True once closed() was emitted and the process has left all books.
     bool isFinished() const noexcept { return m_finished.load(std::memory_order_acquire); }
     /// True while a teardown that was set on a Closed process has not completed.
     bool hasLateTeardown() const noexcept { return m_late.load(std::memory_order_acquire); }
-    /// Somebody has looked at it from its parent. Relaxed: whoever did has let go of it before it
-    /// is asked.
+    /// True if a reader of ChangedNodes may have found it. Relaxed: the thread that found it had a
+    /// reference or the lock, which orders that before; see also ChangedNodes.
     bool isWatched() const noexcept
     {
         return (m_foundBy.load(std::memory_order_relaxed) & Watcher) != 0;
@@ -131,8 +131,8 @@ public:
     /// False if that is the name already.
     bool setName(const QString &name);
     QString path() const;
-    /// The QObject is gone: lets go of the first parent, so that rings of closing edges do not keep
-    /// each other alive.
+    /// The QObject is gone: lets go of the first parent, so that nodes in a cycle of closing edges
+    /// do not keep each other alive.
     void forgetParent();
 
     /// Valid once the state is Closed.
@@ -142,19 +142,18 @@ protected:
     explicit Node(bool isBackground);
     virtual ~Node();
 
-    /// False if the caller's reference is the only one, and nobody can get another.
+    /// False if the caller's reference is the only one, and no thread can get another.
     bool isShared() const noexcept
     {
-        // Acquire: all that the others did came before. That includes that they watched or listed
-        // it.
+        // Acquire: all that other owners did came before, and so did their letFind().
         return m_refs.load(std::memory_order_acquire) != 1
                 || m_foundBy.load(std::memory_order_relaxed) != Nobody;
     }
 
-    /// Who gets a reference by tryRef(), without having one.
+    /// What gets a reference by tryRef(), without having one.
     enum Finder : std::uint8_t {
         Nobody = 0,
-        Watcher = 1, ///< A reader of the journal, which has its changes while that has readers.
+        Watcher = 1, ///< A reader of ChangedNodes, which notes its changes.
         LeftOpenList = 2 ///< The end of the program, by its teardown.
     };
     /// Before \a finder finds it. The caller has a reference or the object.
@@ -196,7 +195,7 @@ private:
     union
     {
         std::uint64_t m_visit = 0; ///< The search that came by last.
-        Node *m_nextDue; ///< While a step of it stands in a DueSteps, which holds the lock: the next one.
+        Node *m_nextDue; ///< The next one, while a step of it stands in a DueSteps, under its lock.
     };
     /// What keeps teardown from beginning: unclosed processes that this waits for, work, holds, the
     /// announcement itself, and a marking that has not searched it. Zero: teardown has begun;
@@ -212,15 +211,15 @@ private:
     /// It has a work that has not returned.
     bool m_hasWork : 1;
     bool m_hasOwnWaiters : 1; ///< In a forked child, see Graph::forgetLostWaiters().
-    /// Its steps have something to run, or somebody to tell. Never taken back. Written under the
-    /// lock with release; whoever sees it set has seen what the lock guarded then.
+    /// Its steps have user code to run or a signal to emit. Never taken back. Written under the
+    /// lock with release; a thread that sees it set sees what the lock guarded then.
     std::atomic<bool> m_isObserved = false;
     /// Finders; none is ever taken back. Written by letFind(), which owners of a reference or of
     /// the object call, and read by isShared(): the count of references orders the one before the
     /// other. See also ChangedNodes.
     std::atomic<std::uint8_t> m_foundBy = Nobody;
-    // Written under the domain's lock with release, read by anybody with acquire. Only Closed
-    // without errors is written without the lock, by who runs the last step: see
+    // Written under the domain's lock with release, read by any thread with acquire. Only Closed
+    // without errors is written without the lock, by the thread that runs the last step: see
     // Graph::setClosed().
     std::atomic<NodeState> m_state = NodeState::Running;
     std::atomic<bool> m_finished = false;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Searches: for a cycle that an edge would close (R14), and for what has not announced above a process (R19).
+// Searches: for a cycle that an edge would close (R14), and for what has not announced above a
+// process (R19).
 
 #include "search_p.h"
 
@@ -10,15 +11,16 @@
 
 namespace GoProcess::Private {
 
-/// The same at once; both are in \a domain, which is locked.
+/// Whether \a from waits for \a target, by up to \a limit edges from each end, at once. Both are in
+/// \a domain. The caller holds its lock.
 Graph::Reach Graph::reach(Node &from, Node &target, LockDomain &domain, std::size_t limit)
 {
     return WaySearch(from, target).goOn(domain, limit);
 }
 
 /// Whether an edge from \a upper to \a lower closes a cycle: then \a result refuses it. Unknown:
-/// others have had the lock meanwhile, so the caller looks again at all that it has looked at.
-/// \a search keeps what is known.
+/// other threads have had the lock meanwhile, so the caller repeats all its checks. \a search keeps
+/// what is known.
 Graph::Reach Graph::lookForCycle(Node &upper, Node &lower, EdgeChange &result,
                                  std::unique_ptr<WaySearch> &search)
 {
@@ -52,7 +54,7 @@ Graph::Reach Graph::lookForCycle(Node &upper, Node &lower, EdgeChange &result,
     return reached;
 }
 
-/// As the nodes of \a way, which leads from lower to upper, would be a cycle with the new edge.
+/// Refuses the new edge, with which \a way, the nodes from lower to upper, would be a cycle.
 void Graph::refuse(EdgeChange &result, const std::vector<Node *> &way)
 {
     constexpr std::size_t half = 50; // of a longer one those at both ends, for the message
@@ -92,8 +94,8 @@ bool Graph::mayWaitFor(Node &node, Node &other)
     return lock && reach(node, other, lock.domain(), few) != Reach::No;
 }
 
-/// Nothing if neither waits for the other, as they are in separate graphs; if these are being
-/// joined just now, the answer is as old as the question.
+/// Nothing if neither waits for the other, as they are in separate graphs. If another thread joins
+/// these at this moment, either answer is right.
 NodeLock Graph::lockIfJoined(Node &node, const Node &other)
 {
     if (NodeLock::rootOf(node) != NodeLock::rootOf(other))

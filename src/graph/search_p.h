@@ -96,9 +96,9 @@ private:
     const Edge *m_edge = nullptr;
 };
 
-/// Whether one node waits, directly or not, for another one, in slices between which others get the
-/// lock. It goes on as long as nothing has happened in the domain that it is to know of; what it
-/// has found is there then.
+/// Whether one node waits, directly or not, for another one, in slices between which other threads
+/// get the lock. If an edge of the domain was changed meanwhile, or another search came by, it
+/// begins again: the nodes and marks that it has left may be gone.
 class Graph::WaySearch
 {
 public:
@@ -123,7 +123,7 @@ public:
         m_visits = domain.visits;
         return reached;
     }
-    /// The same by as many as a slice has.
+    /// Looks at as many edges as a slice allows. Unknown: there are more.
     Reach goOn(LockDomain &domain)
     {
         constexpr std::size_t steps =

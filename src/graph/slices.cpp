@@ -3,9 +3,9 @@
 // others, and looks at what is open.
 //
 // An operation lets go of the lock after some edges. What it has made due is brought on its way,
-// and other threads get the lock; the rest stands in the domain. Who called it goes on until
-// nothing is left there, and so do those who close or wait in that domain meanwhile, whatever of it
-// is theirs (R18).
+// and other threads get the lock; the rest stands in the domain. The thread that called it goes on
+// until nothing is left there, and so do threads that close or wait in that domain meanwhile,
+// whichever of them began what is left (R18).
 //
 // A close goes over closing edges, breadth first, so that parents become due before their children.
 // Between its slices the graph may change. What keeps its search right:
@@ -86,7 +86,7 @@ void Graph::Search::goOn(Walk &marking)
 
 void Graph::Search::close(Node &node, bool begins)
 {
-    // Release: who sees Closing without the lock sees what happened before the close.
+    // Release: a thread that sees Closing without the lock sees what happened before the close.
     node.m_state.store(NodeState::Closing, std::memory_order_release);
     node.m_beginsClose = begins;
     ChangedNodes::note(node);

@@ -11,13 +11,13 @@ namespace GoProcess::Private {
 
 void Graph::setClosed(Node &node)
 {
-    // Release: who sees Closed sees the error.
+    // Release: a thread that sees Closed sees the error.
     const auto close = [&node] {
         node.m_state.store(NodeState::Closed, std::memory_order_release);
     };
 
-    // What failed below has told this node before it could get here. Without a failure nothing is
-    // changed that others look at together with the state.
+    // What failed below is in m_treeErrors by now. Without any failure only the atomic state
+    // changes, so no lock is needed.
     if (!node.m_error && !node.m_treeErrors) {
         close();
         return;
@@ -35,7 +35,7 @@ void Graph::setClosed(Node &node)
 /// \a told on, which it moves on. True at the end.
 ///
 /// Between two slices the edges to those that were told stay, as the node leaves these books later
-/// and in this thread; and who adds an edge tells of the errors there.
+/// and in this thread; and a call that adds an edge tells of the errors there.
 bool Graph::tellOfErrors(Node &node, Edge *&told)
 {
     if (!told && node.m_error) {
@@ -63,8 +63,8 @@ bool Graph::tellOfErrors(Node &node, Edge *&told)
     return true;
 }
 
-/// The same at one edge, unless it was there already or has no part in that. In edges that a search
-/// looks at, it costs what is returned.
+/// Enters what failed at or below lower into the books of upper, once, if upper waits for that as
+/// its child. Returns what it costs, in edges that a search looks at.
 std::size_t Graph::tellOfErrors(Edge &edge)
 {
     constexpr std::size_t comparisons = 64; // in the time that a search needs for an edge

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Who is blocked until a process has come somewhere.
+// The threads that are blocked until a process has reached a goal.
 
 #include "graph_p.h"
 
@@ -38,9 +38,8 @@ bool Graph::addWaiter(Node &node, Waiter &waiter)
     return true;
 }
 
-/// Under the lock. In a forked child the list still has the waits of threads that are gone, and
-/// their stacks with them: it is made anew of those of the thread that forked, without a look at
-/// it.
+/// In a forked child the list still has the waits of threads that are gone, and their stacks with
+/// them: it is made anew of those of the thread that forked, without a look at it.
 void Graph::forgetLostWaiters(Node &node)
 {
     if (!Forks::isChild() || node.m_hasOwnWaiters)
@@ -75,7 +74,7 @@ bool Graph::hasWaiters(const Node &node)
 {
     const NodeLock lock(node);
     if (Forks::isChild())
-        return false; // which asks for those of other threads
+        return false; // other threads are not there
     const Waiter *waiter = node.m_waiters;
     while (waiter && waiter->goal != Waiter::Goal::Closed)
         waiter = waiter->next;
@@ -94,7 +93,7 @@ void Graph::wakeWaiters(Node &node, Waiter::Goal goal)
 void Graph::setLateTeardown(Node &node, bool pending)
 {
     const NodeLock lock(node);
-    // Release: who sees that it has completed may destroy the QObject.
+    // Release: a thread that sees that it has completed may destroy the QObject.
     node.m_late.store(pending, std::memory_order_release);
     if (!pending)
         wake(node, Waiter::Goal::LateTeardown);

@@ -246,7 +246,7 @@ void ProcessModel::Rows::removeUppermost(const Node &node)
 /// it (R9), and one of those processes stands for a root.
 bool ProcessModel::Rows::isBelowNoRoot(const Node &node) const
 {
-    // Whoever has so many above it is taken to be below one.
+    // A process with so many above it is taken to be below a root.
     constexpr std::size_t mostLooks = 1000;
 
     // Its own rows say nothing if it is uppermost: others have theirs because of it.
@@ -270,7 +270,7 @@ bool ProcessModel::Rows::isBelowNoRoot(const Node &node) const
     return isBelowAny;
 }
 
-/// Whoever stands for a root that does not exist leaves its place when there is one.
+/// A process that stands for a root that does not exist leaves its place when there is one.
 void ProcessModel::Rows::checkCycles(const QElapsedTimer &time)
 {
     if (!m_mustCheckCycles || time.hasExpired(updateSlice))

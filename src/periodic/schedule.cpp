@@ -29,7 +29,7 @@ private:
     const AtClose m_atClose;
 };
 
-/// The same as a step at home.
+/// A run as a step at home: the teardown of its process.
 class RunInThread final : public Teardown
 {
 public:
@@ -100,7 +100,7 @@ bool Schedule::mayStart()
 {
     if (Clock::instance().hasProgramEnded())
         programEnds();
-    // Its destructor closes the process by a signal, which others may have disconnected.
+    // Its destructor closes the process by a signal, which the program may have disconnected.
     if (m_isInThread && m_context.isNull())
         m_handle.close();
     return !m_handle.isClosing();

@@ -21,15 +21,16 @@ namespace GoProcess::Private {
 /// which are works, or where there is a context the teardowns of processes that are at home in its
 /// thread.
 ///
-/// Whoever starts a run or a timer holds the process meanwhile. So neither begins once the process
-/// has begun its teardown, and finishing() finds nobody who uses the work or starts the timer.
+/// A thread that starts a run or a timer holds the process meanwhile. So neither begins once the
+/// process has begun its teardown, and during finishing() no thread uses the work or starts the
+/// timer.
 class Schedule final : public Binding, public Timer, public std::enable_shared_from_this<Schedule>
 {
 public:
     Schedule(ScheduleKind kind, AtClose atClose, std::chrono::nanoseconds interval,
              std::unique_ptr<Work> work, Process &process);
-    /// Runs are in the thread of the process, as long as \a context exists. Before others know the
-    /// beat.
+    /// Runs are in the thread of the process, as long as \a context exists. Before other threads
+    /// know the schedule.
     void runInThread(const QObject *context);
 
     /// The first interval begins now.
@@ -56,21 +57,21 @@ private:
 
     const ScheduleKind m_kind;
     const AtClose m_atClose;
-    bool m_isInThread = false; ///< Set before others know the schedule, like the next.
-    /// Where it is null, there is no context any more: cleared by its destructor, which for those
-    /// who run works is in their own thread; others only learn of it too late, never too early.
+    bool m_isInThread = false; ///< Set before other threads know the schedule, like the next.
+    /// Where it is null, there is no context any more: cleared by its destructor, in the thread
+    /// that runs the works; other threads may see it too late, never too early.
     QPointer<const QObject> m_context;
     const std::chrono::nanoseconds m_interval;
     const ProcessHandle m_handle;
     Process *const m_process; ///< Alive while it is held.
-    /// Set before others know the schedule, reset by finishing(); the runs share it.
+    /// Set before other threads know the schedule, reset by finishing(); the runs share it.
     std::shared_ptr<Work> m_work;
     /// When the timer expires. Touched by one thread at a time: the clock's, or for Every the one
     /// that starts the timer, and the mutex of the clock is between the two.
     Clock::Time m_time;
-    /// Runs that are due or in flight, where they do not overlap; a tick adds none to one. Whoever
-    /// takes it from zero, or finds some left when a run has closed, starts the next. Acquire and
-    /// release, so that a run sees what the one before did.
+    /// Runs that are due or in flight, for kinds that do not overlap; a tick raises it from 0 to 1
+    /// only. The thread that takes it from zero, or finds some left when a run has closed, starts
+    /// the next. Acquire and release, so that a run sees what the one before did.
     std::atomic<std::uint64_t> m_due = 0;
     /// Written by fireNoMore(). Sequentially consistent like m_due next to it: of the last run and
     /// that call at least one sees the other.

@@ -21,7 +21,7 @@ public:
     bool isOver() const override { return !m_connection; }
 
 private:
-    // Its state is atomic in Qt: others may disconnect it meanwhile.
+    // Its state is atomic in Qt: another thread may disconnect it meanwhile.
     const QMetaObject::Connection m_connection;
 };
 

@@ -44,9 +44,9 @@ void ProcessCore::moved()
         return;
     m_leaving.store(QThread::currentThread(), std::memory_order_release);
     m_moved.store(true, std::memory_order_release);
-    // A process without a home that is moved by hand gets one. Whoever claims a step of it asks for
-    // that afterwards, and here it is said before the look for a step: one of the two sees the
-    // other.
+    // A process without a home that is moved by hand gets one. A thread that claims a step of it
+    // asks for that afterwards, and here it is said before the look for a step: one of the two sees
+    // the other.
     m_hasNoHome.store(false, std::memory_order_seq_cst);
     m_moves.fetch_add(1, std::memory_order_seq_cst); // see moves()
     ChangedNodes::note(*this);
@@ -76,7 +76,7 @@ void ProcessCore::rehome()
     }
     if (isMoving) {
         // Until it is over the step may run in the old thread, where a wait may need it: so it is
-        // not claimed. Usually that is a moment; other items get their turn meanwhile.
+        // not claimed. Usually that is a moment; other steps get their turn meanwhile.
         constexpr auto moment = std::chrono::microseconds(50);
         std::this_thread::sleep_for(moment);
         deliverAfterMove(*this);
@@ -132,7 +132,7 @@ void ProcessCore::closeInDestructor()
     if (!steps.isEmpty())
         Graph::forgetLoneBegin(*this);
     deliver(std::move(steps));
-    if (own) { // announcing: whoever was told was told, and the rest follows here
+    if (own) { // destroyed by a slot of its announcement, which is completed here
         own->objectGone = true;
         Thrown thrown(*this);
         if (!own->inSecondSignal) {

@@ -73,7 +73,7 @@ ProcessPtr ProcessCore::make(QThread *thread, const QString &name)
 ProcessPtr ProcessCore::makeAtHome(QThread *thread, const QString &name)
 {
     ProcessPtr self = make(thread, name);
-    of(self.get())->setPlaced(false); // nobody else knows it yet
+    of(self.get())->setPlaced(false); // no other thread knows it yet
     return self;
 }
 
@@ -104,7 +104,7 @@ bool ProcessCore::join(Process *parent, const char *what)
     return false;
 }
 
-/// Nobody knows it, and nobody will use it.
+/// No other thread knows it, and none will use it.
 void ProcessCore::abandon()
 {
     Graph::abandon(*this);

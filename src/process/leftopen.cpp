@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Which teardowns have not run: the end of the program names the processes that were left open with one.
+// Which teardowns have not run: the end of the program names the processes that were left open with
+// one.
 
 #include "leftopen_p.h"
 

@@ -30,8 +30,8 @@ struct ProcessCore::Posted
 /// One that has returned a future.
 struct ProcessCore::OpenPost
 {
-    /// The future has finished; the first who says so wins. In the thread that finishes it, or in a
-    /// forked child. Acquire and release: the first one takes the function.
+    /// The future has finished. Set by the thread that finishes it, or in a forked child; the first
+    /// one wins. Acquire and release: the first one takes the function.
     std::atomic<bool> isSettled = false;
     std::unique_ptr<Teardown> function; ///< What it has captured may be what the future needs.
 };
@@ -83,14 +83,14 @@ bool ProcessCore::post(std::unique_ptr<Teardown> function)
     return true;
 }
 
-/// Under the lock. True if its step is due: then the caller brings it on its way.
+/// True if its step is due: then the caller brings it on its way. The caller holds the lock.
 bool ProcessCore::enqueue(Posted &&posted)
 {
     Posts &posts = *m_rare->posts;
     const bool isAnnounced = Graph::isAnnounced(*this);
     const bool isLate = (state() != NodeState::Running && !isAnnounced) || !posts.late.empty();
     (isLate ? posts.late : posts.functions).push_back(std::move(posted));
-    // Makes the announcement a step that is run, as for one who has somebody to tell.
+    // Makes the announcement a step that is run, as if a future or a binding were to be told.
     if (!isAnnounced)
         Graph::setHasClosingListeners(*this, true);
     return !isLate && !std::exchange(posts.isActive, true);
@@ -123,7 +123,7 @@ bool ProcessCore::runPostsBeforeAnnouncement()
         const NodeLock lock(*this);
         if (!posts.isActive)
             return true;
-        posts.announces = true; // whoever runs the last one sees to it, if that is not this one
+        posts.announces = true; // the thread that runs the last one sees to it, this or another
     }
     while (claim(Step::Post)) {
         static_cast<void>(runPost(After::Stay));
@@ -146,8 +146,8 @@ bool ProcessCore::runPostsBeforeAnnouncement()
     return false;
 }
 
-/// The announcement is made, and what was posted after the close is to run. True if its step is due:
-/// then the caller brings it on its way.
+/// The announcement is made, and what was posted after the close is to run. True if its step is
+/// due: then the caller brings it on its way.
 bool ProcessCore::takeLatePosts()
 {
     const NodeLock lock(*this);
@@ -216,7 +216,7 @@ Error ProcessCore::followPost(QFuture<T> future, Posted &posted, std::shared_ptr
     if (future.isFinished())
         return errorOf(std::move(future));
     if (StepScope::innermost()->completed)
-        return {}; // nobody is left to be told
+        return {}; // the function has destroyed the process, which is not told of the end
     open = std::make_shared<OpenPost>();
     open->function = std::move(posted.function);
     {

@@ -75,7 +75,7 @@ Process::Process(const QString &name, std::unique_ptr<Private::Teardown> teardow
     join(parent);
 }
 
-/// Before anybody knows it, who could be told.
+/// In the constructor, where nothing can be connected to nameChanged() yet.
 void Process::setFirstName(const QString &name)
 {
     if (d->setName(name))
@@ -325,7 +325,7 @@ void Process::connectNotify(const QMetaMethod &signal)
     QObject::connectNotify(signal);
 }
 
-/// True if nobody is connected to what its steps emit.
+/// True if nothing is connected to the signals that its steps emit.
 bool Process::isUnconnected() const
 {
     static const std::array all { QMetaMethod::fromSignal(&Process::closing),
@@ -337,8 +337,8 @@ bool Process::isUnconnected() const
 
 void Process::deleteAtHome(Process *process)
 {
-    // If nobody listens and it has no children, deleting it runs no user code. Nobody can be
-    // connecting at this moment, as that takes a reference.
+    // If nothing is connected and it has no children, deleting it runs no user code. No thread can
+    // be connecting at this moment, as that takes a reference.
     const auto isHeard = [process] {
         return process->isSignalConnected(QMetaMethod::fromSignal(&QObject::destroyed));
     };

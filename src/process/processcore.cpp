@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The shared state of a process: what lives on when its QObject is gone, and what the QObject asks for.
+// The shared state of a process, which outlives its QObject: what the QObject asks for.
 
 #include "processcore_p.h"
 

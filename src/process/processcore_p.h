@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The shared state of a process: what lives on when its QObject is gone, and the steps that it runs.
+// The shared state of a process: what lives on when its QObject is gone, and its steps.
 
 #ifndef GOPROCESS_PROCESSCORE_P_H
 #define GOPROCESS_PROCESSCORE_P_H
@@ -62,7 +62,7 @@ public:
     /// begun (R46).
     bool hold();
     void release();
-    /// Waits for \a lower, which no other thread knows yet. The caller holds this process.
+    /// Waits for \a lower, which no other thread knows yet. The caller has a hold of this process.
     void waitForNew(ProcessCore &lower) { Graph::waitForNew(*this, lower); }
     /// True inside of its closing(), in the calling thread.
     bool isAnnouncingHere() const;
@@ -72,8 +72,8 @@ public:
     void setPool(QThreadPool *pool);
     /// The constructor of the object is done; it is of class \a known.
     void setConstructed(Class known) { m_class.store(known, std::memory_order_relaxed); }
-    /// Remembers the class of the object, for who cannot ask: its destructor (R47), and steps while
-    /// another thread may destroy it.
+    /// Remembers the class of the object for code that cannot ask for it: its destructor (R47), and
+    /// steps while another thread may destroy it.
     void noteClass();
     /// The object is being moved to another thread (R36).
     void moved();
@@ -90,14 +90,15 @@ public:
     /// A process without a home that the library keeps alive until it is Closed. Its QObject lives
     /// in \a thread; with null any thread may delete it.
     static ProcessPtr make(QThread *thread, const QString &name);
-    /// The same, but \a thread, which is not null, is its home.
+    /// make(), but \a thread, which is not null, is the home of the process.
     static ProcessPtr makeAtHome(QThread *thread, const QString &name);
-    /// The thread of such a process with that \a parent, which may be null.
+    /// The thread to make() a process in below \a parent: that of the parent, or the calling one if
+    /// there is none.
     static QThread *threadBelow(const Process *parent);
-    /// Makes a process that nobody else knows yet a child of \a parent, unless that is null, and of
-    /// its pool. If that is refused nothing keeps it any more.
+    /// Makes a process that no other thread knows yet a child of \a parent, unless that is null,
+    /// with its pool. If that is refused nothing keeps the process any more.
     bool join(Process *parent, const char *what);
-    /// The same, and it does not close before its work has returned or was dropped.
+    /// join(); the process does not close before \a work has returned or was dropped.
     bool promiseWork(Process *parent, std::unique_ptr<Work> work, const char *what);
     /// Starts a work that was promised; workLost() drops it instead.
     void submitWork();
@@ -106,7 +107,8 @@ public:
 
     /// Keeps \a binding and tells it what happens; false if the state is beyond \a latest already.
     bool bind(std::shared_ptr<Binding> binding, NodeState latest);
-    /// The same while Running, unless one of its class is there; the one that is, or null.
+    /// Keeps \a binding of a Running process, unless that has one of the same class already.
+    /// Returns the one that it has from here on; null if it is not Running.
     std::shared_ptr<Binding> bindOnce(const std::shared_ptr<Binding> &binding);
 
     /// The dispatcher of the thread that made it.
@@ -115,7 +117,8 @@ public:
     /// Says what was refused, and why (R15).
     static void refuse(const char *what, const QString &path, const QString &why);
 
-    /// Its announcement waits until what was posted before the close has run. Under the lock.
+    /// Its announcement waits until what was posted before the close has run. The caller holds the
+    /// lock.
     bool waitsForPosts() const;
     /// In a forked child: posted functions that a lost thread was running have failed, and those
     /// whose futures it was to finish.
@@ -123,7 +126,8 @@ public:
 
     /// The teardown has completed with \a error; the first call counts.
     void settle(const Error &error);
-    /// The future of the teardown is open, and its home is the calling thread. Under the lock.
+    /// The future of the teardown is open, and its home is the calling thread. The caller holds the
+    /// lock.
     bool hasFutureHere() const;
 
     // --- StepTarget
@@ -131,7 +135,7 @@ public:
     std::optional<DueStep> advance(Step step) override;
     StepEnd run(Step step) override;
     void workDropped() override;
-    /// The same with another \a error, claimed or not: no thread will run it, or run it to its end.
+    /// Ends the work with \a error, claimed or not: no thread will run it, or run it to its end.
     void workLost(const Error &error);
     bool endFuture(QDeadlineTimer deadline) override;
     QThreadPool *workPool() const override;
@@ -201,18 +205,18 @@ private:
     void closeInDestructor();
     void waitInDestructor(Waiter::Goal goal) noexcept;
 
-    RareData &rareData(); ///< Under the lock.
+    RareData &rareData(); ///< The caller holds the lock.
     void tellOfClosing(Thrown &thrown);
     void tellOfClosed(Thrown &thrown);
-    void addBinding(std::shared_ptr<Binding> binding, Bindings &over); ///< Under the lock.
+    /// The caller holds the lock.
+    void addBinding(std::shared_ptr<Binding> binding, Bindings &over);
     Bindings releaseBindings();
 
-    /// Null once the QObject is gone. Written under the lock; see StepTarget::thread() for who
-    /// reads.
+    /// Null once the QObject is gone. Written under the lock; read as StepTarget::thread() says.
     Process *m_object = nullptr;
     std::unique_ptr<Teardown> m_teardown; ///< Set under the lock; taken by the teardown step.
     RareData *m_rare = nullptr; ///< Made under the lock; owned, unless it is LibraryOwned.
-    bool m_hasTeardown = false; ///< One was set. Under the lock.
+    bool m_hasTeardown = false; ///< One was set. Guarded by the lock.
     bool m_isLibraryOwned = false; ///< Made by make(), and LibraryOwned.
     bool m_isPlaced = false; ///< In the object's thread only.
     /// There are bindings. Written under the lock; the finish looks without it first, and under it

@@ -17,8 +17,8 @@ namespace {
 /// What a process waits for that no thread will do.
 enum class Lost { Nothing, Work, Announcement, Teardown, Finish };
 
-/// Under the lock of the graph. A step or work that nobody has claimed is not lost, and one on the
-/// stack of this thread goes on.
+/// A step or work that no thread has claimed is not lost, and one on the stack of this thread goes
+/// on. The caller holds the lock.
 Lost findLost(ProcessCore &node)
 {
     if (StepScope::find(node))

@@ -217,8 +217,8 @@ bool ProcessCore::hasFutureHere() const
 ///
 /// The process may be moved away and finish elsewhere at any moment, which lets go of the teardown.
 /// That step becomes due by settle(), which sets m_settled before it takes the lock, and makes the
-/// step due after that: who finds it not set under the lock has the teardown for itself until the
-/// lock is let go.
+/// step due after that: a thread that finds it not set under the lock has the teardown for itself
+/// until it lets go of the lock.
 std::unique_ptr<Teardown> ProcessCore::takeOpenTeardown()
 {
     const NodeLock lock(*this); // while the future is open it keeps the object alive
@@ -227,8 +227,8 @@ std::unique_ptr<Teardown> ProcessCore::takeOpenTeardown()
     return std::move(m_teardown);
 }
 
-/// Gives it back for the step that lets go of it. False if that may have come already, or has
-/// nothing left to do.
+/// Gives it back, to be let go of by a later step. False if the future has finished meanwhile: then
+/// the caller lets go of it.
 bool ProcessCore::giveBack(std::unique_ptr<Teardown> &teardown)
 {
     const NodeLock lock(*this);
@@ -259,7 +259,7 @@ bool ProcessCore::endFuture(QDeadlineTimer deadline)
     } catch (...) {
         settle(Error::fromException(std::current_exception()));
     }
-    // If it has not helped, what it captured may be what the future needs.
+    // If the future is still open, what the teardown has captured may be what it needs.
     if (!giveBack(teardown))
         return true;
     if (!isDone)

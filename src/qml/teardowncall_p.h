@@ -24,7 +24,7 @@ class Process;
 
 namespace Private {
 
-/// How the teardown ended; the first one who says so decides.
+/// How the teardown ended; the first call of settle() decides.
 class TeardownEnd
 {
 public:
@@ -50,7 +50,8 @@ class TeardownListener final : public QObject
 
 public:
     TeardownListener(Process *process, std::shared_ptr<TeardownEnd> end);
-    /// With the engine, or taken by the garbage collector: nobody can settle the thenable any more.
+    /// With the engine, or taken by the garbage collector: no script can settle the thenable any
+    /// more.
     ~TeardownListener() override;
 
     /// The function, or its thenable, has returned \a value.

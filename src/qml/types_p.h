@@ -49,7 +49,7 @@ public:
     }
 
 protected:
-    /// Somebody listens, who is to hear of the close while his context is whole.
+    /// A slot is being connected, which is to hear of the close while its context is whole.
     void connectNotify(const QMetaMethod &signal) override
     {
         if (QThread::currentThread() == thread())

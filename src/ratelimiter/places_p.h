@@ -20,8 +20,8 @@ namespace GoProcess::Private {
 /// So many places, which are given away one by one in the order in which threads and works asked.
 ///
 /// All is guarded by one mutex, under which nothing else runs but the waking of a thread. A place
-/// that comes free goes directly to whoever waits longest, so that there is never a free place
-/// while somebody waits, and nobody can overtake.
+/// that comes free goes directly to the thread or work that waits longest, so that no place is free
+/// while one waits, and none can overtake.
 class Places : public std::enable_shared_from_this<Places>
 {
     class Turn;
@@ -49,7 +49,7 @@ public:
         Q_DISABLE_COPY_MOVE(Place)
         ~Place() override { giveBack(); }
 
-        /// Before anybody else knows \a process.
+        /// Before other threads know \a process.
         void occupy(StepTarget &process);
         void closed() override { giveBack(); }
 
@@ -113,8 +113,8 @@ private:
     mutable Mutex m_mutex; // guards what follows
     int m_free;
     Queue m_queue;
-    /// Who occupies the places. A process is taken out before it leaves all books, so all are
-    /// alive.
+    /// The processes that occupy the places. Each is taken out before it leaves all books, so all
+    /// are alive.
     Holders m_holders;
 };
 

@@ -34,7 +34,7 @@ public:
     virtual void closing();
     /// After teardown, before the process is Closed: lets go of everything.
     virtual void finishing();
-    /// The process is Closed; nobody was told yet.
+    /// The process is Closed; its signals and futures have not told so yet.
     virtual void closed();
     /// There is nothing left to do, so that the process need not keep it. Called under a lock.
     virtual bool isOver() const;
@@ -74,10 +74,10 @@ public:
 
     /// Makes \a binding go along with the process while that is Running; false if it is not.
     bool bind(std::shared_ptr<Binding> binding) const;
-    /// The same, unless one of its class is bound already. Returns the one that is; null if the
-    /// process is not Running.
+    /// bind(), unless a binding of the same class is bound already. Returns the one that is bound
+    /// then; null if the process is not Running.
     std::shared_ptr<Binding> bindOnce(const std::shared_ptr<Binding> &binding) const;
-    /// The same as bind() until it is Closed.
+    /// Makes \a binding go along with the process until that is Closed; false if it is.
     bool bindUntilClosed(std::shared_ptr<Binding> binding) const;
     /// Disconnects \a connection before the process is Closed.
     void bindConnection(const QMetaObject::Connection &connection) const;

@@ -40,8 +40,9 @@ public:
     virtual TeardownResult run() = 0;
     virtual bool canFinish() const { return false; }
     virtual void finish() { }
-    /// The same, but it blocks no longer than until \a deadline. False: there is more to do, for which it
-    /// is called again, in this wait or the next one; the event loop may go on with it between them.
+    /// finish(), but it blocks no longer than until \a deadline. False: there is more to do, for
+    /// which it is called again, in this wait or the next one; the event loop may go on with it
+    /// between them.
     virtual bool finishUntil(QDeadlineTimer /*deadline*/)
     {
         finish();
@@ -195,8 +196,8 @@ private:
     F m_function;
 };
 
-// With `new`, as each std::make_unique() of one more type takes a compiler a fifth of the time that a file of
-// many teardowns takes.
+// With `new`, as each std::make_unique() of one more type takes a compiler a fifth of the time that
+// a file of many teardowns takes.
 
 /// Null for an empty std::function or a null pointer, which the library refuses (R15).
 template<class F, class... G>

@@ -50,8 +50,9 @@ public:
     virtual bool isBound() const { return false; }
     virtual bool waitForDisconnected(int /*msecs*/) { return true; }
     virtual void abort() { }
-    /// Calls \a disconnected when a socket has been, and \a errorOccurred on each of its errors: with
-    /// false for those that are none, that the peer has closed, and that somebody waited for it in vain.
+    /// Calls \a disconnected when a socket was disconnected, and \a errorOccurred on each of its
+    /// errors: with false for those that are no failure, as the peer has closed, or a wait was in
+    /// vain.
     virtual void watch(const std::function<void()> & /*disconnected*/,
                        const std::function<void(bool isFailure)> & /*errorOccurred*/)
     {
@@ -72,8 +73,8 @@ struct HasClose<T, std::void_t<decltype(std::declval<T &>().close())>> : std::tr
 template<class T>
 inline constexpr bool isReply = std::is_base_of_v<QNetworkReply, T>;
 
-/// True for what the template of adopt() takes: all with close() that has no adopt() of its own, and
-/// QSaveFile, which has hidden its close().
+/// True for what the template of adopt() takes: all with close() that has no adopt() of its own,
+/// and QSaveFile, which has hidden its close().
 template<class T>
 inline constexpr bool isClosable =
         (HasClose<T>::value || std::is_base_of_v<QSaveFile, T>)&&!std::is_base_of_v<
