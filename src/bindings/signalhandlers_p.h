@@ -6,17 +6,26 @@
 
 #include <QtGlobal>
 
+#include <chrono>
+
 namespace GoProcess::Private {
 
 /// Why a process cannot be closed on a signal; null for no reason.
 using Reason = const char *;
 
-/// Tells of signals that have come, so many \a times, in a thread, not in a handler. Without the lock of SignalWatches.
+/// Closes the processes that watch \a signal, and calls the functions, so many \a times. Called in
+/// a thread, not in a handler, without the lock of SignalWatches.
 void signalRaised(int signal, unsigned times);
 #ifdef Q_OS_WIN
-/// Blocks until those that watch \a signal are Closed, but not for long.
+/// Blocks until the processes that watch \a signal are Closed, but not for long.
 void waitUntilClosedOnSignal(int signal);
 #endif
+
+/// Two signals that come within this time are one request to close: `timeout` sends SIGTERM to the
+/// program and to its group, systemd SIGTERM and SIGHUP, and of Ctrl-C a program may hear from the
+/// terminal and from its parent. A user takes longer to see that nothing happens, and to press
+/// Ctrl-C again.
+constexpr std::chrono::milliseconds oneRequest { 500 };
 
 /// What the operating system knows: a handler for each watched signal. Called under the lock of
 /// SignalWatches.
@@ -33,6 +42,12 @@ public:
     static void restore(int signal);
     /// True if it has come since forgetPast(), also if nothing was told of it yet.
     static bool hasCome(int signal);
+    /// From half a second after this on, \a signal ends the program. Called again, it changes
+    /// nothing.
+    static void endProgramOn(int signal);
+    /// \a signal does not end the program.
+    static void spareProgram(int signal);
+    /// \a signal has not come.
     static void forgetPast(int signal);
 };
 

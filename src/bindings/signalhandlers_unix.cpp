@@ -11,6 +11,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -23,26 +24,50 @@ namespace GoProcess::Private {
 
 namespace {
 
-/// All that a handler touches. Lock-free atomics, which a handler may use; the rest is written before
-/// the handler that reads it is installed.
+/// All that a handler touches. Lock-free atomics, which a handler may use; the rest is written
+/// before the handler that reads it is installed.
 struct Caught
 {
     /// Counted up by the handler, taken by the thread that reads the pipe.
     std::atomic<unsigned> raised = 0;
-    /// Set by the handler, cleared by forgetPast(). Relaxed: who removes a watch while the signal comes
-    /// may see either.
+    /// Set by the handler, cleared by forgetPast(). Relaxed: a thread that removes a watch while
+    /// the signal comes may see either.
     std::atomic<bool> hasCome = false;
+    /// The time from which on the signal ends the program, by now(); 0: it does not. Written under
+    /// the lock of SignalWatches, read by the handler. Relaxed, as the time is all that the handler
+    /// needs: it reads nothing else that the writing thread has written. A handler that runs
+    /// meanwhile may see either value. When endProgramOn() writes, the time is half a second ahead,
+    /// so that both do the same. When spareProgram() writes, the signal came before it was watched
+    /// anew, or at the same time.
+    std::atomic<qint64> endsFrom = 0;
     struct sigaction previous = {};
 };
 
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free
-                      && std::atomic<unsigned>::is_always_lock_free,
+                      && std::atomic<unsigned>::is_always_lock_free
+                      && std::atomic<qint64>::is_always_lock_free,
               "a signal handler must not lock");
 
 std::array<Caught, NSIG> caughtSignals;
 // Written once, before the first handler is installed; relaxed, as installing it orders them.
 std::atomic<int> pipeEnd { -1 };
 std::atomic<pid_t> owner { 0 };
+
+/// Nanoseconds of a clock that only runs forward. Async-signal-safe, which std::chrono does not
+/// promise.
+qint64 now()
+{
+    struct timespec time = {};
+    ::clock_gettime(CLOCK_MONOTONIC, &time);
+    return qint64(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+}
+
+/// True if \a caught has come as a further signal, which ends the program.
+bool endsProgram(const Caught &caught)
+{
+    const qint64 from = caught.endsFrom.load(std::memory_order_relaxed);
+    return from != 0 && now() >= from;
+}
 
 /// Async-signal-safe.
 void onSignal(int signal)
@@ -53,6 +78,10 @@ void onSignal(int signal)
         // A forked child: what was there before gets it, when this handler has returned.
         ::sigaction(signal, &caught.previous, nullptr);
         ::raise(signal);
+    } else if (endsProgram(caught)) {
+        // As shells report a program that a signal has ended. Nothing else runs: the close that
+        // hangs may have locked what exit() needs.
+        ::_exit(128 + signal);
     } else {
         // Release: the reader that finds it has read the byte that follows, or will.
         caught.hasCome.store(true, std::memory_order_relaxed);
@@ -64,8 +93,9 @@ void onSignal(int signal)
     errno = error;
 }
 
-/// While processes are closed and functions called the program does not end: static objects go then, those of Qt
-/// too that telling somebody needs. No lock is held meanwhile, as a close may warn.
+/// While processes are closed and functions called the program does not end: static objects go
+/// then, those of Qt too that a call of a function needs. No lock is held meanwhile, as a close may
+/// warn.
 class Telling
 {
 public:
@@ -90,8 +120,8 @@ public:
         m_teller = {};
         m_hasTold.notify_all();
     }
-    /// Returns when nobody is told any more, unless the caller is who tells: a message handler may end the
-    /// program.
+    /// Returns when no thread tells any more, unless the caller is the thread that tells: a message
+    /// handler may end the program.
     void stop()
     {
         std::unique_lock<std::mutex> lock(m_mutex);
@@ -104,7 +134,7 @@ public:
 private:
     Mutex m_mutex; // guards what follows
     std::condition_variable m_hasTold;
-    std::thread::id m_teller; ///< Nobody, as a rule.
+    std::thread::id m_teller; ///< None, as a rule.
     bool m_isOver = false;
 };
 
@@ -222,7 +252,7 @@ void SignalHandlers::restore(int signal)
 {
     struct sigaction current = {};
     ::sigaction(signal, nullptr, &current);
-    // Not if somebody has installed another one since.
+    // Not if the program has installed another one since.
     if (isOurs(current))
         ::sigaction(signal, &caughtSignals[std::size_t(signal)].previous, nullptr);
 }
@@ -230,6 +260,20 @@ void SignalHandlers::restore(int signal)
 bool SignalHandlers::hasCome(int signal)
 {
     return caughtSignals[std::size_t(signal)].hasCome.load(std::memory_order_relaxed);
+}
+
+void SignalHandlers::endProgramOn(int signal)
+{
+    std::atomic<qint64> &endsFrom = caughtSignals[std::size_t(signal)].endsFrom;
+    // It counts from the first of them. No other thread writes meanwhile.
+    if (endsFrom.load(std::memory_order_relaxed) == 0)
+        endsFrom.store(now() + std::chrono::nanoseconds(oneRequest).count(),
+                       std::memory_order_relaxed);
+}
+
+void SignalHandlers::spareProgram(int signal)
+{
+    caughtSignals[std::size_t(signal)].endsFrom.store(0, std::memory_order_relaxed);
 }
 
 void SignalHandlers::forgetPast(int signal)

@@ -12,10 +12,12 @@
 #include "process/processdata_p.h"
 
 #include <algorithm>
+#include <bitset>
 #include <chrono>
 #include <condition_variable>
 #include <list>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
@@ -52,18 +54,31 @@ public:
     bool isCounted = false; ///< Guarded by the mutex of SignalWatches.
 };
 
+/// The numbers of the signals that are in it.
+using SignalSet = std::bitset<NSIG>;
+
 /// Which processes are closed, and how many functions called, on which signal. Never destroyed.
 class SignalWatches final : private Private::ForkPart
 {
-    using Processes = std::list<ProcessHandle>;
+    /// A process that is closed on signals.
+    struct Watcher
+    {
+        ProcessHandle process;
+        SignalSet signals;
+        FurtherSignal further;
+        bool isTold = false; ///< One of them has closed it.
+    };
+    using Watchers = std::list<std::shared_ptr<Watcher>>;
 
     struct Watched
     {
-        bool isWatched() const { return functions > 0 || !processes.empty(); }
+        bool isWatched() const { return functions > 0 || !watchers.empty(); }
 
-        Processes processes;
+        Watchers watchers;
+        int untold = 0; ///< How many of the watchers are not told.
         int functions = 0;
-        /// Processes have been closed on it, and none has asked for it since: it stays handled.
+        /// Processes have been closed on it, or on another signal of theirs after which it ends the
+        /// program, and no process has asked for it since: it stays handled.
         bool stays = false;
     };
 
@@ -72,7 +87,7 @@ public:
     struct Place
     {
         int signal;
-        Processes::iterator position;
+        Watchers::iterator position;
     };
 
     static SignalWatches &instance()
@@ -83,21 +98,19 @@ public:
 
     /// Takes the signals that are ignored out of \a signals.
     Reason select(std::vector<int> &signals, QList<int> *ignored);
-    std::vector<Place> add(const std::vector<int> &signals, const ProcessHandle &process);
+    std::vector<Place> add(const std::vector<int> &signals, const ProcessHandle &process,
+                           FurtherSignal further);
     void remove(const std::vector<Place> &places);
     void add(FunctionWatch &watch);
     void remove(FunctionWatch &watch);
     const SignalRelay &relay() const { return m_relay; }
-    /// Closes those that watch \a signal, and calls the functions, so many \a times. In a thread, not in
-    /// a handler.
     void raised(int signal, unsigned times);
 #ifdef Q_OS_WIN
-    /// Blocks until those that watch \a signal are Closed, but not for long.
     void waitUntilClosed(int signal)
     {
         constexpr std::chrono::seconds longest { 5 };
         std::unique_lock<std::mutex> lock(m_mutex);
-        m_removed.wait_for(lock, longest, [&] { return m_watches[signal].processes.empty(); });
+        m_removed.wait_for(lock, longest, [&] { return m_watches[signal].watchers.empty(); });
     }
 #endif
 
@@ -107,6 +120,9 @@ private:
         if (!watched.isWatched() && !watched.stays)
             Handlers::restore(signal);
     }
+    // The lock is held.
+    void countUntold(const Watcher &watcher, int change);
+    void endProgramOn(const SignalSet &signals);
 
     SignalWatches()
     {
@@ -128,7 +144,7 @@ private:
     SignalRelay m_relay;
 
     Private::Mutex m_mutex; // guards what follows
-    std::condition_variable m_removed; ///< On Windows somebody waits.
+    std::condition_variable m_removed; ///< On Windows a handler waits.
     std::map<int, Watched> m_watches;
 };
 
@@ -154,8 +170,10 @@ Reason SignalWatches::select(std::vector<int> &signals, QList<int> *ignored)
 }
 
 std::vector<SignalWatches::Place> SignalWatches::add(const std::vector<int> &signals,
-                                                     const ProcessHandle &process)
+                                                     const ProcessHandle &process,
+                                                     FurtherSignal further)
 {
+    const auto watcher = std::make_shared<Watcher>(Watcher { process, {}, further });
     std::vector<Place> places;
     places.reserve(signals.size());
     const std::lock_guard lock(m_mutex);
@@ -163,26 +181,40 @@ std::vector<SignalWatches::Place> SignalWatches::add(const std::vector<int> &sig
         Watched &watched = m_watches[signal];
         if (!watched.isWatched())
             Handlers::install(signal);
-        if (watched.processes.empty()) {
+        if (watched.watchers.empty()) {
             watched.stays = false;
             Handlers::forgetPast(signal);
         }
-        places.push_back({ signal, watched.processes.insert(watched.processes.end(), process) });
+        Handlers::spareProgram(signal); // it closes this process first
+        places.push_back({ signal, watched.watchers.insert(watched.watchers.end(), watcher) });
+        watcher->signals.set(std::size_t(signal));
     }
+    countUntold(*watcher, 1);
     return places;
 }
 
 void SignalWatches::remove(const std::vector<Place> &places)
 {
-    Processes removed; // let go of outside of the lock
+    Watchers removed; // let go of outside of the lock
     const std::lock_guard lock(m_mutex);
+    if (places.empty())
+        return;
+    const std::shared_ptr<Watcher> watcher = *places.front().position;
+    if (!watcher->isTold)
+        countUntold(*watcher, -1);
     for (const auto &[signal, position] : places) {
         Watched &watched = m_watches[signal];
-        removed.splice(removed.end(), watched.processes, position);
+        removed.splice(removed.end(), watched.watchers, position);
         // The thread that closes on it may be on its way.
-        watched.stays = watched.stays || Handlers::hasCome(signal);
-        release(signal, watched);
+        if (Handlers::hasCome(signal)) {
+            watched.stays = true;
+            watcher->isTold = true;
+        }
     }
+    if (watcher->isTold && watcher->further == FurtherSignal::EndsProgram)
+        endProgramOn(watcher->signals);
+    for (const auto &[signal, position] : places)
+        release(signal, m_watches[signal]);
     m_removed.notify_all();
 }
 
@@ -210,6 +242,25 @@ void SignalWatches::remove(FunctionWatch &watch)
     }
 }
 
+void SignalWatches::countUntold(const Watcher &watcher, int change)
+{
+    for (auto &[signal, watched] : m_watches) {
+        if (watcher.signals.test(std::size_t(signal)))
+            watched.untold += change;
+    }
+}
+
+void SignalWatches::endProgramOn(const SignalSet &signals)
+{
+    for (auto &[signal, watched] : m_watches) {
+        // Others are closed first by those that they watch.
+        if (!signals.test(std::size_t(signal)) || watched.untold > 0)
+            continue;
+        Handlers::endProgramOn(signal);
+        watched.stays = true;
+    }
+}
+
 void SignalWatches::raised(int signal, unsigned times)
 {
     std::vector<ProcessHandle> processes;
@@ -217,9 +268,18 @@ void SignalWatches::raised(int signal, unsigned times)
     {
         const std::lock_guard lock(m_mutex);
         Watched &watched = m_watches[signal];
-        processes.assign(watched.processes.begin(), watched.processes.end());
+        SignalSet ending;
+        for (const auto &watcher : watched.watchers) {
+            processes.push_back(watcher->process);
+            if (!std::exchange(watcher->isTold, true))
+                countUntold(*watcher, -1);
+            if (watcher->further == FurtherSignal::EndsProgram)
+                ending |= watcher->signals;
+        }
         watched.stays = watched.stays || !processes.empty();
         calls = watched.functions > 0;
+        // Before the first close, which may hang: in a message handler of the program, for one.
+        endProgramOn(ending);
     }
     for (const ProcessHandle &process : processes)
         process.close();
@@ -262,7 +322,8 @@ void Private::waitUntilClosedOnSignal(int signal)
 }
 #endif
 
-bool closeOnSignals(Process *process, std::initializer_list<int> unixSignals, QList<int> *ignored)
+bool closeOnSignals(Process *process, std::initializer_list<int> unixSignals, FurtherSignal further,
+                    QList<int> *ignored)
 {
     constexpr const char *what = "closeOnSignals()";
     const auto handle = ProcessHandle::toClose(process, what);
@@ -273,8 +334,8 @@ bool closeOnSignals(Process *process, std::initializer_list<int> unixSignals, QL
     std::vector<int> signals = eachOnce(unixSignals);
     if (const Reason reason = SignalWatches::instance().select(signals, ignored))
         return handle.refuse(what, reason);
-    const auto binding =
-            std::make_shared<CloseOnSignals>(SignalWatches::instance().add(signals, handle));
+    const auto binding = std::make_shared<CloseOnSignals>(
+            SignalWatches::instance().add(signals, handle, further));
     if (!handle.bindUntilClosed(binding))
         binding->finishing();
     return true;
@@ -296,8 +357,8 @@ QMetaObject::Connection Private::callOnSignals(const QObject *context,
         Private::ProcessData::refuse(what, QString(), QLatin1String(reason));
         return {};
     }
-    // Connected first, so that no signal is taken that nobody hears of. The connection owns the watch,
-    // and goes with the context, or when it is disconnected.
+    // Connected first, so that no signal is taken that the function does not hear of. The
+    // connection owns the watch, and goes with the context, or when it is disconnected.
     const auto watch = std::make_shared<FunctionWatch>(std::move(signals));
     Private::handOver(watch.get());
     QMetaObject::Connection connection = QObject::connect(
