@@ -307,6 +307,17 @@ void Run::stop(int signal)
         send(SIGTERM);
 }
 
+bool Run::interruptAgain()
+{
+    constexpr std::chrono::milliseconds pause { 50 };
+    for (const QDeadlineTimer deadline(patience); !deadline.hasExpired();) {
+        send(SIGINT);
+        if (m_process.waitForFinished(int(pause.count())))
+            return finish();
+    }
+    return false;
+}
+
 qint64 Run::id() const
 {
     return m_process.processId();

@@ -138,6 +138,9 @@ public:
     /// signals that come just when a thread goes to sleep: its handler is called, the program's is not.
     /// There, SIGTERM follows until the program says that it is stopping; a second one changes nothing.
     void stop(int signal = SIGTERM);
+    /// Sends SIGINT to a program that has said that it is stopping, until it has ended: one that comes
+    /// within half a second of the first one is of the same request. True if it has.
+    bool interruptAgain();
     qint64 id() const;
     /// True once the program has ended.
     bool isOver();
