@@ -36,7 +36,7 @@ void printMatches(const Matches &matches, Console &console)
         console.say(QStringLiteral("No file has such a name"));
 }
 
-/// Where nobody answers, the index may be there all the same.
+/// Where no indexer answers, the index may be there all the same.
 int queryIndex(const QByteArray &path, const QString &pattern, Console &console)
 {
     Matches matches;

@@ -234,7 +234,7 @@ private:
 } // namespace Private
 
 /// Closes \a process when stop is requested of \a token (C++20). A token that is not associated
-/// with a stop state, or of which nobody can request it any more, never does.
+/// with a stop state, or of which no source can request it any more, never does.
 inline bool closeOn(Process *process, std::stop_token token)
 {
     const auto handle = Private::ProcessHandle::toClose(process, "closeOn()");
@@ -253,7 +253,7 @@ inline bool closeOn(Process *process, std::stop_token token)
 /// or at once if it is Closing already (C++20; upstream: `WithProcessClosing`).
 ///
 /// Stop callbacks run as the steps of the process do, never inside of close(). For null, which is
-/// refused, and for background() the token is one that nobody ever stops.
+/// refused, and for background() the token is one that is never stopped.
 inline std::stop_token stopToken(Process *process)
 {
     const auto handle = Private::ProcessHandle::of(process, "stopToken()");

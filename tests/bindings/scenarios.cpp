@@ -158,7 +158,7 @@ int previousHandlerIsRestoredByTheLast()
         require(closeOnSignals(&first, { SIGUSR1, SIGUSR2 }), "first");
         require(closeOnSignals(&second, { SIGUSR1 }), "second");
         first.closeAndWait();
-        require(handlerOf(SIGUSR2) == SIG_DFL, "nobody watches the second signal any more");
+        require(handlerOf(SIGUSR2) == SIG_DFL, "no process watches the second signal any more");
         require(handlerOf(SIGUSR1) != countSignal, "the first signal is still watched");
     }
     require(handlerOf(SIGUSR1) == countSignal, "the handler is restored");
@@ -238,7 +238,7 @@ int ignoredSignalsStayIgnored()
     return 0;
 }
 
-/// Whoever started the program had SIGHUP ignored.
+/// The shell that started the program had SIGHUP ignored.
 int startedWithAnIgnoredSignal()
 {
     require(handlerOf(SIGHUP) == SIG_IGN, "it is ignored");
@@ -336,7 +336,7 @@ int laterHandlerIsLeftAlone()
     require(closeOnSignals(&process, { SIGUSR1 }), "bound");
     std::signal(SIGUSR1, countSignal);
     process.closeAndWait();
-    require(handlerOf(SIGUSR1) == countSignal, "what somebody has installed since stays");
+    require(handlerOf(SIGUSR1) == countSignal, "what the program has installed since stays");
     return 0;
 }
 

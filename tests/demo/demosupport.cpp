@@ -152,7 +152,7 @@ ReportPipe::ReportPipe(const QByteArray &path)
     ::unlink(path.constData());
     if (::mkfifo(path.constData(), 0666) != 0)
         qFatal("%s cannot be made", path.constData());
-    // Opened here first, so that the program does not wait for somebody to read.
+    // Opened here first, so that the program does not wait for a reader.
     m_descriptor = ::open(path.constData(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     // The least there is, so that the program is never far ahead of the test.
     ::fcntl(m_descriptor, F_SETPIPE_SZ, 1);

@@ -427,7 +427,7 @@ void tst_Indexer::interruptStops()
     makeFiles(3000);
     ReportPipe pipe(log());
     Run run(staying());
-    pipe.read(10); // while nobody reads on, the program cannot come to its end
+    pipe.read(10); // while the test does not read on, the program cannot come to its end
     run.stop(SIGINT);
     pipe.readAll();
     QVERIFY(run.finish());
