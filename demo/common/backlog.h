@@ -10,7 +10,8 @@
 
 namespace Demo {
 
-/// So many places, however many files there are: the walker waits here for the hasher and the writer.
+/// So many places, however many files there are: the walker waits here for the hasher and the
+/// writer.
 class Backlog
 {
 public:
@@ -42,8 +43,8 @@ public:
 
     /// Blocks until a place is free; after close() it is an invalid one.
     ///
-    /// Where works that find themselves closing return at once, and whoever has their results writes
-    /// them in any case, nothing has to end this wait: so places are given back.
+    /// Where works that find themselves closing return at once, and the one who has their results
+    /// writes them in any case, nothing has to end this wait: so places are given back.
     Place take()
     {
         std::unique_lock<std::mutex> lock(m_mutex);
@@ -54,7 +55,7 @@ public:
         return Place(this);
     }
 
-    /// Nobody waits for a place any more.
+    /// No caller waits for a place any more.
     void close()
     {
         const std::lock_guard<std::mutex> lock(m_mutex);

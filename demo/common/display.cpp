@@ -43,8 +43,8 @@ bool isOneOf(const std::array<std::string_view, Size> &names, std::string_view n
     return std::find(names.begin(), names.end(), name) != names.end();
 }
 
-/// How many of the arguments from \a argument on are one option of Qt's; 0 if it is none. As Qt does, it
-/// takes two dashes for one.
+/// How many of the arguments from \a argument on are one option of Qt's; 0 if it is none. As Qt
+/// does, it takes two dashes for one.
 int qtOptionLength(const char *argument, bool isLast)
 {
     std::string_view name = argument;
@@ -141,7 +141,8 @@ bool comesBack(void (*makeApplication)(int, char **), int argc, char **argv, QSt
     const QByteArray said = readAll(reading.get());
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) { }
-    // "qt.qpa.xcb: could not connect to display :7": who says it is nobody's concern.
+    // "qt.qpa.xcb: could not connect to display :7": which part of Qt says it is no concern of the
+    // user.
     QByteArray line = said.left(said.indexOf('\n')).trimmed();
     if (line.startsWith("qt."))
         line = line.mid(line.indexOf(": ") + 2);

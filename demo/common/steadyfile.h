@@ -16,7 +16,7 @@
 
 namespace Demo {
 
-/// A file whose hash only counts if nobody touched the file while it was read.
+/// A file whose hash only counts if no program touched the file while it was read.
 class SteadyFile
 {
 public:

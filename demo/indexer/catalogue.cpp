@@ -27,7 +27,7 @@ void Catalogue::insert(const QByteArray &path, const FileState &state, int scan)
 bool Catalogue::meet(const QByteArray &path, const FileState &state, int scan)
 {
     const std::lock_guard<std::mutex> lock(m_mutex);
-    // Nobody shares it.
+    // No other thread shares it.
     const auto entry = m_entries.find(path); // clazy:exclude=detaching-member
     if (entry == m_entries.end())
         return true;

@@ -48,7 +48,7 @@ struct Batch
 
 /// One connection to the database, for one thread: the one that opens it also destroys it.
 ///
-/// A write-ahead log: whoever reads is not in the way of the one who writes, and however the program
+/// A write-ahead log: a reader is not in the way of the writer, and however the program
 /// ends, all batches that were written are there. Files of any number of folders can be in it.
 class Database
 {
@@ -61,7 +61,7 @@ public:
     GoProcess::Error openToWrite();
     /// Opens one that is there, while the one who writes has it open.
     GoProcess::Error openToRead();
-    /// Opens one that is there and is perhaps written by nobody, nor can be: on a disk that is read-only.
+    /// Opens one that is there and no program writes perhaps, nor can: on a disk that is read-only.
     GoProcess::Error openToLookAt();
     static bool exists(const QByteArray &path);
 
@@ -70,9 +70,9 @@ public:
     readAll(const std::function<void(const QByteArray &path, const FileState &state)> &onFile);
 
     enum class Result { Written, Locked, Failed };
-    /// Writes \a batch and waits until it is safe on disk. If somebody else has locked the database,
-    /// for longer than a moment, nothing is written, and it can be tried again. After a failure
-    /// \a error says why.
+    /// Writes \a batch and waits until it is safe on disk. If another program has locked the
+    /// database, for longer than a moment, nothing is written, and it can be tried again. After a
+    /// failure \a error says why.
     Result write(const Batch &batch, GoProcess::Error *error);
 
     /// The files whose names contain \a pattern, in which `*` and `?` stand for any text and any

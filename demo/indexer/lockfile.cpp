@@ -21,7 +21,7 @@ GoProcess::Error LockFile::lock(const QByteArray &path, bool *isTaken)
             *isTaken = errno == EWOULDBLOCK;
             return *isTaken ? GoProcess::Error() : cannot("lock", path);
         }
-        // Whoever had the lock may have removed the file meanwhile: then it locks nothing.
+        // The program that had the lock may have removed the file meanwhile: then it locks nothing.
         struct stat current;
         if (::lstat(path.constData(), &current) == 0 && idOf(current) == idOf(opened)) {
             m_path = path;

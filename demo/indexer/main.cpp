@@ -35,7 +35,7 @@ int workInTerminal(const Options &options)
     if (options.query)
         return Demo::queryInTerminal(options.task.database, *options.query);
     Demo::Task task = options.task;
-    // Whoever reads a pipe, or waits for a job, waits for its end.
+    // A program that reads a pipe, and a user that waits for a job, wait for its end.
     if (!task.once && !options.watch && !hasTerminal()) {
         task.once = true;
         std::fputs("Without a terminal it indexes once; --watch keeps it running.\n", stderr);

@@ -19,11 +19,11 @@ struct Options
     Task task;
     std::optional<QString> query; ///< Asks the index instead of keeping it.
     bool noWindow = false;
-    bool watch = false; ///< Goes on after the first scan, whoever looks on.
+    bool watch = false; ///< Goes on after the first scan, whether a user looks on or not.
 };
 
-/// A silent parser says nothing, and passes over options that it does not know: whoever asks it has yet
-/// to find out whose they are.
+/// A silent parser says nothing, and passes over options that it does not know: the caller has
+/// yet to find out whose they are.
 enum class Speech { Silent, Loud };
 
 /// The options, or the status to exit with, after a text that says why. It sorts \a argv.

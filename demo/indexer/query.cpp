@@ -121,7 +121,7 @@ void Query::take(const QByteArray &line)
 void Query::finish()
 {
     if (m_question) {
-        send(); // a newer question: nobody wants the answer to this one any more
+        send(); // a newer question: the caller does not need the answer to this one
         return;
     }
     m_isAsking = false;

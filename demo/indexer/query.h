@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Asking a running indexer: the client, and what both sides say.
 //
-// A client sends lines "LIMIT PATTERN". The answer to each is a line "file SIZE MODIFIED PATH" for each
-// file, and then "end TOTAL", or "error SENTENCE". PATTERN, PATH and SENTENCE are escaped as the
-// names in a manifest are. Whatever else arrives ends the connection.
+// A client sends lines "LIMIT PATTERN". The answer to each is a line "file SIZE MODIFIED PATH" for
+// each file, and then "end TOTAL", or "error SENTENCE". PATTERN, PATH and SENTENCE are escaped as
+// sha256sum escapes names. Whatever else arrives ends the connection.
 
 #ifndef INDEXER_QUERY_H
 #define INDEXER_QUERY_H
@@ -50,7 +50,7 @@ public:
 
 Q_SIGNALS:
     void answered(const Demo::Matches &matches);
-    /// Nobody answers, or not as it should.
+    /// No indexer answers, or not as it should.
     void failed(const QString &sentence);
 
 private:

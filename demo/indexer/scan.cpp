@@ -104,7 +104,7 @@ GoProcess::Error Scan::index(const QByteArray &path, qint64 size, Backlog::Place
                              const GoProcess::Process &self)
 {
     if (self.isClosing())
-        return {}; // a file that nobody began stays for the next scan
+        return {}; // a file that no thread began stays for the next scan
     Record record { path, {}, {} };
     GoProcess::Error error = takeHash(&record, size, self);
     if (error) {

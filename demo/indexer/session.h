@@ -47,7 +47,7 @@ public:
     QString folder() const;
     QString database() const;
     QString sentence() const { return m_run->log().lastSentence(); }
-    /// Why nothing is indexed any more, though nobody ended it; empty while all is well.
+    /// Why nothing is indexed any more, though the user has not ended it; empty while all is well.
     QString failure() const { return m_failure; }
     QString progressText() const { return m_progressText; }
     /// From 0 to 1.
@@ -61,14 +61,14 @@ public:
     /// The program's exit status.
     int exitStatus() const { return m_exitStatus; }
 
-    /// Closes the run, and then starts one over \a folder. A file that is no folder, or not there, is an
-    /// error of that run.
+    /// Closes the run, and then starts one over \a folder. A file that is no folder, or not there,
+    /// is an error of that run.
     Q_INVOKABLE void choose(const QString &folder);
     Q_INVOKABLE void chooseUrl(const QUrl &folder) { choose(folder.toLocalFile()); }
     /// The same over the folder that there is.
     Q_INVOKABLE void tryAgain();
-    /// Opens the file in \a row of the results, or the folder that it is in, with the program that the
-    /// desktop has for it.
+    /// Opens the file in \a row of the results, or the folder that it is in, with the program that
+    /// the desktop has for it.
     Q_INVOKABLE void openFile(int row);
     Q_INVOKABLE void openFolderOf(int row);
     /// Puts the path of the file in \a row into the clipboard.

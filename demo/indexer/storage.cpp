@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Batches, and waiting for whoever has locked the database.
+// Batches, and waiting for the program that has locked the database.
 
 #include "storage.h"
 

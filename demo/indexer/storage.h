@@ -29,9 +29,9 @@ struct Counts;
 
 /// Writes to the database, in a thread of its own.
 ///
-/// Files come in batches by themselves: those that are handed over during one transaction make up the
-/// next. The process stands for the thread; in it lives a child, whose teardown writes what is left
-/// and closes the database.
+/// Files come in batches by themselves: those that are handed over during one transaction make up
+/// the next. The process stands for the thread; in it lives a child, whose teardown writes what is
+/// left and closes the database.
 class Storage : public QObject
 {
     Q_OBJECT
@@ -56,8 +56,8 @@ public:
 Q_SIGNALS:
     /// Emitted in the storage's thread once the catalogue knows what is in the database.
     void opened();
-    /// Emitted once, in the storage's thread, if the database cannot be opened or written. The process
-    /// stays open: what is to be done about it is the receiver's to decide.
+    /// Emitted once, in the storage's thread, if the database cannot be opened or written. The
+    /// process stays open: what is to be done about it is the receiver's to decide.
     void failed();
     /// Emitted in the storage's thread, as catchUp() asks.
     void caughtUp();
@@ -79,7 +79,7 @@ private:
     std::mutex m_mutex;
     Batch m_next; // guarded by m_mutex
     std::vector<Backlog::Place> m_places; // guarded by m_mutex
-    bool m_isAwaited = false; // guarded by m_mutex; somebody has asked to catch up
+    bool m_isAwaited = false; // guarded by m_mutex; a caller has asked to catch up
 
     // Of the storage's thread.
     std::optional<Database> m_database;

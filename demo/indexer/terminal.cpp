@@ -9,10 +9,12 @@
 #include "common/console.h"
 #include "common/names.h"
 #include "common/progress.h"
-#include "common/stopsignals.h"
+
+#include <GoProcess/Bindings>
 
 #include <QCoreApplication>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
@@ -34,7 +36,7 @@ void printMatches(const Matches &matches, Console &console)
         console.say(QStringLiteral("No file has such a name"));
 }
 
-/// Where nobody answers, the index may be there all the same.
+/// Where no indexer answers, the index may be there all the same.
 int queryIndex(const QByteArray &path, const QString &pattern, Console &console)
 {
     Matches matches;
@@ -58,14 +60,21 @@ int queryIndex(const QByteArray &path, const QString &pattern, Console &console)
 int indexInTerminal(const Task &task)
 {
     Console console;
-    StopSignals stopSignals;
+    // What is restored at the end: a SIGTERM that comes late does not change how the program ends.
+    std::signal(SIGTERM, [](int /*signal*/) {});
+    GoProcess::Process interrupted;
+    GoProcess::closeOnSignals(&interrupted, { SIGINT }); // a second one ends the program
+    GoProcess::Process terminated;
+    GoProcess::closeOnSignals(&terminated, { SIGTERM }, GoProcess::FurtherSignal::IsIgnored);
     Run run(task, console);
     GoProcess::Process *root = run.root();
-    QObject::connect(&stopSignals, &StopSignals::requested, root, [&run, root] {
+    const auto stop = [&run, root] {
         if (!root->isClosing())
             run.log().say(QStringLiteral("Stopping; a second Ctrl-C ends at once"));
         root->close();
-    });
+    };
+    QObject::connect(&interrupted, &GoProcess::Process::closing, root, stop);
+    QObject::connect(&terminated, &GoProcess::Process::closing, root, stop);
     // The event loop runs until everything has closed, and only then.
     QObject::connect(root, &GoProcess::Process::closed, qApp, &QCoreApplication::quit);
 

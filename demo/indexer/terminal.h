@@ -13,7 +13,7 @@ namespace Demo {
 
 // Both need an application, and return the status to exit with.
 
-/// Indexes until somebody stops it, or once.
+/// Indexes until the user stops it, or once.
 int indexInTerminal(const Task &task);
 /// Asks the indexer of \a database for \a pattern; if none is running, looks there itself.
 int queryInTerminal(const QByteArray &database, const QString &pattern);

@@ -3,11 +3,12 @@
 
 #include "window.h"
 
-#include "common/stopsignals.h"
+#include <GoProcess/Bindings>
 
 #include <QGuiApplication>
 #include <QVariant>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 
@@ -34,12 +35,18 @@ int indexInWindow(const Task &task)
 {
     // It ends when all is closed, not with the last window.
     QGuiApplication::setQuitOnLastWindowClosed(false);
-    StopSignals stopSignals;
+    // What is restored at the end: a SIGTERM that comes late does not change how the program ends.
+    std::signal(SIGTERM, [](int /*signal*/) {});
+    GoProcess::Process interrupted;
+    GoProcess::closeOnSignals(&interrupted, { SIGINT }); // a second one ends the program
+    GoProcess::Process terminated;
+    GoProcess::closeOnSignals(&terminated, { SIGTERM }, GoProcess::FurtherSignal::IsIgnored);
     Window window(task);
     if (!window.window())
         return EXIT_FAILURE; // the engine has said why
     Session &session = window.session();
-    QObject::connect(&stopSignals, &StopSignals::requested, &session, &Session::end);
+    for (const GoProcess::Process *signal : { &interrupted, &terminated })
+        QObject::connect(signal, &GoProcess::Process::closing, &session, &Session::end);
     QObject::connect(&session, &Session::ended, qApp, [] { QCoreApplication::exit(); });
     QGuiApplication::exec();
     if (const FrameGaps &gaps = window.frameGaps(); gaps.frameCount() > 0)

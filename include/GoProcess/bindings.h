@@ -88,43 +88,74 @@ bool closeOn(Process *process, const QFuture<T> &future)
 /// with Forever never.
 GOPROCESS_EXPORT bool closeAt(Process *process, QDeadlineTimer deadline);
 
+/// What a signal does that comes after closeOnSignals() has closed a process on a signal.
+enum class FurtherSignal {
+    /// It ends the program at once: no teardown and no destructor of a static object runs any more.
+    EndsProgram,
+    /// It does nothing: the close takes the time that it takes.
+    IsIgnored,
+};
+
 /// Closes \a process when the program gets one of \a unixSignals, such as SIGINT and SIGTERM
 /// (upstream: `WithSignals`).
 ///
 /// For any number of processes and sets of signals. While a process that is not Closed watches a
-/// signal, the library's handler is installed for it, and the previous handler or action does not run.
-/// Once a process was closed on a signal, that signal stays handled until the program ends, also when
-/// all is Closed: a second Ctrl-C does nothing, and does not cut the end of the program short. Watched
-/// anew by another process, and without having come when the last one is Closed, it gets the previous
-/// handler or action back, unless somebody has installed another one since. The handler only notes the
-/// signal; a thread of the library, which is started with the first call, closes the processes, also
-/// while the main thread is blocked. A forked child takes signals as if this library was not there.
+/// signal, the library's handler is installed for it, and the previous handler or action does not
+/// run. The handler only notes the signal; a thread of the library, which is started with the first
+/// call, closes the processes, also while the main thread is blocked. A forked child takes signals
+/// as if this library was not there.
 ///
-/// A signal that is ignored when this is called stays ignored: `nohup` does so with SIGHUP, and a shell
-/// with SIGINT for what it starts in the background, so that the program goes on. That is no failure:
-/// the others are watched, and \a ignored, if it is given, tells which these are.
+/// Once one of \a unixSignals has closed \a process, \a further says what the next ones do. They
+/// end the program by default, as a user wants it who presses Ctrl-C again because a close hangs:
+/// at once, with the status 128 + signal (130 after SIGINT), whatever its threads are doing and
+/// whatever they have locked, also when all is Closed and the program has not ended yet. Only
+/// signals that come 500 ms or more after the first one do so. Earlier ones belong to the same
+/// request: `timeout`, systemd, a terminal that is closed, and a parent that passes Ctrl-C on send
+/// two within milliseconds. A signal that a process watches which no signal has closed yet closes
+/// that process first. Where several processes were closed by a signal, it is enough that one of
+/// them asks for the end of the program.
 ///
-/// Refused for numbers that are no signals or cannot be caught, and for those that tell of a fault
-/// (SIGSEGV, SIGBUS, SIGFPE, SIGILL), after which the program cannot go on.
+/// A signal that has closed a process stays handled until the program ends, also when all is
+/// Closed, so that it does not cut the end of the program short; with FurtherSignal::EndsProgram
+/// all signals of that process do. They start again as first ones when a process watches them anew.
+/// The others get the previous handler or action back when the last process that watches them is
+/// Closed, unless the program has installed another one since.
+///
+/// A signal that is ignored when this is called stays ignored: `nohup` does so with SIGHUP, and a
+/// shell with SIGINT for what it starts in the background, so that the program goes on. That is no
+/// failure: the others are watched, and \a ignored, if it is given, tells which these are.
+///
+/// May be called in any thread. Refused, with false and a warning (R15), for numbers that are no
+/// signals or cannot be caught, and for those that tell of a fault (SIGSEGV, SIGBUS, SIGFPE,
+/// SIGILL), after which the program cannot go on.
 ///
 /// On Windows: SIGINT is Ctrl-C, SIGBREAK is Ctrl-Break, and SIGTERM is the end of the console, of
 /// the session or of the system, which then gets the processes up to 5 s to close. That part is
 /// written from the documentation of Windows and was not tested.
 GOPROCESS_EXPORT bool closeOnSignals(Process *process, std::initializer_list<int> unixSignals,
+                                     FurtherSignal further = FurtherSignal::EndsProgram,
                                      QList<int> *ignored = nullptr);
 
+/// The same with FurtherSignal::EndsProgram.
+inline bool closeOnSignals(Process *process, std::initializer_list<int> unixSignals,
+                           QList<int> *ignored)
+{
+    return closeOnSignals(process, unixSignals, FurtherSignal::EndsProgram, ignored);
+}
+
 /// Calls \a function each time that the program gets one of \a unixSignals, in the thread of
-/// \a context, by its event loop: so a program can ask first, about unsaved changes perhaps, and close or
-/// not. \a function takes the number of the signal, or nothing.
+/// \a context, by its event loop: so a program can ask first, about unsaved changes perhaps, and
+/// close or not. \a function takes the number of the signal, or nothing.
 ///
-/// Until \a context is destroyed, or the connection that this returns is disconnected; then the handler
-/// or action that was there before is restored, also if the signal has come. What closeOnSignals() says
-/// of handlers, of ignored signals and of Windows holds here as well. Both may watch one signal: then
-/// the processes are closed, and the functions called. Of signals that come faster than the system
-/// delivers them some are one.
+/// Until \a context is destroyed, or the connection that this returns is disconnected; then the
+/// handler or action that was there before is restored, also if the signal has come. What
+/// closeOnSignals() says of handlers, of ignored signals and of Windows holds here as well. Both
+/// may watch one signal: then the processes are closed, and the functions called; with
+/// FurtherSignal::EndsProgram a further one ends the program instead. Of signals that come faster
+/// than the system delivers them some are one.
 ///
-/// Refused, with an invalid connection, for null and for what closeOnSignals() refuses. May be called
-/// in any thread.
+/// Refused, with an invalid connection, for null and for what closeOnSignals() refuses. May be
+/// called in any thread.
 template<class F>
 QMetaObject::Connection onSignals(const QObject *context, std::initializer_list<int> unixSignals,
                                   F &&function, QList<int> *ignored = nullptr)
@@ -159,8 +190,8 @@ bool waitFor(Process *process, const QFuture<T> &future)
     return Private::waitForFuture(process, QFuture<void>(future));
 }
 
-/// Cancels \a future when \a process is closing: after it has emitted closing(), or at once if it is
-/// Closing already (upstream: `WithProcessClosing`, the context that a process cancels).
+/// Cancels \a future when \a process is closing: after it has emitted closing(), or at once if it
+/// is Closing already (upstream: `WithProcessClosing`, the context that a process cancels).
 ///
 /// background() never does.
 template<class T>
@@ -202,8 +233,8 @@ private:
 
 } // namespace Private
 
-/// Closes \a process when stop is requested of \a token (C++20). A token that is not associated with
-/// a stop state, or of which nobody can request it any more, never does.
+/// Closes \a process when stop is requested of \a token (C++20). A token that is not associated
+/// with a stop state, or of which no source can request it any more, never does.
 inline bool closeOn(Process *process, std::stop_token token)
 {
     const auto handle = Private::ProcessHandle::toClose(process, "closeOn()");
@@ -218,11 +249,11 @@ inline bool closeOn(Process *process, std::stop_token token)
     return true;
 }
 
-/// A token of which stop is requested when \a process is closing: after it has emitted closing(), or
-/// at once if it is Closing already (C++20; upstream: `WithProcessClosing`).
+/// A token of which stop is requested when \a process is closing: after it has emitted closing(),
+/// or at once if it is Closing already (C++20; upstream: `WithProcessClosing`).
 ///
 /// Stop callbacks run as the steps of the process do, never inside of close(). For null, which is
-/// refused, and for background() the token is one that nobody ever stops.
+/// refused, and for background() the token is one that is never stopped.
 inline std::stop_token stopToken(Process *process)
 {
     const auto handle = Private::ProcessHandle::of(process, "stopToken()");

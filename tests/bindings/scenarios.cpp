@@ -23,6 +23,7 @@
 #include <cstring>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -30,6 +31,7 @@
 #include <unistd.h>
 
 using GoProcess::closeOnSignals;
+using GoProcess::FurtherSignal;
 using GoProcess::Process;
 using GoProcess::ProcessPtr;
 
@@ -135,7 +137,9 @@ int manyProcesses()
     std::vector<std::unique_ptr<Process>> processes;
     for (int i = 0; i < 1000; ++i) {
         processes.push_back(std::make_unique<Process>());
-        require(closeOnSignals(processes.back().get(), { SIGUSR1, SIGHUP }), "bound");
+        require(closeOnSignals(processes.back().get(), { SIGUSR1, SIGHUP },
+                               FurtherSignal::IsIgnored),
+                "bound");
     }
     std::raise(SIGHUP);
     for (const auto &process : processes)
@@ -154,7 +158,7 @@ int previousHandlerIsRestoredByTheLast()
         require(closeOnSignals(&first, { SIGUSR1, SIGUSR2 }), "first");
         require(closeOnSignals(&second, { SIGUSR1 }), "second");
         first.closeAndWait();
-        require(handlerOf(SIGUSR2) == SIG_DFL, "nobody watches the second signal any more");
+        require(handlerOf(SIGUSR2) == SIG_DFL, "no process watches the second signal any more");
         require(handlerOf(SIGUSR1) != countSignal, "the first signal is still watched");
     }
     require(handlerOf(SIGUSR1) == countSignal, "the handler is restored");
@@ -169,7 +173,8 @@ int staysHandledAfterTheClose()
     std::signal(SIGUSR1, countSignal);
     {
         Process root;
-        require(closeOnSignals(&root, { SIGINT, SIGUSR1, SIGUSR2 }), "bound");
+        require(closeOnSignals(&root, { SIGINT, SIGUSR1, SIGUSR2 }, FurtherSignal::IsIgnored),
+                "bound");
         std::raise(SIGINT);
         std::raise(SIGUSR1);
         require(closes(root), "closed");
@@ -203,7 +208,7 @@ int armedAgain()
 int signalsUntilTheEnd()
 {
     static Process root([] { std::this_thread::yield(); });
-    require(closeOnSignals(&root, { SIGINT }), "bound");
+    require(closeOnSignals(&root, { SIGINT }, FurtherSignal::IsIgnored), "bound");
     std::thread([] {
         while (true)
             ::kill(::getpid(), SIGINT);
@@ -233,7 +238,7 @@ int ignoredSignalsStayIgnored()
     return 0;
 }
 
-/// Whoever started the program had SIGHUP ignored.
+/// The shell that started the program had SIGHUP ignored.
 int startedWithAnIgnoredSignal()
 {
     require(handlerOf(SIGHUP) == SIG_IGN, "it is ignored");
@@ -331,22 +336,220 @@ int laterHandlerIsLeftAlone()
     require(closeOnSignals(&process, { SIGUSR1 }), "bound");
     std::signal(SIGUSR1, countSignal);
     process.closeAndWait();
-    require(handlerOf(SIGUSR1) == countSignal, "what somebody has installed since stays");
+    require(handlerOf(SIGUSR1) == countSignal, "what the program has installed since stays");
     return 0;
 }
 
-/// A second signal while the process is closing does not end the program.
-int secondSignalWhileClosing()
+/// Raises \a signal, and returns when it has closed \a process and the next one is a further one.
+void closeBy(int signal, Process &process)
+{
+    std::raise(signal);
+    require(process.waitForClosing(QDeadlineTimer(patience)), "closing");
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+}
+
+/// Further signals do not end a program that does not want it.
+int furtherSignalsAreIgnored()
 {
     Process root;
     GoProcess::Hold hold = root.hold();
-    require(closeOnSignals(&root, { SIGINT }), "bound");
+    require(closeOnSignals(&root, { SIGINT, SIGTERM }, FurtherSignal::IsIgnored), "bound");
+    closeBy(SIGINT, root);
     std::raise(SIGINT);
-    require(root.waitForClosing(QDeadlineTimer(patience)), "closing");
-    std::raise(SIGINT);
+    std::raise(SIGTERM);
     hold.release();
     require(closes(root), "closed");
+    std::raise(SIGINT);
     return 0;
+}
+
+/// The main thread waits for a process that does not become Closed.
+int endsWhileBlocked()
+{
+    Process root;
+    const GoProcess::Hold hold = root.hold();
+    require(closeOnSignals(&root, { SIGINT, SIGTERM }), "bound");
+    std::thread([&root] {
+        closeBy(SIGINT, root);
+        std::raise(SIGINT);
+    }).detach();
+    closes(root);
+    return 1;
+}
+
+/// A teardown hangs, and has locked what the end of a program by exit() would wait for.
+int endsWhileATeardownHangs()
+{
+    static std::timed_mutex locked;
+    static Process root([] {
+        const std::lock_guard lock(locked);
+        std::this_thread::sleep_for(std::chrono::milliseconds(500));
+        std::thread([] { std::raise(SIGINT); }).detach();
+        std::this_thread::sleep_for(patience);
+    });
+    std::atexit([] {
+        if (!locked.try_lock_for(patience))
+            std::_Exit(1);
+    });
+    require(closeOnSignals(&root, { SIGINT }), "bound");
+    std::raise(SIGINT);
+    closes(root);
+    return 1;
+}
+
+/// All is Closed, main() has returned, and a destructor of a static object hangs.
+int endsAfterAllIsClosed()
+{
+    struct Hangs
+    {
+        ~Hangs()
+        {
+            std::raise(SIGINT);
+            std::_Exit(1);
+        }
+    };
+    static Hangs hangs;
+    Process root;
+    require(closeOnSignals(&root, { SIGINT }), "bound");
+    closeBy(SIGINT, root);
+    require(closes(root), "closed");
+    return 0;
+}
+
+/// The second one is another signal of the same process.
+int endsByAnotherSignal()
+{
+    Process root;
+    const GoProcess::Hold hold = root.hold();
+    require(closeOnSignals(&root, { SIGTERM, SIGUSR1 }), "bound");
+    closeBy(SIGTERM, root);
+    std::raise(SIGUSR1);
+    return 1;
+}
+
+/// The second one is a signal of another process, which it closes.
+int signalsOfOthersDoNotEndIt()
+{
+    Process first;
+    Process second;
+    GoProcess::Hold hold = first.hold();
+    require(closeOnSignals(&first, { SIGUSR1 }), "first");
+    require(closeOnSignals(&second, { SIGUSR2 }), "second");
+    closeBy(SIGUSR1, first);
+    std::raise(SIGUSR2);
+    require(closes(second), "it closes the other one");
+    hold.release();
+    require(closes(first), "closed");
+    return 0;
+}
+
+/// A session that one signal closes is opened again, and a signal that closes it and the whole
+/// program comes for the first time: it closes both.
+int signalOfAnOpenProcessClosesIt()
+{
+    Process root;
+    require(closeOnSignals(&root, { SIGTERM, SIGINT }), "root");
+    auto session = std::make_unique<Process>();
+    require(closeOnSignals(session.get(), { SIGHUP, SIGTERM }), "session");
+    closeBy(SIGHUP, *session);
+    Process second;
+    require(closeOnSignals(&second, { SIGHUP, SIGTERM }), "second session");
+    session.reset();
+    std::raise(SIGHUP);
+    require(closes(second), "by its own signal");
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    std::raise(SIGTERM);
+    require(closes(root), "closed");
+    return 0;
+}
+
+/// Signals that come almost at once. All are of one request, until the program is out of the CPU
+/// for long.
+int signalsAtOnce()
+{
+    Process root;
+    GoProcess::Hold hold = root.hold();
+    require(closeOnSignals(&root, { SIGINT, SIGTERM, SIGHUP }), "bound");
+    std::raise(SIGTERM);
+    require(root.waitForClosing(QDeadlineTimer(patience)), "closing");
+    std::raise(SIGHUP);
+    std::raise(SIGTERM);
+    hold.release();
+    require(closes(root), "closed");
+    std::raise(SIGTERM);
+    std::raise(SIGINT);
+    return 0;
+}
+
+/// One that has not come would end the program by its default action, and that at once.
+int theOthersStayHandledToo()
+{
+    {
+        Process root;
+        require(closeOnSignals(&root, { SIGUSR1, SIGUSR2 }), "bound");
+        std::raise(SIGUSR1);
+        require(closes(root), "closed");
+        Process other;
+        require(closeOnSignals(&other, { SIGHUP }), "other");
+    }
+    require(handlerOf(SIGUSR1) != SIG_DFL, "it has come");
+    require(handlerOf(SIGUSR2) != SIG_DFL, "another one of the same process");
+    require(handlerOf(SIGHUP) == SIG_DFL, "one of a process that no signal has closed");
+    return 0;
+}
+
+/// A program that goes on, and closes the next process by the next signal.
+int startsAgain()
+{
+    {
+        Process root;
+        require(closeOnSignals(&root, { SIGUSR1, SIGUSR2 }), "bound");
+        closeBy(SIGUSR1, root);
+        require(closes(root), "closed");
+    }
+    Process next;
+    const GoProcess::Hold hold = next.hold();
+    require(closeOnSignals(&next, { SIGUSR1, SIGUSR2 }), "bound again");
+    closeBy(SIGUSR1, next);
+    say("closed again");
+    std::raise(SIGUSR2);
+    return 1;
+}
+
+/// One of two that are closed by a signal ignores further ones, and the other one does not.
+int oneOfTwoIgnores()
+{
+    Process ending;
+    Process ignoring;
+    GoProcess::Hold hold = ending.hold();
+    GoProcess::Hold other = ignoring.hold();
+    require(closeOnSignals(&ending, { SIGINT }), "ending");
+    require(closeOnSignals(&ignoring, { SIGINT, SIGTERM }, FurtherSignal::IsIgnored), "ignoring");
+    closeBy(SIGINT, ending);
+    require(ignoring.waitForClosing(QDeadlineTimer(patience)), "both");
+    std::raise(SIGTERM);
+    say("ignored");
+    std::raise(SIGINT);
+    return 1;
+}
+
+/// One process has a signal that ends the program, and one that does not.
+int oneIgnoresSome()
+{
+    Process root;
+    const GoProcess::Hold hold = root.hold();
+    require(closeOnSignals(&root, { SIGINT }), "ending");
+    require(closeOnSignals(&root, { SIGTERM }, FurtherSignal::IsIgnored), "ignoring");
+    closeBy(SIGTERM, root);
+    std::raise(SIGTERM);
+    std::raise(SIGINT);
+    say("ignored");
+    for (const QDeadlineTimer deadline(patience); !deadline.hasExpired();) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(100));
+        std::raise(SIGTERM);
+        std::raise(SIGINT);
+    }
+    return 1;
 }
 
 int closedProcessIsNotBound()
@@ -414,6 +617,27 @@ int forkedChild()
     return 0;
 }
 
+/// Nor does a further signal end the child by the parent's handler.
+int forkedChildOfAClosingProgram()
+{
+    Process root;
+    GoProcess::Hold hold = root.hold();
+    require(closeOnSignals(&root, { SIGTERM }), "bound");
+    closeBy(SIGTERM, root);
+    const pid_t child = ::fork();
+    if (child == 0) {
+        std::raise(SIGTERM);
+        while (true)
+            ::pause();
+    }
+    int status = 0;
+    require(::waitpid(child, &status, 0) == child, "waited");
+    require(WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM, "the child ends of the signal");
+    hold.release();
+    require(closes(root), "closed");
+    return 0;
+}
+
 int errnoIsPreserved()
 {
     Process root;
@@ -431,7 +655,7 @@ int stormOfSignals()
     Process root;
     GoProcess::Hold hold = root.hold();
     Process other;
-    require(closeOnSignals(&root, { SIGUSR1 }), "bound");
+    require(closeOnSignals(&root, { SIGUSR1 }, FurtherSignal::IsIgnored), "bound");
     require(closeOnSignals(&other, { SIGUSR2 }), "bound");
     for (int i = 0; i < 80'000; ++i)
         std::raise(SIGUSR1);
@@ -447,7 +671,7 @@ int signalsMeetTheClose()
 {
     Process keeper;
     GoProcess::Hold hold = keeper.hold();
-    require(closeOnSignals(&keeper, { SIGUSR1 }), "bound");
+    require(closeOnSignals(&keeper, { SIGUSR1 }, FurtherSignal::IsIgnored), "bound");
     std::atomic<bool> stop = false;
     std::thread sender([&] {
         while (!stop)
@@ -455,7 +679,7 @@ int signalsMeetTheClose()
     });
     for (int i = 0; i < 500; ++i) {
         Process process;
-        require(closeOnSignals(&process, { SIGUSR1 }), "bound");
+        require(closeOnSignals(&process, { SIGUSR1 }, FurtherSignal::IsIgnored), "bound");
         if (i % 2)
             process.close();
         require(closes(process), "closed");
@@ -475,8 +699,20 @@ int watchedAtTheEnd()
     return 0;
 }
 
-/// A close warns in the thread that hears of signals, and the handler of that ends the program there. No lock is
-/// held, for which the end of the program would wait.
+/// A process that is at home in a thread that has finished. A warning says so when it is closed.
+Process *processThatWarns()
+{
+    auto *process = new Process;
+    // Of a QThread that runs an event loop without an application Qt itself warns.
+    static QThread *const thread = QThread::create([] {});
+    process->moveToThread(thread);
+    thread->start();
+    thread->wait();
+    return process;
+}
+
+/// A close warns in the thread that hears of signals, and the handler of that ends the program
+/// there. No lock is held, for which the end of the program would wait.
 int messageHandlerEndsTheProgram()
 {
     Process first;
@@ -484,12 +720,7 @@ int messageHandlerEndsTheProgram()
     std::raise(SIGUSR1);
     require(closes(first), "closing by the first signal");
 
-    auto *second = new Process;
-    // Of a QThread that runs an event loop without an application Qt itself warns.
-    const std::unique_ptr<QThread> thread(QThread::create([] {}));
-    second->moveToThread(thread.get());
-    thread->start();
-    thread->wait();
+    Process *second = processThatWarns();
     qInstallMessageHandler([](QtMsgType, const QMessageLogContext &, const QString &text) {
         require(text.contains(QLatin1String("it has finished")), qPrintable(text));
         std::exit(0);
@@ -497,6 +728,45 @@ int messageHandlerEndsTheProgram()
     require(closeOnSignals(second, { SIGUSR2 }), "watching SIGUSR2");
     std::raise(SIGUSR2);
     std::this_thread::sleep_for(patience);
+    return 1;
+}
+
+std::atomic<bool> hasWarned = false;
+
+/// Keeps the thread that hears of signals in a message handler of the program, for ever.
+void hangInAWarning()
+{
+    qInstallMessageHandler([](QtMsgType, const QMessageLogContext &, const QString &) {
+        hasWarned = true;
+        std::this_thread::sleep_for(patience);
+    });
+    std::raise(SIGUSR1);
+    while (!hasWarned)
+        std::this_thread::yield();
+}
+
+/// A close by a signal hangs in the thread that hears of signals.
+int endsWhileTheCloseHangs()
+{
+    require(closeOnSignals(processThatWarns(), { SIGUSR1, SIGINT }), "bound");
+    hangInAWarning();
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    std::raise(SIGINT);
+    return 1;
+}
+
+/// The program closes the process by itself, just after a signal has come that no thread has heard
+/// of yet.
+int endsThoughTheSignalCameLate()
+{
+    require(closeOnSignals(processThatWarns(), { SIGUSR1 }), "busy");
+    hangInAWarning();
+    Process root;
+    require(closeOnSignals(&root, { SIGINT, SIGTERM }), "bound");
+    std::raise(SIGINT);
+    root.closeAndWait();
+    std::this_thread::sleep_for(std::chrono::milliseconds(500));
+    std::raise(SIGTERM);
     return 1;
 }
 
@@ -522,7 +792,21 @@ int main(int argc, char **argv)
         Scenario { "ignoredSignalsStayIgnored", ignoredSignalsStayIgnored },
         Scenario { "startedWithAnIgnoredSignal", startedWithAnIgnoredSignal },
         Scenario { "laterHandlerIsLeftAlone", laterHandlerIsLeftAlone },
-        Scenario { "secondSignalWhileClosing", secondSignalWhileClosing },
+        Scenario { "furtherSignalsAreIgnored", furtherSignalsAreIgnored },
+        Scenario { "endsWhileBlocked", endsWhileBlocked },
+        Scenario { "endsWhileATeardownHangs", endsWhileATeardownHangs },
+        Scenario { "endsAfterAllIsClosed", endsAfterAllIsClosed },
+        Scenario { "endsByAnotherSignal", endsByAnotherSignal },
+        Scenario { "endsWhileTheCloseHangs", endsWhileTheCloseHangs },
+        Scenario { "endsThoughTheSignalCameLate", endsThoughTheSignalCameLate },
+        Scenario { "signalsOfOthersDoNotEndIt", signalsOfOthersDoNotEndIt },
+        Scenario { "signalOfAnOpenProcessClosesIt", signalOfAnOpenProcessClosesIt },
+        Scenario { "signalsAtOnce", signalsAtOnce },
+        Scenario { "theOthersStayHandledToo", theOthersStayHandledToo },
+        Scenario { "startsAgain", startsAgain },
+        Scenario { "oneOfTwoIgnores", oneOfTwoIgnores },
+        Scenario { "oneIgnoresSome", oneIgnoresSome },
+        Scenario { "forkedChildOfAClosingProgram", forkedChildOfAClosingProgram },
         Scenario { "closedProcessIsNotBound", closedProcessIsNotBound },
         Scenario { "destroyedProcessRestores", destroyedProcessRestores },
         Scenario { "refused", refused },

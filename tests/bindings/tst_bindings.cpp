@@ -75,7 +75,7 @@ struct Started
     QFuture<T> future = promise.future();
 };
 
-/// True if nobody closes \a process by what is on its way in the clock: another process of the same
+/// True if \a process is not closed by what is on its way in the clock: another process of the same
 /// kind, bound afterwards, is closed first.
 bool staysOpen(const Process &process)
 {

@@ -58,14 +58,16 @@ public:
     }
     void raise(int signal) { ::kill(pid_t(m_process.processId()), signal); }
     /// True if it ends by itself with status 0.
-    bool succeeds()
+    bool succeeds() { return endsWith(0); }
+    /// True if it ends by itself with \a status.
+    bool endsWith(int status)
     {
         const bool ended =
                 m_process.waitForFinished(patience) || m_process.state() == QProcess::NotRunning;
         m_output += m_process.readAllStandardOutput();
         m_messages += QString::fromUtf8(m_process.readAllStandardError());
         const bool ok = ended && m_process.exitStatus() == QProcess::NormalExit
-                && m_process.exitCode() == 0;
+                && m_process.exitCode() == status;
         if (!ok)
             qInfo().noquote() << "status" << m_process.exitCode() << m_output << m_messages;
         return ok;
@@ -92,6 +94,9 @@ private Q_SLOTS:
     void signalsUntilTheEndDoNotEndIt();
     void nohupHasItsWay();
     void refusalsWarn();
+    void furtherSignalEndsIt_data();
+    void furtherSignalEndsIt();
+    void signalsAtOnceAreOneRequest();
     void scenario_data();
     void scenario();
 };
@@ -158,6 +163,40 @@ void UnixSignals::refusalsWarn()
              3);
 }
 
+void UnixSignals::furtherSignalEndsIt_data()
+{
+    QTest::addColumn<int>("signal");
+    QTest::addColumn<QByteArray>("output");
+    QTest::newRow("endsWhileBlocked") << SIGINT << QByteArray();
+    QTest::newRow("endsWhileATeardownHangs") << SIGINT << QByteArray();
+    QTest::newRow("endsAfterAllIsClosed") << SIGINT << QByteArray();
+    QTest::newRow("endsByAnotherSignal") << SIGUSR1 << QByteArray();
+    QTest::newRow("endsWhileTheCloseHangs") << SIGINT << QByteArray();
+    QTest::newRow("endsThoughTheSignalCameLate") << SIGTERM << QByteArray();
+    QTest::newRow("startsAgain") << SIGUSR2 << QByteArray("closed again\n");
+    QTest::newRow("oneOfTwoIgnores") << SIGINT << QByteArray("ignored\n");
+    QTest::newRow("oneIgnoresSome") << SIGINT << QByteArray("ignored\n");
+}
+
+void UnixSignals::furtherSignalEndsIt()
+{
+    QFETCH(int, signal);
+    QFETCH(QByteArray, output);
+    Scenario scenario(QString::fromLatin1(QTest::currentDataTag()));
+    QVERIFY(scenario.endsWith(128 + signal));
+    QCOMPARE(scenario.output(), output);
+    QCOMPARE(scenario.messages(), QString());
+}
+
+void UnixSignals::signalsAtOnceAreOneRequest()
+{
+    // A program that gets no time of the CPU for half a second sends its signals too late.
+    bool isOneRequest = false;
+    for (int i = 0; i < 10 && !isOneRequest; ++i)
+        isOneRequest = Scenario(QStringLiteral("signalsAtOnce")).succeeds();
+    QVERIFY(isOneRequest);
+}
+
 void UnixSignals::scenario_data()
 {
     QTest::addColumn<QString>("name");
@@ -173,10 +212,14 @@ void UnixSignals::scenario_data()
                               "closesAndCalls",
                               "closedBeforeTheEventLoop",
                               "laterHandlerIsLeftAlone",
-                              "secondSignalWhileClosing",
+                              "furtherSignalsAreIgnored",
+                              "signalsOfOthersDoNotEndIt",
+                              "signalOfAnOpenProcessClosesIt",
+                              "theOthersStayHandledToo",
                               "closedProcessIsNotBound",
                               "destroyedProcessRestores",
                               "forkedChild",
+                              "forkedChildOfAClosingProgram",
                               "errnoIsPreserved",
                               "stormOfSignals",
                               "signalsMeetTheClose",
@@ -188,7 +231,7 @@ void UnixSignals::scenario_data()
 void UnixSignals::scenario()
 {
     QFETCH(QString, name);
-    if (TestSupport::underThreadSanitizer && name == QLatin1String("forkedChild"))
+    if (TestSupport::underThreadSanitizer && name.startsWith(QLatin1String("forkedChild")))
         QSKIP("The thread sanitizer does not serve a child that was forked from several threads");
     Scenario scenario(name);
     QVERIFY(scenario.succeeds());

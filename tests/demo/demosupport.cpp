@@ -152,7 +152,7 @@ ReportPipe::ReportPipe(const QByteArray &path)
     ::unlink(path.constData());
     if (::mkfifo(path.constData(), 0666) != 0)
         qFatal("%s cannot be made", path.constData());
-    // Opened here first, so that the program does not wait for somebody to read.
+    // Opened here first, so that the program does not wait for a reader.
     m_descriptor = ::open(path.constData(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     // The least there is, so that the program is never far ahead of the test.
     ::fcntl(m_descriptor, F_SETPIPE_SZ, 1);
@@ -305,6 +305,17 @@ void Run::stop(int signal)
     constexpr int repeats = TestSupport::underThreadSanitizer ? 3 : 0;
     for (int i = 0; i < repeats && !waitForSentence("Stopping", answer) && !isOver(); ++i)
         send(SIGTERM);
+}
+
+bool Run::interruptAgain()
+{
+    constexpr std::chrono::milliseconds pause { 50 };
+    for (const QDeadlineTimer deadline(patience); !deadline.hasExpired();) {
+        send(SIGINT);
+        if (m_process.waitForFinished(int(pause.count())))
+            return finish();
+    }
+    return false;
 }
 
 qint64 Run::id() const

@@ -32,7 +32,8 @@ bool exists(const QByteArray &path);
 QByteArrayList linesOf(const QByteArray &text);
 QByteArrayList sorted(QByteArrayList lines);
 
-/// Runs \a command in a shell, with \a argument as $1; what it printed. Fails the program if it fails.
+/// Runs \a command in a shell, with \a argument as $1; what it printed. Fails the program if it
+/// fails.
 QByteArray shell(const QString &command, const QByteArray &argument);
 /// What sha256sum says of all regular files below \a folder, sorted by their names.
 QByteArray sha256sums(const QByteArray &folder);
@@ -59,8 +60,8 @@ private:
 /// folders, a few of megabytes, and names of all kinds.
 void makeTree(const QByteArray &folder, int count, QRandomGenerator &random);
 
-/// A report that the test reads while the program writes it, so that the test knows what is reported
-/// as done, and the program gets no further than the test reads.
+/// A report that the test reads while the program writes it, so that the test knows what is
+/// reported as done, and the program gets no further than the test reads.
 class ReportPipe
 {
 public:
@@ -68,10 +69,10 @@ public:
     Q_DISABLE_COPY_MOVE(ReportPipe)
     ~ReportPipe();
 
-    /// How many bytes the program can write before somebody reads.
+    /// How many bytes the program can write before the test reads.
     int capacity() const;
-    /// Reads until there are \a lineCount lines in all, the program has closed its end, or \a deadline
-    /// has passed.
+    /// Reads until there are \a lineCount lines in all, the program has closed its end, or
+    /// \a deadline has passed.
     void read(qsizetype lineCount, QDeadlineTimer deadline = QDeadlineTimer(patience));
     /// Reads until the program has closed its end.
     void readAll();
@@ -96,7 +97,7 @@ private:
 void obeyPermissions();
 /// No file of it can become larger than 30,000 bytes.
 void limitFileSize();
-/// What it mounts then, nobody else sees. Ends it with noMountStatus where that is not allowed.
+/// No other program sees what it mounts then. Ends it with noMountStatus where that is not allowed.
 void enterOwnMounts();
 inline constexpr int noMountStatus = 77;
 /// @}
@@ -134,10 +135,14 @@ public:
                          QDeadlineTimer deadline = QDeadlineTimer(patience));
     /// Sends \a signal, unless the program has ended.
     void send(int signal) const;
-    /// Sends \a signal, on which the program stops. The thread sanitizer loses one in a hundred of the
-    /// signals that come just when a thread goes to sleep: its handler is called, the program's is not.
-    /// There, SIGTERM follows until the program says that it is stopping; a second one changes nothing.
+    /// Sends \a signal, on which the program stops. The thread sanitizer loses one in a hundred of
+    /// the signals that come just when a thread goes to sleep: its handler is called, the program's
+    /// is not. There, SIGTERM follows until the program says that it is stopping; a second one
+    /// changes nothing.
     void stop(int signal = SIGTERM);
+    /// Sends SIGINT to a program that has said that it is stopping, until it has ended: one that
+    /// comes within half a second of the first one is of the same request. True if it has.
+    bool interruptAgain();
     qint64 id() const;
     /// True once the program has ended.
     bool isOver();

@@ -103,8 +103,8 @@ private:
     void press(const QKeySequence &keys) const { QTest::keySequence(m_window->window(), keys); }
     void type(const QString &text) const;
     int resultCount() { return m_window->session().results()->rowCount(); }
-    /// Into the field for the search, and then from there to the first result, when there are \a count
-    /// and the first one begins with \a name.
+    /// Into the field for the search, and then from there to the first result, when there are
+    /// \a count and the first one begins with \a name.
     void goToResult(const QString &pattern, const QString &name, int count);
     void takePicture(const char *name) const;
 
@@ -181,7 +181,7 @@ void tst_IndexerDesktop::goToResult(const QString &pattern, const QString &name,
     QTRY_VERIFY_WITH_TIMEOUT(item("results")->hasActiveFocus(), milliseconds);
 }
 
-/// For whoever changes how it looks.
+/// For those who change how it looks.
 void tst_IndexerDesktop::takePicture(const char *name) const
 {
     m_window->window()->grabWindow().save(

@@ -316,7 +316,8 @@ void tst_Terminal::narrowTerminal()
             : QByteArrayList { program } + indexing() + QByteArrayList { "--log", log() };
     constexpr unsigned short columns = 40;
     Terminal terminal(command, columns);
-    // While nobody reads, the program cannot come to its end; a line that says the same comes once.
+    // While the test does not read, the program cannot come to its end; a line that says the same
+    // comes once.
     const bool isShown = terminal.read([&] {
         pipe.read(pipe.lines().size() + 1, QDeadlineTimer(0));
         return terminal.progress().size() >= 3;

@@ -128,7 +128,7 @@ QString tst_Widgets::stateOf(const QString &name) const
             : found.first().siblingAtColumn(GoProcess::ProcessModel::StateColumn).data().toString();
 }
 
-/// For whoever changes how it looks.
+/// For those who change how it looks.
 void tst_Widgets::takePicture(const QString &name)
 {
     m_window->grab().save(QStringLiteral(DEMO_PICTURES "/widgets-%1.png").arg(name));

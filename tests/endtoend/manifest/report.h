@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A file that lists what was reported as done, for whoever wants to hold the program to it.
+// A file that lists what was reported as done, for a test that holds the program to it.
 
 #ifndef MANIFEST_REPORT_H
 #define MANIFEST_REPORT_H

@@ -24,8 +24,8 @@ class Console;
 
 /// The tree of processes: walker, hasher and writer under one root.
 ///
-/// The writer waits for the hasher and the hasher for the walker, so they close in this order, whether
-/// the walk has come to its end or somebody closes the root.
+/// The writer waits for the hasher and the hasher for the walker, so they close in this order,
+/// whether the walk has come to its end or a signal closes the root.
 class Run
 {
 public:

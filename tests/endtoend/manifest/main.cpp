@@ -3,11 +3,10 @@
 
 #include "common/console.h"
 #include "common/progress.h"
-#include "common/stopsignals.h"
 #include "options.h"
 #include "run.h"
 
-#include <GoProcess/Process>
+#include <GoProcess/Bindings>
 
 #include <QCoreApplication>
 
@@ -21,7 +20,12 @@ namespace {
 int runManifest(const Demo::Options &options)
 {
     Demo::Console console;
-    Demo::StopSignals stopSignals;
+    // What is restored at the end: a SIGTERM that comes late does not change how the program ends.
+    std::signal(SIGTERM, [](int /*signal*/) {});
+    GoProcess::Process interrupted;
+    GoProcess::closeOnSignals(&interrupted, { SIGINT }); // a second one ends the program
+    GoProcess::Process terminated;
+    GoProcess::closeOnSignals(&terminated, { SIGTERM }, GoProcess::FurtherSignal::IsIgnored);
     Demo::Run run(console);
     if (const GoProcess::Error error = run.open(options)) {
         console.say(error.message());
@@ -30,11 +34,13 @@ int runManifest(const Demo::Options &options)
 
     Demo::Progress progress([&run] { return run.counts().progress(); }, console);
     GoProcess::Process *root = run.root();
-    QObject::connect(&stopSignals, &Demo::StopSignals::requested, root, [&console, root] {
+    const auto stop = [&console, root] {
         if (!root->isClosing())
             console.say(QStringLiteral("Stopping; a second Ctrl-C ends at once"));
         root->close();
-    });
+    };
+    QObject::connect(&interrupted, &GoProcess::Process::closing, root, stop);
+    QObject::connect(&terminated, &GoProcess::Process::closing, root, stop);
     // The event loop runs until everything has closed, and only then.
     QObject::connect(root, &GoProcess::Process::closed, qApp, &QCoreApplication::quit);
 

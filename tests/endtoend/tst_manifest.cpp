@@ -142,8 +142,8 @@ void tst_Manifest::makeStoppedRun(int fileCount)
     makeFiles(fileCount);
     ReportPipe pipe(report());
     Run run(arguments() << "--report" << report());
-    // While nobody reads the report, the program cannot come to its end; as many lines as the tests
-    // look at are there.
+    // While the test does not read the report, the program cannot come to its end; as many lines as
+    // the tests look at are there.
     QVERIFY(waitForRecords(10));
     run.stop();
     pipe.readAll();
@@ -253,7 +253,8 @@ void tst_Manifest::progressOnATerminal()
     ReportPipe pipe(report());
     Run run(arguments() << "--report" << report(), nullptr,
             QString::fromLatin1(::ptsname(terminal)));
-    // While nobody reads the report, the program cannot come to its end, and shows how far it is.
+    // While the test does not read the report, the program cannot come to its end, and shows how
+    // far it is.
     QByteArray seen;
     const bool shown = QTest::qWaitFor(
             [&] {
@@ -339,8 +340,7 @@ void tst_Manifest::secondInterruptEndsAtOnce()
                             int(std::chrono::milliseconds(patience).count())));
     run.stop(SIGINT);
     QVERIFY2(run.waitForSentence("Stopping"), run.story());
-    run.send(SIGINT);
-    QVERIFY(run.finish());
+    QVERIFY(run.interruptAgain());
     QCOMPARE(run.status(), 130);
 }
 

@@ -31,7 +31,7 @@ GoProcess::Error Hasher::hashNow(const FoundFile &file, Backlog::Place &place,
                                  const GoProcess::Process &self)
 {
     if (self.isClosing())
-        return {}; // a file that nobody began stays for the next run
+        return {}; // a file that no thread began stays for the next run
     Record record;
     GoProcess::Error error = takeHash(file, &record, self);
     if (error) {
