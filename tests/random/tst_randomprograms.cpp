@@ -5,7 +5,7 @@
 // programs there are, and for how long, is up to the environment: see tests/README.md.
 
 #include "intruder.h"
-#include "support.h"
+#include "runners.h"
 
 #include <rapidcheck.h>
 
@@ -313,7 +313,7 @@ bool check(const char *name, Runner runner, int repeats, int count)
 
 } // namespace
 
-class tst_Model : public QObject
+class tst_RandomPrograms : public QObject
 {
     Q_OBJECT
 
@@ -331,7 +331,7 @@ private:
     int m_seconds = 0;
 };
 
-void tst_Model::initTestCase()
+void tst_RandomPrograms::initTestCase()
 {
     qInstallMessageHandler(handleMessage);
     GoProcess::setCloseWarning(std::chrono::minutes(1)); // the watchdog is faster
@@ -347,19 +347,19 @@ void tst_Model::initTestCase()
     threads = std::make_unique<Threads>();
 }
 
-void tst_Model::cleanupTestCase()
+void tst_RandomPrograms::cleanupTestCase()
 {
     threads.reset();
     m_watchdog.reset();
 }
 
-void tst_Model::cleanup()
+void tst_RandomPrograms::cleanup()
 {
     TestSupport::verify();
 }
 
 /// Programs that failed once.
-void tst_Model::regressions()
+void tst_RandomPrograms::regressions()
 {
     const Program closedWhileAnnouncing {
         { Kind::Create, 0, 1, Outcome::Future, Place::Now, 0, 0 },
@@ -387,7 +387,7 @@ void tst_Model::regressions()
         QCOMPARE(runTogether(threadThatWaitsAtItsEnd), QString());
 }
 
-void tst_Model::stepByStep()
+void tst_RandomPrograms::stepByStep()
 {
     const QDeadlineTimer end(std::chrono::seconds(m_seconds) / 2);
     do {
@@ -395,7 +395,7 @@ void tst_Model::stepByStep()
     } while (m_seconds > 0 && !end.hasExpired());
 }
 
-void tst_Model::together()
+void tst_RandomPrograms::together()
 {
     const QDeadlineTimer end(std::chrono::seconds(m_seconds) / 2);
     do {
@@ -422,8 +422,8 @@ public:
 int main(int argc, char *argv[])
 {
     const Application application(argc, argv);
-    tst_Model test;
+    tst_RandomPrograms test;
     return QTest::qExec(&test, argc, argv);
 }
 
-#include "tst_model.moc"
+#include "tst_randomprograms.moc"

@@ -2,8 +2,8 @@
 // Calls of the library in the middle of its own work: from message handlers, QCoreApplication::notify() and
 // what else of its users' code it cannot help calling. It holds no lock there (R17).
 
-#ifndef GOPROCESS_TESTS_MODEL_INTRUDER_H
-#define GOPROCESS_TESTS_MODEL_INTRUDER_H
+#ifndef GOPROCESS_TESTS_RANDOM_INTRUDER_H
+#define GOPROCESS_TESTS_RANDOM_INTRUDER_H
 
 #include <QDeadlineTimer>
 

@@ -5,8 +5,8 @@
 // whether it is accepted; each step that the library runs is reported to it by the functions that
 // begin with "may", which say whether the rules allow it now, and those that say that it has run.
 
-#ifndef GOPROCESS_TESTS_MODEL_MODEL_H
-#define GOPROCESS_TESTS_MODEL_MODEL_H
+#ifndef GOPROCESS_TESTS_RANDOM_MODEL_H
+#define GOPROCESS_TESTS_RANDOM_MODEL_H
 
 #include <set>
 #include <vector>

@@ -3,7 +3,7 @@
 //
 // Nothing here is built for speed: clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "mortals.h"
+#include "endingthreads.h"
 
 #include "intruder.h"
 #include "readyfuture.h"

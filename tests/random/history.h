@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What the processes of a program did, in the order in which it happened, from all threads.
 
-#ifndef GOPROCESS_TESTS_MODEL_HISTORY_H
-#define GOPROCESS_TESTS_MODEL_HISTORY_H
+#ifndef GOPROCESS_TESTS_RANDOM_HISTORY_H
+#define GOPROCESS_TESTS_RANDOM_HISTORY_H
 
 #include <QString>
 #include <QStringList>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // How long a thread works without a break.
 
-#ifndef GOPROCESS_THREADTIME_H
-#define GOPROCESS_THREADTIME_H
+#ifndef GOPROCESS_TESTS_MODEL_THREADTIME_H
+#define GOPROCESS_TESTS_MODEL_THREADTIME_H
 
 #include "sanitizers.h"
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Threads that end while processes are at home in them, and others that come to be at the same addresses.
 
-#ifndef GOPROCESS_TESTS_MODEL_MORTALS_H
-#define GOPROCESS_TESTS_MODEL_MORTALS_H
+#ifndef GOPROCESS_TESTS_RANDOM_ENDINGTHREADS_H
+#define GOPROCESS_TESTS_RANDOM_ENDINGTHREADS_H
 
-#include "support.h"
+#include "runners.h"
 
 #include <QThread>
 

@@ -47,7 +47,7 @@ public:
 
 } // namespace
 
-class tst_Unheard : public QObject
+class tst_SilentSteps : public QObject
 {
     Q_OBJECT
 
@@ -81,7 +81,7 @@ private Q_SLOTS:
     void closedElsewhere();
 };
 
-void tst_Unheard::whoConnectsBeforeTheStepsIsTold()
+void tst_SilentSteps::whoConnectsBeforeTheStepsIsTold()
 {
     EventLog log;
     Process parent;
@@ -97,7 +97,7 @@ void tst_Unheard::whoConnectsBeforeTheStepsIsTold()
                           u"state Closed parent"_s, u"closed parent"_s }));
 }
 
-void tst_Unheard::whoConnectsBetweenTheStepsIsToldTheRest()
+void tst_SilentSteps::whoConnectsBetweenTheStepsIsToldTheRest()
 {
     EventLog log;
     Process other;
@@ -114,7 +114,7 @@ void tst_Unheard::whoConnectsBetweenTheStepsIsToldTheRest()
     QVERIFY(log.compare({ u"state Closed process"_s, u"closed process"_s }));
 }
 
-void tst_Unheard::whoConnectsAfterTheStepsSeesThem()
+void tst_SilentSteps::whoConnectsAfterTheStepsSeesThem()
 {
     EventLog log;
     Process process;
@@ -127,7 +127,7 @@ void tst_Unheard::whoConnectsAfterTheStepsSeesThem()
     QVERIFY(log.compare({}));
 }
 
-void tst_Unheard::oneSignalIsEnough_data()
+void tst_SilentSteps::oneSignalIsEnough_data()
 {
     QTest::addColumn<QByteArray>("signal");
     QTest::addColumn<int>("times");
@@ -138,7 +138,7 @@ void tst_Unheard::oneSignalIsEnough_data()
 }
 
 /// By name, as QSignalSpy connects.
-void tst_Unheard::oneSignalIsEnough()
+void tst_SilentSteps::oneSignalIsEnough()
 {
     QFETCH(const QByteArray, signal);
     QFETCH(const int, times);
@@ -153,7 +153,7 @@ void tst_Unheard::oneSignalIsEnough()
     QCOMPARE(secretiveSpy.size(), times);
 }
 
-void tst_Unheard::whoConnectsThenLooksMissesNothing()
+void tst_SilentSteps::whoConnectsThenLooksMissesNothing()
 {
     const int rounds = underSanitizer ? 300 : 3000;
     EventLoopThread home;
@@ -182,7 +182,7 @@ void tst_Unheard::whoConnectsThenLooksMissesNothing()
     }
 }
 
-void tst_Unheard::whoHasDisconnectedIsNotTold()
+void tst_SilentSteps::whoHasDisconnectedIsNotTold()
 {
     Process process;
     int told = 0;
@@ -194,7 +194,7 @@ void tst_Unheard::whoHasDisconnectedIsNotTold()
     QCOMPARE(told, 0);
 }
 
-void tst_Unheard::classesWithTheirOwnConnectNotify()
+void tst_SilentSteps::classesWithTheirOwnConnectNotify()
 {
     EventLog log;
     Secretive process;
@@ -205,7 +205,7 @@ void tst_Unheard::classesWithTheirOwnConnectNotify()
             { u"state Closing it"_s, u"closing it"_s, u"state Closed it"_s, u"closed it"_s }));
 }
 
-void tst_Unheard::classesThatListenToThemselves()
+void tst_SilentSteps::classesThatListenToThemselves()
 {
     EventLog log;
     SelfListening process(log);
@@ -216,7 +216,7 @@ void tst_Unheard::classesThatListenToThemselves()
     QVERIFY(log.compare({ u"closing self"_s, u"closed self"_s }));
 }
 
-void tst_Unheard::teardownsThatComeLate()
+void tst_SilentSteps::teardownsThatComeLate()
 {
     EventLog log;
     Process other;
@@ -239,7 +239,7 @@ void tst_Unheard::teardownsThatComeLate()
     QVERIFY(log.compare({ u"teardown late"_s, u"teardown queued"_s }));
 }
 
-void tst_Unheard::waitersAndFutures()
+void tst_SilentSteps::waitersAndFutures()
 {
     EventLoopThread home;
     const ProcessPtr process = home.run([] { return ProcessPtr(new Process); });
@@ -262,7 +262,7 @@ void tst_Unheard::waitersAndFutures()
     QTRY_VERIFY(child->whenClosed().isFinished());
 }
 
-void tst_Unheard::holdsAndEdges()
+void tst_SilentSteps::holdsAndEdges()
 {
     Process process;
     Process waits;
@@ -283,7 +283,7 @@ void tst_Unheard::holdsAndEdges()
     QVERIFY(process.isClosed());
 }
 
-void tst_Unheard::childrenThatComeLate()
+void tst_SilentSteps::childrenThatComeLate()
 {
     Process process;
     Process other;
@@ -299,7 +299,7 @@ void tst_Unheard::childrenThatComeLate()
     QVERIFY(process.isClosed());
 }
 
-void tst_Unheard::heardAndUnheardInOrder()
+void tst_SilentSteps::heardAndUnheardInOrder()
 {
     EventLog log;
     Process top;
@@ -321,7 +321,7 @@ void tst_Unheard::heardAndUnheardInOrder()
             { u"closing top"_s, u"closing bottom"_s, u"closed bottom"_s, u"closed top"_s }));
 }
 
-void tst_Unheard::errorsPassThrough()
+void tst_SilentSteps::errorsPassThrough()
 {
     Process top;
     top.setName(u"top"_s);
@@ -342,7 +342,7 @@ void tst_Unheard::errorsPassThrough()
     }
 }
 
-void tst_Unheard::worksThatFail()
+void tst_SilentSteps::worksThatFail()
 {
     Process process;
     const ProcessPtr fails = process.go([] { return Error(u"not found"_s); });
@@ -355,7 +355,7 @@ void tst_Unheard::worksThatFail()
     QCOMPARE(process.treeErrors().size(), 1);
 }
 
-void tst_Unheard::worksThatAreHeard()
+void tst_SilentSteps::worksThatAreHeard()
 {
     EventLog log;
     Gate gate;
@@ -368,7 +368,7 @@ void tst_Unheard::worksThatAreHeard()
                           u"closed work"_s }));
 }
 
-void tst_Unheard::whoConnectsToAWorkThenLooksMissesNothing()
+void tst_SilentSteps::whoConnectsToAWorkThenLooksMissesNothing()
 {
     const int rounds = underSanitizer ? 500 : 5000;
     Process process;
@@ -387,7 +387,7 @@ void tst_Unheard::whoConnectsToAWorkThenLooksMissesNothing()
     }
 }
 
-void tst_Unheard::worksAreLetGo()
+void tst_SilentSteps::worksAreLetGo()
 {
     Process process;
     QPointer<Process> kept;
@@ -404,7 +404,7 @@ void tst_Unheard::worksAreLetGo()
     QVERIFY(!kept);
 }
 
-void tst_Unheard::destroyedBetweenTheSteps()
+void tst_SilentSteps::destroyedBetweenTheSteps()
 {
     EventLoopThread home;
     EventLoopThread destroyer;
@@ -422,7 +422,7 @@ void tst_Unheard::destroyedBetweenTheSteps()
     }
 }
 
-void tst_Unheard::movedBetweenTheSteps()
+void tst_SilentSteps::movedBetweenTheSteps()
 {
     EventLoopThread home;
     Process other;
@@ -445,7 +445,7 @@ void tst_Unheard::movedBetweenTheSteps()
     QVERIFY(process->waitForClosed(soon()));
 }
 
-void tst_Unheard::movedToAndFro()
+void tst_SilentSteps::movedToAndFro()
 {
     EventLoopThread elsewhere;
     QThread *const here = QThread::currentThread();
@@ -465,7 +465,7 @@ void tst_Unheard::movedToAndFro()
     QVERIFY(process.isClosed());
 }
 
-void tst_Unheard::closedElsewhere()
+void tst_SilentSteps::closedElsewhere()
 {
     EventLoopThread home;
     constexpr int count = 1000;
@@ -494,6 +494,6 @@ void tst_Unheard::closedElsewhere()
     home.run([&] { children.clear(); });
 }
 
-QTEST_GUILESS_MAIN(tst_Unheard)
+QTEST_GUILESS_MAIN(tst_SilentSteps)
 
-#include "tst_unheard.moc"
+#include "tst_silentsteps.moc"

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Nodes and a driver for tests of the state core alone.
 
-#ifndef GOPROCESS_TESTS_CORE_DRIVER_H
-#define GOPROCESS_TESTS_CORE_DRIVER_H
+#ifndef GOPROCESS_TESTS_GRAPH_DRIVER_H
+#define GOPROCESS_TESTS_GRAPH_DRIVER_H
 
 #include "graph/graph_p.h"
 

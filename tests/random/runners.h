@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What both ways to run a program of the model's tests share.
 
-#ifndef GOPROCESS_TESTS_MODEL_SUPPORT_H
-#define GOPROCESS_TESTS_MODEL_SUPPORT_H
+#ifndef GOPROCESS_TESTS_RANDOM_RUNNERS_H
+#define GOPROCESS_TESTS_RANDOM_RUNNERS_H
 
 #include "operations.h"
 
@@ -21,7 +21,7 @@
 
 namespace Model {
 
-/// How many warnings there were in the category of the library, counted by tst_model.cpp.
+/// How many warnings there were in the category of the library, counted by tst_randomprograms.cpp.
 extern std::atomic<int> warnings;
 /// Those that are no refusals: of threads that do not run their steps, and of waits that take long.
 extern std::atomic<int> remarks;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-#ifndef TESTS_TESTEDMODEL_H
-#define TESTS_TESTEDMODEL_H
+#ifndef GOPROCESS_TESTS_MODEL_TESTEDMODEL_H
+#define GOPROCESS_TESTS_MODEL_TESTEDMODEL_H
 
 #include "testsupport.h"
 

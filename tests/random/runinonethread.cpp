@@ -12,7 +12,7 @@
 #include "intruder.h"
 #include "model.h"
 #include "readyfuture.h"
-#include "support.h"
+#include "runners.h"
 
 #include <QCoreApplication>
 #include <QPointer>

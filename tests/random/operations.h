@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What a random program of the model's tests is made of, and how it prints as C++.
 
-#ifndef GOPROCESS_TESTS_MODEL_OPERATIONS_H
-#define GOPROCESS_TESTS_MODEL_OPERATIONS_H
+#ifndef GOPROCESS_TESTS_RANDOM_OPERATIONS_H
+#define GOPROCESS_TESTS_RANDOM_OPERATIONS_H
 
 #include <ostream>
 #include <string>
@@ -76,7 +76,7 @@ using Program = std::vector<Operation>;
 
 const char *nameOf(Kind kind);
 
-/// As a list to put into a test: see tst_model.cpp.
+/// As a list to put into a test: see tst_randomprograms.cpp.
 std::string toCpp(const Program &program);
 
 // For the output of RapidCheck.

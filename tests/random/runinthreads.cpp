@@ -6,9 +6,9 @@
 
 #include "history.h"
 #include "intruder.h"
-#include "mortals.h"
+#include "endingthreads.h"
 #include "readyfuture.h"
-#include "support.h"
+#include "runners.h"
 
 #include <QAbstractEventDispatcher>
 #include <QCoreApplication>
