@@ -17,7 +17,7 @@
 
 namespace TestSupport {
 
-bool isUnheardError(const QString &text)
+bool isUnreadError(const QString &text)
 {
     return text.contains(QLatin1String("goes, and nobody has asked what failed"));
 }
@@ -91,7 +91,7 @@ void Messages::handle(QtMsgType type, const QMessageLogContext &context, const Q
     if (type == QtWarningMsg || type == QtCriticalMsg) {
         if (self.isExpected(context, text))
             return;
-        if (isUnheardError(text))
+        if (isUnreadError(text))
             return;
         self.m_failures << QStringLiteral("Unexpected warning in category '%1': %2")
                                    .arg(QString::fromUtf8(context.category), text);

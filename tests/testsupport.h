@@ -49,7 +49,7 @@ inline QDeadlineTimer soon()
 
 /// The warning of a process that goes with an error that its program has not asked for: most tests that
 /// let something fail do not ask. They need not announce it; those do that prove what it says.
-bool isUnheardError(const QString &text);
+bool isUnreadError(const QString &text);
 
 /// All messages of the test program, and which of them a test has announced.
 class Messages

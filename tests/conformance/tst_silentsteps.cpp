@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A process that nobody is connected to takes its steps in one: nobody can tell, and whoever connects
-// late misses nothing that comes after.
+// A process to which the program has connected nothing takes its steps in one, silently. The program
+// cannot tell: a connection that comes late misses nothing that happens after it.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
@@ -69,10 +69,10 @@ private Q_SLOTS:
     void waitersAndFutures();
     void holdsAndEdges();
     void childrenThatComeLate();
-    void heardAndUnheardInOrder();
+    void observedAndSilentInOrder();
     void errorsPassThrough();
     void worksThatFail();
-    void worksThatAreHeard();
+    void observedWorks();
     void whoConnectsToAWorkThenLooksMissesNothing();
     void worksAreLetGo();
     void destroyedBetweenTheSteps();
@@ -230,7 +230,7 @@ void tst_SilentSteps::teardownsThatComeLate()
     QVERIFY(process.isClosed());
     QVERIFY(log.compare({ u"teardown late"_s }));
 
-    // The announcement is queued, and nobody hears it.
+    // The announcement is queued, and silent.
     Process queued;
     queued.close();
     QVERIFY(queued.setTeardown(log.teardown(u"queued"_s)));
@@ -299,7 +299,7 @@ void tst_SilentSteps::childrenThatComeLate()
     QVERIFY(process.isClosed());
 }
 
-void tst_SilentSteps::heardAndUnheardInOrder()
+void tst_SilentSteps::observedAndSilentInOrder()
 {
     EventLog log;
     Process top;
@@ -355,7 +355,7 @@ void tst_SilentSteps::worksThatFail()
     QCOMPARE(process.treeErrors().size(), 1);
 }
 
-void tst_SilentSteps::worksThatAreHeard()
+void tst_SilentSteps::observedWorks()
 {
     EventLog log;
     Gate gate;
@@ -391,16 +391,16 @@ void tst_SilentSteps::worksAreLetGo()
 {
     Process process;
     QPointer<Process> kept;
-    bool heard = false;
+    bool isDestroyed = false;
     {
         const ProcessPtr work = process.go([] {});
         kept = work.get();
         // Of QObject: that goes by itself.
-        connect(work.get(), &QObject::destroyed, this, [&] { heard = true; });
+        connect(work.get(), &QObject::destroyed, this, [&] { isDestroyed = true; });
         QVERIFY(work->waitForClosed(soon()));
-        QVERIFY(!heard);
+        QVERIFY(!isDestroyed);
     }
-    QTRY_VERIFY(heard);
+    QTRY_VERIFY(isDestroyed);
     QVERIFY(!kept);
 }
 

@@ -44,7 +44,7 @@ private Q_SLOTS:
     void r27_errorsBelowAreListedOnce();
     void r27_overflowIsCounted();
     void r46_holds();
-    void withoutAnAudienceOneStepIsEnough();
+    void unobservedNodesTakeOneStep();
     void edgesBetweenTheSameTwoAreOne();
     void aMillionInAChain();
     void componentsJoinWithoutDeadlock();
@@ -365,7 +365,7 @@ void tst_Graph::r46_holds()
     QVERIFY(!Graph::hold(*node));
 }
 
-void tst_Graph::withoutAnAudienceOneStepIsEnough()
+void tst_Graph::unobservedNodesTakeOneStep()
 {
     const auto close = [](const Owned &node) {
         DueSteps change = Graph::close(*node);
@@ -398,14 +398,14 @@ void tst_Graph::withoutAnAudienceOneStepIsEnough()
     QVERIFY(Graph::finish(*upper));
     QVERIFY(upper->isFinished());
 
-    const Owned heard(QStringLiteral("heard"));
-    Graph::setObserved(*heard);
-    close(heard);
-    QVERIFY(!Graph::announceSilently(*heard));
-    QCOMPARE(heard->state(), NodeState::Closing);
-    driver.take(std::move(*Graph::announced(*heard)));
+    const Owned observed(QStringLiteral("observed"));
+    Graph::setObserved(*observed);
+    close(observed);
+    QVERIFY(!Graph::announceSilently(*observed));
+    QCOMPARE(observed->state(), NodeState::Closing);
+    driver.take(std::move(*Graph::announced(*observed)));
     driver.run();
-    QVERIFY(heard->isFinished());
+    QVERIFY(observed->isFinished());
 
     // Parents are to be told of an error.
     const Owned fails(QStringLiteral("fails"));

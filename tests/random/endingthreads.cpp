@@ -21,7 +21,7 @@ using GoProcess::Error;
 using GoProcess::Hold;
 using GoProcess::Process;
 
-namespace Model {
+namespace RandomPrograms {
 
 namespace {
 
@@ -67,7 +67,7 @@ struct Last
 
 } // namespace
 
-class Mortals::Thread final : public QThread
+class EndingThreads::Thread final : public QThread
 {
 public:
     Thread(Hold hold, bool isLibraryFirst, std::shared_ptr<Tally> tally)
@@ -112,26 +112,26 @@ private:
 
 // --- Their use -----------------------------------------------------------------------------------
 
-Mortals::~Mortals()
+EndingThreads::~EndingThreads()
 {
     for (Place &place : m_places)
         unwipe(place.memory);
 }
 
-Mortals::Use::~Use()
+EndingThreads::Use::~Use()
 {
-    if (!m_mortals)
+    if (!m_owner)
         return;
-    const std::lock_guard lock(m_mortals->m_mutex);
-    --m_mortals->m_places[std::size_t(m_place)].users;
+    const std::lock_guard lock(m_owner->m_mutex);
+    --m_owner->m_places[std::size_t(m_place)].users;
 }
 
-QThread *Mortals::Use::thread() const
+QThread *EndingThreads::Use::thread() const
 {
-    return m_mortals ? m_mortals->m_places[std::size_t(m_place)].thread : nullptr;
+    return m_owner ? m_owner->m_places[std::size_t(m_place)].thread : nullptr;
 }
 
-Mortals::Use Mortals::use(int place)
+EndingThreads::Use EndingThreads::use(int place)
 {
     const std::lock_guard lock(m_mutex);
     Place &self = m_places[std::size_t(place)];
@@ -141,7 +141,7 @@ Mortals::Use Mortals::use(int place)
     return { *this, place };
 }
 
-void Mortals::make(int place, MortalPlan plan)
+void EndingThreads::make(int place, EndingThreadPlan plan)
 {
     static_assert(sizeof(Thread) <= sizeof(Place::memory));
     Place &self = m_places[std::size_t(place)];
@@ -169,7 +169,7 @@ void Mortals::make(int place, MortalPlan plan)
 }
 
 /// R37: a wait runs the steps whose home is the waiting thread, also when that thread is about to end.
-void Mortals::addWorkers(Thread &thread, int count)
+void EndingThreads::addWorkers(Thread &thread, int count)
 {
     thread.workers = count;
     for (int i = 0; i < count; ++i) {
@@ -188,20 +188,20 @@ void Mortals::addWorkers(Thread &thread, int count)
     }
 }
 
-void Mortals::end(int place)
+void EndingThreads::end(int place)
 {
     const std::lock_guard lock(m_mutex);
     endLocked(place);
 }
 
-void Mortals::endLocked(int place)
+void EndingThreads::endLocked(int place)
 {
     Place &self = m_places[std::size_t(place)];
     if (self.state == State::Alive)
         self.state = State::Ending;
 }
 
-void Mortals::endAll()
+void EndingThreads::endAll()
 {
     const std::lock_guard lock(m_mutex);
     m_isEnding = true;
@@ -209,13 +209,13 @@ void Mortals::endAll()
         endLocked(place);
 }
 
-void Mortals::setQuiet()
+void EndingThreads::setQuiet()
 {
     const std::lock_guard lock(m_mutex);
     m_isQuiet = true;
 }
 
-bool Mortals::hasAny() const
+bool EndingThreads::hasAny() const
 {
     m_verdict.check(m_tally->unfinished == 0,
                     QStringLiteral("A process that a thread_local object made was not torn down"));
@@ -227,7 +227,7 @@ bool Mortals::hasAny() const
 
 // --- Their end -----------------------------------------------------------------------------------
 
-void Mortals::reap(const std::atomic<bool> &isOver)
+void EndingThreads::reap(const std::atomic<bool> &isOver)
 {
     while (!isOver && !m_verdict.hasFailed()) {
         for (int place = 0; place < places; ++place)
@@ -237,7 +237,7 @@ void Mortals::reap(const std::atomic<bool> &isOver)
     }
 }
 
-bool Mortals::reapOne(int place)
+bool EndingThreads::reapOne(int place)
 {
     Place &self = m_places[std::size_t(place)];
     {
@@ -268,4 +268,4 @@ bool Mortals::reapOne(int place)
     return true;
 }
 
-} // namespace Model
+} // namespace RandomPrograms

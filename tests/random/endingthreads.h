@@ -15,10 +15,10 @@
 #include <memory>
 #include <mutex>
 
-namespace Model {
+namespace RandomPrograms {
 
 /// What comes into the world with such a thread.
-struct MortalPlan
+struct EndingThreadPlan
 {
     bool isStarted = true; ///< Else it goes without ever having run.
     /// Its user drops all connections that it has when it ends. Then nothing tells the library of its
@@ -30,23 +30,23 @@ struct MortalPlan
 };
 
 /// A few places for them. Any thread may use it; a place that is in use is not made anew.
-class Mortals
+class EndingThreads
 {
 public:
     static constexpr int places = 2;
 
-    explicit Mortals(Verdict &verdict) : m_verdict(verdict) { }
-    Q_DISABLE_COPY_MOVE(Mortals)
-    ~Mortals();
+    explicit EndingThreads(Verdict &verdict) : m_verdict(verdict) { }
+    Q_DISABLE_COPY_MOVE(EndingThreads)
+    ~EndingThreads();
 
     /// Keeps the QThread from its destruction, not the thread from its end.
     class Use
     {
     public:
         Use() = default;
-        Use(Mortals &mortals, int place) : m_mortals(&mortals), m_place(place) { }
+        Use(EndingThreads &owner, int place) : m_owner(&owner), m_place(place) { }
         Use(Use &&other) noexcept
-            : m_mortals(std::exchange(other.m_mortals, nullptr)), m_place(other.m_place)
+            : m_owner(std::exchange(other.m_owner, nullptr)), m_place(other.m_place)
         {
         }
         Use &operator=(Use &&other) = delete;
@@ -54,13 +54,13 @@ public:
         QThread *thread() const;
 
     private:
-        Mortals *m_mortals = nullptr;
+        EndingThreads *m_owner = nullptr;
         int m_place = 0;
     };
 
     /// The thread at \a place, if there is one.
     Use use(int place);
-    void make(int place, MortalPlan plan);
+    void make(int place, EndingThreadPlan plan);
     /// Asks the thread at \a place to end; its place is free some time later.
     void end(int place);
     /// There are no new ones from here on, and those that there are end.
@@ -106,6 +106,6 @@ private:
     };
 };
 
-} // namespace Model
+} // namespace RandomPrograms
 
 #endif

@@ -11,7 +11,7 @@
 #include <mutex>
 #include <vector>
 
-namespace Model {
+namespace RandomPrograms {
 
 enum class What { IsClosing, Closing, TearDown, IsClosed, Closed, Release };
 
@@ -88,6 +88,6 @@ private:
     std::vector<Event> m_events;
 };
 
-} // namespace Model
+} // namespace RandomPrograms
 
 #endif

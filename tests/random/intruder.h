@@ -14,7 +14,7 @@
 #include <thread>
 #include <utility>
 
-namespace Model {
+namespace RandomPrograms {
 
 /// Warnings of the calling thread are not counted while one lives: it makes calls that may be refused.
 class Uncounted
@@ -123,6 +123,6 @@ private:
     std::atomic<int> m_calls = 0;
 };
 
-} // namespace Model
+} // namespace RandomPrograms
 
 #endif

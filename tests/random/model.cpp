@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <deque>
 
-namespace Model {
+namespace RandomPrograms {
 
 // --- Operations ----------------------------------------------------------------------------------
 
@@ -335,4 +335,4 @@ bool Rules::wouldFinish(int process) const
     return future.hasFinished(process);
 }
 
-} // namespace Model
+} // namespace RandomPrograms

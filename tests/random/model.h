@@ -11,7 +11,7 @@
 #include <set>
 #include <vector>
 
-namespace Model {
+namespace RandomPrograms {
 
 enum class State { Running, Closing, Closed };
 
@@ -105,6 +105,6 @@ private:
     std::vector<Edge> m_edges; ///< To processes that have not finished.
 };
 
-} // namespace Model
+} // namespace RandomPrograms
 
 #endif

@@ -6,7 +6,7 @@
 #include <array>
 #include <sstream>
 
-namespace Model {
+namespace RandomPrograms {
 
 namespace {
 
@@ -73,4 +73,4 @@ std::string toCpp(const Program &program)
     return text.str();
 }
 
-} // namespace Model
+} // namespace RandomPrograms

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-namespace Model {
+namespace RandomPrograms {
 
 enum class Kind {
     Create, ///< A process with a teardown of that outcome; below b if that is an even one.
@@ -82,6 +82,6 @@ std::string toCpp(const Program &program);
 // For the output of RapidCheck.
 std::ostream &operator<<(std::ostream &stream, const Operation &operation);
 
-} // namespace Model
+} // namespace RandomPrograms
 
 #endif

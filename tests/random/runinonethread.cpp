@@ -31,7 +31,7 @@ using GoProcess::ProcessPtr;
 
 using TestSupport::Gate;
 
-namespace Model {
+namespace RandomPrograms {
 
 namespace {
 
@@ -68,7 +68,7 @@ struct Subject
     bool knownToHaveFinished = false;
 };
 
-class StepByStep
+class ProgramInOneThread
 {
 public:
     QString run(const Program &program);
@@ -123,7 +123,7 @@ private:
     std::shared_ptr<int> m_token = std::make_shared<int>(); ///< In all that users give away.
 };
 
-bool StepByStep::check(bool condition, const char *what, int process)
+bool ProgramInOneThread::check(bool condition, const char *what, int process)
 {
     return m_verdict.check(condition,
                            QStringLiteral("%1 of process %2 (what happened: %3)")
@@ -134,7 +134,7 @@ bool StepByStep::check(bool condition, const char *what, int process)
 
 /// Makes an operation of the library, and compares it with what the rules have said.
 template<class Call>
-void StepByStep::expect(bool accepted, const char *what, int process, Call &&call)
+void ProgramInOneThread::expect(bool accepted, const char *what, int process, Call &&call)
 {
     if (!accepted)
         ++m_expectedWarnings;
@@ -144,7 +144,7 @@ void StepByStep::expect(bool accepted, const char *what, int process, Call &&cal
 
 // --- Operations ----------------------------------------------------------------------------------
 
-void StepByStep::take(const Operation &operation)
+void ProgramInOneThread::take(const Operation &operation)
 {
     if (operation.place == Place::Now || m_subjects.empty()) {
         perform(operation);
@@ -155,7 +155,7 @@ void StepByStep::take(const Operation &operation)
     of(of(at).work ? 0 : at).later[std::size_t(operation.place)].push_back(operation);
 }
 
-void StepByStep::perform(const Operation &operation)
+void ProgramInOneThread::perform(const Operation &operation)
 {
     if (m_verdict.hasFailed())
         return;
@@ -178,7 +178,7 @@ void StepByStep::perform(const Operation &operation)
     settle();
 }
 
-void StepByStep::performOn(const Operation &operation, int a, int b)
+void ProgramInOneThread::performOn(const Operation &operation, int a, int b)
 {
     Process &process = *of(a).process;
     Process *const other = of(b).process;
@@ -245,7 +245,7 @@ void StepByStep::performOn(const Operation &operation, int a, int b)
     }
 }
 
-std::function<QFuture<Error>()> StepByStep::makeTeardown(int process, Outcome outcome)
+std::function<QFuture<Error>()> ProgramInOneThread::makeTeardown(int process, Outcome outcome)
 {
     return [this, process, outcome, future = of(process).future,
             token = m_token]() -> QFuture<Error> {
@@ -263,7 +263,7 @@ std::function<QFuture<Error>()> StepByStep::makeTeardown(int process, Outcome ou
     };
 }
 
-void StepByStep::create(const Operation &operation, int parent)
+void ProgramInOneThread::create(const Operation &operation, int parent)
 {
     if (parent >= 0 && !of(parent).process)
         parent = -1;
@@ -287,7 +287,7 @@ void StepByStep::create(const Operation &operation, int parent)
     check(warnings == m_expectedWarnings, "The number of warnings of the constructor", number);
 }
 
-void StepByStep::watch(int number)
+void ProgramInOneThread::watch(int number)
 {
     Process *const process = of(number).process;
     of(number).closing = process->whenClosing();
@@ -327,7 +327,7 @@ void StepByStep::watch(int number)
             Qt::DirectConnection);
 }
 
-void StepByStep::runSlot(int process, Place place)
+void ProgramInOneThread::runSlot(int process, Place place)
 {
     Step step { process, place };
     check(m_helpers == 0, "A step in a wait that did not need it", process);
@@ -345,7 +345,7 @@ void StepByStep::runSlot(int process, Place place)
     // The library is a little behind the rules until it has returned from the signal.
 }
 
-void StepByStep::go(int parent, Outcome outcome)
+void ProgramInOneThread::go(int parent, Outcome outcome)
 {
     // One work that waits is what the smallest pool has room for at once.
     const bool anyWaits = std::any_of(m_subjects.begin(), m_subjects.end(), [](const Subject &one) {
@@ -384,7 +384,7 @@ void StepByStep::go(int parent, Outcome outcome)
     self.closed = self.process->whenClosed();
 }
 
-void StepByStep::returnFromWork(int process)
+void ProgramInOneThread::returnFromWork(int process)
 {
     Subject &self = of(process);
     if (!self.gate || self.gate->isOpen())
@@ -395,7 +395,7 @@ void StepByStep::returnFromWork(int process)
     check(comesTrue([&] { return self.gate.use_count() == 1; }), "A work did not return", process);
 }
 
-void StepByStep::release(int process)
+void ProgramInOneThread::release(int process)
 {
     if (of(process).holds.empty())
         return;
@@ -406,7 +406,7 @@ void StepByStep::release(int process)
     hold.release();
 }
 
-void StepByStep::finishFuture(int process, Outcome outcome)
+void ProgramInOneThread::finishFuture(int process, Outcome outcome)
 {
     if (!m_rules.hasOpenFuture(process))
         return;
@@ -416,7 +416,7 @@ void StepByStep::finishFuture(int process, Outcome outcome)
     m_rules.futureFinished(process, fails(outcome) || outcome == Outcome::None);
 }
 
-void StepByStep::moveAway(int process)
+void ProgramInOneThread::moveAway(int process)
 {
     Process *const self = of(process).process;
     if (!m_stack.empty() || m_rules.isElsewhere(process) || of(process).owner >= 0
@@ -426,7 +426,7 @@ void StepByStep::moveAway(int process)
     self->moveToThread(&threads->first);
 }
 
-void StepByStep::destroy(int process)
+void ProgramInOneThread::destroy(int process)
 {
     Step *const step = m_stack.empty() ? nullptr : m_stack.back();
     const bool inOwnSlot = step && step->process == process && m_stack.size() == 1;
@@ -453,7 +453,7 @@ void StepByStep::destroy(int process)
 }
 
 /// R39: it could only end after what is on the stack.
-bool StepByStep::isBlocked(int process) const
+bool ProgramInOneThread::isBlocked(int process) const
 {
     return std::any_of(m_stack.begin(), m_stack.end(), [&](const Step *step) {
         return !step->over && m_rules.waitsFor(process, step->process);
@@ -461,7 +461,7 @@ bool StepByStep::isBlocked(int process) const
 }
 
 /// True if a wait for it ends, whatever the slots do that have operations left.
-bool StepByStep::isCertainToFinish(int process) const
+bool ProgramInOneThread::isCertainToFinish(int process) const
 {
     const auto isHarmless = [](const Operation &operation) {
         switch (operation.kind) {
@@ -488,7 +488,7 @@ bool StepByStep::isCertainToFinish(int process) const
     return m_rules.wouldFinish(process);
 }
 
-void StepByStep::wait(int process)
+void ProgramInOneThread::wait(int process)
 {
     Process &self = *of(process).process;
     const bool inClosed = std::any_of(m_stack.begin(), m_stack.end(), [&](const Step *step) {
@@ -510,7 +510,7 @@ void StepByStep::wait(int process)
     check(warnings == m_expectedWarnings, "The number of warnings of a wait", process);
 }
 
-void StepByStep::closeAndWait(int process)
+void ProgramInOneThread::closeAndWait(int process)
 {
     m_rules.close(process);
     of(process).process->close();
@@ -524,7 +524,7 @@ void StepByStep::closeAndWait(int process)
 }
 
 /// What needs nobody else: it can be waited for in the middle of whatever (R37, R39).
-void StepByStep::help()
+void ProgramInOneThread::help()
 {
     bool isTornDown = false;
     Process helper([&isTornDown] { isTornDown = true; });
@@ -537,7 +537,7 @@ void StepByStep::help()
 }
 
 /// Where the library calls code of its users: it has refused something, and changed nothing.
-void StepByStep::intrude()
+void ProgramInOneThread::intrude()
 {
     const int count = m_rules.count();
     if (m_intrusion < 0 || count == 0
@@ -557,7 +557,7 @@ void StepByStep::intrude()
 }
 
 /// Runs the event loop until the rules see no step that is due.
-void StepByStep::deliver()
+void ProgramInOneThread::deliver()
 {
     const QDeadlineTimer end(patience.load());
     do {
@@ -570,7 +570,7 @@ void StepByStep::deliver()
 }
 
 /// Waits until what runs by itself is where the rules say, and compares all states.
-void StepByStep::settle()
+void ProgramInOneThread::settle()
 {
     for (int i = 0; i < m_rules.count() && !m_verdict.hasFailed(); ++i) {
         Subject &self = of(i);
@@ -597,7 +597,7 @@ void StepByStep::settle()
 // --- The end -------------------------------------------------------------------------------------
 
 /// Ends everything that keeps processes open, until nothing is.
-void StepByStep::finishAll()
+void ProgramInOneThread::finishAll()
 {
     constexpr int rounds = 100; // slots may make new holds and works, but each operation runs once
     const auto allFinished = [&] {
@@ -623,7 +623,7 @@ void StepByStep::finishAll()
     check(allFinished(), "Something is open at the end, as of process 0 and others", 0);
 }
 
-void StepByStep::compareAtTheEnd()
+void ProgramInOneThread::compareAtTheEnd()
 {
     for (int i = 0; i < m_rules.count(); ++i) {
         Subject &self = of(i);
@@ -644,7 +644,7 @@ void StepByStep::compareAtTheEnd()
     }
 }
 
-QString StepByStep::run(const Program &program)
+QString ProgramInOneThread::run(const Program &program)
 {
     warnings = 0;
     remarks = 0;
@@ -679,16 +679,16 @@ QString StepByStep::run(const Program &program)
 
 } // namespace
 
-QString runStepByStep(const Program &program)
+QString runInOneThread(const Program &program)
 {
-    auto steps = std::make_unique<StepByStep>();
-    const QString failure = steps->run(program);
+    auto run = std::make_unique<ProgramInOneThread>();
+    const QString failure = run->run(program);
     if (!failure.isEmpty()) {
         // Something may be open that refers to it, and has steps that are due.
-        steps.release();
+        run.release();
         QCoreApplication::processEvents();
     }
     return failure;
 }
 
-} // namespace Model
+} // namespace RandomPrograms

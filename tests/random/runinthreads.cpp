@@ -4,9 +4,9 @@
 //
 // Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
+#include "endingthreads.h"
 #include "history.h"
 #include "intruder.h"
-#include "endingthreads.h"
 #include "readyfuture.h"
 #include "runners.h"
 
@@ -37,7 +37,7 @@ using TestSupport::EventLoopThread;
 using TestSupport::Gate;
 using TestSupport::Thread;
 
-namespace Model {
+namespace RandomPrograms {
 
 namespace {
 
@@ -139,7 +139,7 @@ struct Work
     std::shared_ptr<std::atomic<int>> runs = std::make_shared<std::atomic<int>>(0);
 };
 
-class Together
+class ProgramInThreads
 {
 public:
     QString run(const Program &program);
@@ -207,7 +207,7 @@ private:
     std::atomic<bool> m_isOver = false;
     std::atomic<int> m_intrusion = -1;
     std::atomic<int> m_deletions = 0; ///< That are on their way.
-    Mortals m_mortals { m_verdict };
+    EndingThreads m_endingThreads { m_verdict };
     std::atomic<int> m_destroyersThatRun = 2;
 
     std::mutex m_mutex; // guards what follows
@@ -224,7 +224,7 @@ EventLoopThread &loop(int number)
     return number == 0 ? threads->first : threads->second;
 }
 
-bool Together::check(bool condition, const char *what, int process)
+bool ProgramInThreads::check(bool condition, const char *what, int process)
 {
     return m_verdict.check(condition,
                            QStringLiteral("%1 of process %2 (what happened: %3)")
@@ -236,7 +236,7 @@ bool Together::check(bool condition, const char *what, int process)
 // --- Processes -----------------------------------------------------------------------------------
 
 /// In the calling thread, and moved to its home before anybody else knows it.
-SubjectPtr Together::make(Outcome outcome, int home)
+SubjectPtr ProgramInThreads::make(Outcome outcome, int home)
 {
     SubjectPtr subject;
     {
@@ -272,7 +272,7 @@ SubjectPtr Together::make(Outcome outcome, int home)
     return subject;
 }
 
-void Together::watch(Subject &subject)
+void ProgramInThreads::watch(Subject &subject)
 {
     Process *const process = subject.process.get();
     Subject *const raw = &subject;
@@ -295,7 +295,7 @@ void Together::watch(Subject &subject)
 }
 
 /// What happens in a slot or a teardown, and what the program does there.
-void Together::runSlot(const Subject &subject, What what, Place place)
+void ProgramInThreads::runSlot(const Subject &subject, What what, Place place)
 {
     ++m_slotsThatRun;
     const Counting step(depth.steps);
@@ -309,7 +309,7 @@ void Together::runSlot(const Subject &subject, What what, Place place)
 }
 
 /// R34, R37: where it runs, and that a wait in a step runs those first that it needs.
-void Together::checkPlace(const Subject &subject)
+void ProgramInThreads::checkPlace(const Subject &subject)
 {
     const QThread *const home = subject.self->thread();
     if (isLasting(home))
@@ -319,7 +319,7 @@ void Together::checkPlace(const Subject &subject)
 }
 
 /// The process in a slot, for as long as the caller needs it.
-SubjectPtr Together::at(int slot)
+SubjectPtr ProgramInThreads::at(int slot)
 {
     const std::lock_guard lock(m_mutex);
     const SubjectPtr &subject = m_slots[std::size_t(slot % slots)];
@@ -332,17 +332,17 @@ SubjectPtr Together::at(int slot)
     });
 }
 
-QThread *Together::threadOf(int home)
+QThread *ProgramInThreads::threadOf(int home)
 {
     return home == 0 ? QCoreApplication::instance()->thread() : &loop(home - 1);
 }
 
-bool Together::isLasting(const QThread *thread)
+bool ProgramInThreads::isLasting(const QThread *thread)
 {
     return thread == threadOf(0) || thread == threadOf(1) || thread == threadOf(2);
 }
 
-void Together::post(int home, std::function<void()> function)
+void ProgramInThreads::post(int home, std::function<void()> function)
 {
     if (home == 0)
         m_mainQueue.post(std::move(function));
@@ -352,7 +352,7 @@ void Together::post(int home, std::function<void()> function)
 
 // --- Operations, in any thread -------------------------------------------------------------------
 
-void Together::runPart(const Program &program, int thread)
+void ProgramInThreads::runPart(const Program &program, int thread)
 {
     for (const Operation &operation : program) {
         if (operation.thread == thread)
@@ -360,7 +360,7 @@ void Together::runPart(const Program &program, int thread)
     }
 }
 
-void Together::take(const Operation &operation)
+void ProgramInThreads::take(const Operation &operation)
 {
     const SubjectPtr subject = operation.place == Place::Now ? nullptr : at(operation.at);
     if (!subject) {
@@ -371,7 +371,7 @@ void Together::take(const Operation &operation)
     subject->later[std::size_t(operation.place)].push_back(operation);
 }
 
-void Together::perform(const Operation &operation)
+void ProgramInThreads::perform(const Operation &operation)
 {
     if (performAlone(operation))
         return;
@@ -382,7 +382,7 @@ void Together::perform(const Operation &operation)
 }
 
 /// Those that need no process; false if it is none of them.
-bool Together::performAlone(const Operation &operation)
+bool ProgramInThreads::performAlone(const Operation &operation)
 {
     switch (operation.kind) {
     case Kind::Create:
@@ -405,7 +405,7 @@ bool Together::performAlone(const Operation &operation)
         makeThread(operation);
         break;
     case Kind::EndThread:
-        m_mortals.end(operation.a % Mortals::places);
+        m_endingThreads.end(operation.a % EndingThreads::places);
         break;
     case Kind::Relocate:
         if (depth.steps == 0)
@@ -424,7 +424,8 @@ bool Together::performAlone(const Operation &operation)
     return true;
 }
 
-void Together::performOn(const Operation &operation, const SubjectPtr &a, const SubjectPtr &b)
+void ProgramInThreads::performOn(const Operation &operation, const SubjectPtr &a,
+                                 const SubjectPtr &b)
 {
     switch (operation.kind) {
     case Kind::AddChild:
@@ -479,10 +480,10 @@ void Together::performOn(const Operation &operation, const SubjectPtr &a, const 
     }
 }
 
-void Together::create(const Operation &operation)
+void ProgramInThreads::create(const Operation &operation)
 {
     const SubjectPtr fresh =
-            make(operation.outcome, operation.b % (lastingHomes + Mortals::places));
+            make(operation.outcome, operation.b % (lastingHomes + EndingThreads::places));
     const std::lock_guard lock(m_mutex);
     SubjectPtr &slot = m_slots[std::size_t(operation.a % slots)];
     if (slot)
@@ -491,7 +492,7 @@ void Together::create(const Operation &operation)
         slot = fresh;
 }
 
-void Together::addEdge(const Subject &a, const Subject &b, bool closes, bool waits)
+void ProgramInThreads::addEdge(const Subject &a, const Subject &b, bool closes, bool waits)
 {
     Process &upper = *a.process;
     Process &lower = *b.process;
@@ -522,7 +523,7 @@ void Together::addEdge(const Subject &a, const Subject &b, bool closes, bool wai
 }
 
 /// True if \a process may wait for \a other, with the edges that others are adding as well.
-bool Together::mayReach(int process, int other)
+bool ProgramInThreads::mayReach(int process, int other)
 {
     const std::lock_guard lock(m_mutex);
     std::set<int> reached { process };
@@ -536,7 +537,7 @@ bool Together::mayReach(int process, int other)
     return reached.count(other) > 0;
 }
 
-void Together::close(const Subject &subject)
+void ProgramInThreads::close(const Subject &subject)
 {
     subject.process->close();
     // Everything that is certainly below (R18).
@@ -557,13 +558,13 @@ void Together::close(const Subject &subject)
 }
 
 /// What is refused while the message handler runs is not told to that once more.
-void Together::refused()
+void ProgramInThreads::refused()
 {
     if (!Intruder::isInHandler())
         ++m_refused;
 }
 
-void Together::drop(const Operation &operation)
+void ProgramInThreads::drop(const Operation &operation)
 {
     const std::lock_guard lock(m_mutex);
     SubjectPtr &slot = m_slots[std::size_t(operation.a % slots)];
@@ -573,7 +574,7 @@ void Together::drop(const Operation &operation)
     m_dropped.push_back(std::exchange(slot, nullptr));
 }
 
-void Together::go(const Subject &subject, const Operation &operation)
+void ProgramInThreads::go(const Subject &subject, const Operation &operation)
 {
     Work work;
     work.outcome = operation.outcome;
@@ -596,7 +597,8 @@ void Together::go(const Subject &subject, const Operation &operation)
     m_works.push_back(std::move(work));
 }
 
-Error Together::work(Process &self, const Operation &operation, const std::shared_ptr<Gate> &gate)
+Error ProgramInThreads::work(Process &self, const Operation &operation,
+                             const std::shared_ptr<Gate> &gate)
 {
     if (operation.outcome == Outcome::Future)
         self.waitForClosing();
@@ -627,7 +629,7 @@ Error Together::work(Process &self, const Operation &operation, const std::share
 }
 
 /// R36: what was made in a work has no home until it gets one.
-void Together::workThatMoves()
+void ProgramInThreads::workThatMoves()
 {
     QThread *const next = &threads->helper;
     std::atomic<QThread *> place = nullptr;
@@ -640,7 +642,7 @@ void Together::workThatMoves()
           "The teardown of a process that got a home", -1);
 }
 
-void Together::hold(const Subject &subject)
+void ProgramInThreads::hold(const Subject &subject)
 {
     Hold hold = subject.process->hold();
     if (!hold) {
@@ -656,7 +658,7 @@ void Together::hold(const Subject &subject)
 }
 
 /// All holds of a process; of all of them if it is -1.
-void Together::release(int number)
+void ProgramInThreads::release(int number)
 {
     std::vector<std::pair<int, Hold>> released;
     {
@@ -673,7 +675,7 @@ void Together::release(int number)
         check(!m_history.has(held.first, What::TearDown), "A teardown during a hold", held.first);
 }
 
-void Together::move(const SubjectPtr &subject, const Operation &operation)
+void ProgramInThreads::move(const SubjectPtr &subject, const Operation &operation)
 {
     const int home = subject->home;
     if (depth.steps > 0)
@@ -683,11 +685,11 @@ void Together::move(const SubjectPtr &subject, const Operation &operation)
 }
 
 /// Only the thread that is its home may send it away, and another move may have come first.
-bool Together::moveHere(Subject &subject, const Operation &operation)
+bool ProgramInThreads::moveHere(Subject &subject, const Operation &operation)
 {
     Process &process = *subject.process;
-    const int place = operation.b % (lastingHomes + Mortals::places) - lastingHomes;
-    const Mortals::Use use = place < 0 ? Mortals::Use() : m_mortals.use(place);
+    const int place = operation.b % (lastingHomes + EndingThreads::places) - lastingHomes;
+    const EndingThreads::Use use = place < 0 ? EndingThreads::Use() : m_endingThreads.use(place);
     QThread *const next = place < 0 ? threadOf(place + lastingHomes) : use.thread();
     if (!next || process.thread() != QThread::currentThread())
         return false;
@@ -702,7 +704,7 @@ bool Together::moveHere(Subject &subject, const Operation &operation)
 }
 
 /// What needs nobody else: any thread may wait for it, in the middle of whatever (R37, R39).
-void Together::help()
+void ProgramInThreads::help()
 {
     bool isTornDown = false;
     Process helper([&isTornDown] { isTornDown = true; });
@@ -713,7 +715,7 @@ void Together::help()
 }
 
 /// R40: a step may run an event loop, in which the closes of its thread go on.
-void Together::nest()
+void ProgramInThreads::nest()
 {
     constexpr int deepest = 2;
     if (depth.steps == 0 || depth.nestedLoops == deepest || !isLasting(QThread::currentThread()))
@@ -730,7 +732,7 @@ void Together::nest()
 }
 
 /// R40: the same in a step that a wait runs, of what another thread has closed while this one slept.
-void Together::nestInWait()
+void ProgramInThreads::nestInWait()
 {
     std::array<Process, 2> lower;
     Process upper;
@@ -765,7 +767,7 @@ void Together::nestInWait()
 }
 
 /// R36: whoever closes it meanwhile, its new home runs its steps, without any help of the old one.
-void Together::relocate(const Operation &operation)
+void ProgramInThreads::relocate(const Operation &operation)
 {
     /// Waits in moveToThread(), for those that are closed before.
     class Child final : public QObject
@@ -835,7 +837,7 @@ void Together::relocate(const Operation &operation)
 }
 
 /// Whoever hears that a wait takes long may end it.
-void Together::beClosed()
+void ProgramInThreads::beClosed()
 {
     if (!mayWaitLong())
         return;
@@ -846,9 +848,9 @@ void Together::beClosed()
     closedByHandler = nullptr;
 }
 
-void Together::makeThread(const Operation &operation)
+void ProgramInThreads::makeThread(const Operation &operation)
 {
-    MortalPlan plan;
+    EndingThreadPlan plan;
     plan.isStarted = operation.b % 4 != 3;
     plan.isDisconnected = operation.b % 4 == 2;
     plan.workers = operation.b % 4 == 1 ? 2 : 0;
@@ -857,11 +859,11 @@ void Together::makeThread(const Operation &operation)
         const Uncounted uncounted; // it may have begun its teardown
         plan.hold = held->process->hold();
     }
-    m_mortals.make(operation.a % Mortals::places, std::move(plan));
+    m_endingThreads.make(operation.a % EndingThreads::places, std::move(plan));
 }
 
 /// Where the library calls code of its users.
-void Together::intrude()
+void ProgramInThreads::intrude()
 {
     const int what = m_intrusion;
     const SubjectPtr subject = what < 0 ? nullptr : at(what / 4);
@@ -889,7 +891,7 @@ void Together::intrude()
 // --- The end -------------------------------------------------------------------------------------
 
 /// In a thread of its own: the destructor of each that nobody else holds any more.
-void Together::destroyThoseThatAreDropped()
+void ProgramInThreads::destroyThoseThatAreDropped()
 {
     for (bool last = false;;) {
         SubjectPtr subject;
@@ -916,7 +918,7 @@ void Together::destroyThoseThatAreDropped()
     m_mainQueue.wake();
 }
 
-void Together::destroy(const SubjectPtr &subject)
+void ProgramInThreads::destroy(const SubjectPtr &subject)
 {
     const int home = subject->home;
     if (!subject->isDeletedLater || home == 0 || home >= lastingHomes) {
@@ -942,12 +944,12 @@ void Together::destroy(const SubjectPtr &subject)
 }
 
 /// Closes all, ends what keeps it open, and runs the event loop until nothing is.
-void Together::finishAll()
+void ProgramInThreads::finishAll()
 {
     // A slot that has just run may have made more: so twice.
     const QDeadlineTimer end(patience.load());
     for (int quietRounds = 0; quietRounds < 2;) {
-        m_mortals.endAll();
+        m_endingThreads.endAll();
         release(-1);
         // Those that nobody destroys are at hand, others may go at any moment.
         for (int slot = 0; slot < slots; ++slot) {
@@ -964,7 +966,7 @@ void Together::finishAll()
 }
 
 /// Ends the futures as well.
-bool Together::isAnythingOpen()
+bool ProgramInThreads::isAnythingOpen()
 {
     std::vector<SubjectPtr> all;
     std::vector<ProcessPtr> works;
@@ -982,11 +984,11 @@ bool Together::isAnythingOpen()
     for (const ProcessPtr &work : works)
         open = open || !work->isClosed();
     if (!open)
-        m_mortals.setQuiet();
-    return open || m_mortals.hasAny();
+        m_endingThreads.setQuiet();
+    return open || m_endingThreads.hasAny();
 }
 
-void Together::compare()
+void ProgramInThreads::compare()
 {
     for (const SubjectPtr &subject : m_all) {
         const Subject &self = *subject;
@@ -1005,7 +1007,7 @@ void Together::compare()
     check(warnings == m_refused, "The number of warnings", -1);
 }
 
-void Together::compareEdges()
+void ProgramInThreads::compareEdges()
 {
     for (const Edge &edge : m_edges) {
         if (!edge.isCertain || !edge.waits)
@@ -1026,7 +1028,7 @@ void Together::compareEdges()
     }
 }
 
-void Together::runParts(const Program &program)
+void ProgramInThreads::runParts(const Program &program)
 {
     std::atomic<int> running = 0;
     std::vector<Thread> threads;
@@ -1047,7 +1049,7 @@ void Together::runParts(const Program &program)
         m_mainQueue.run();
 }
 
-QString Together::run(const Program &program)
+QString ProgramInThreads::run(const Program &program)
 {
     warnings = 0;
     Intruder::set([this] { intrude(); });
@@ -1056,7 +1058,7 @@ QString Together::run(const Program &program)
     std::vector<std::thread> destroyers;
     for (int i = 0; i < 2; ++i)
         destroyers.emplace_back([this] { destroyThoseThatAreDropped(); });
-    destroyers.emplace_back([this] { m_mortals.reap(m_isOver); });
+    destroyers.emplace_back([this] { m_endingThreads.reap(m_isOver); });
     runParts(program);
     finishAll();
     m_isOver = true;
@@ -1086,13 +1088,13 @@ QString Together::run(const Program &program)
 
 } // namespace
 
-QString runTogether(const Program &program)
+QString runInThreads(const Program &program)
 {
-    auto together = std::make_unique<Together>();
-    const QString failure = together->run(program);
+    auto run = std::make_unique<ProgramInThreads>();
+    const QString failure = run->run(program);
     if (!failure.isEmpty())
-        together.release(); // something may be open that refers to it
+        run.release(); // something may be open that refers to it
     return failure;
 }
 
-} // namespace Model
+} // namespace RandomPrograms

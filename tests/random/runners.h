@@ -19,7 +19,7 @@
 #include <optional>
 #include <stdexcept>
 
-namespace Model {
+namespace RandomPrograms {
 
 /// How many warnings there were in the category of the library, counted by tst_randomprograms.cpp.
 extern std::atomic<int> warnings;
@@ -116,11 +116,11 @@ private:
 };
 
 /// Runs \a program in one thread and compares each step with the rules; empty if all was right.
-QString runStepByStep(const Program &program);
+QString runInOneThread(const Program &program);
 
 /// Runs \a program in up to four threads at once, and checks what holds in every interleaving.
-QString runTogether(const Program &program);
+QString runInThreads(const Program &program);
 
-} // namespace Model
+} // namespace RandomPrograms
 
 #endif

@@ -27,7 +27,7 @@
 #  include <unistd.h>
 #endif
 
-namespace Model {
+namespace RandomPrograms {
 std::atomic<int> warnings = 0;
 std::atomic<int> remarks = 0;
 thread_local GoProcess::Process *closedByHandler = nullptr;
@@ -39,9 +39,9 @@ bool mayWaitLong()
     static std::atomic<int> asked = 0;
     return asked++ % 1000 == 50;
 }
-} // namespace Model
+} // namespace RandomPrograms
 
-using namespace Model;
+using namespace RandomPrograms;
 
 namespace {
 
@@ -143,7 +143,7 @@ void heard(const QString &text)
                                       QStringLiteral("has blocked its thread"),
                                       QStringLiteral("is blocked in a wait while"),
                                       QStringLiteral("threads for works are blocked") };
-    if (TestSupport::isUnheardError(text))
+    if (TestSupport::isUnreadError(text))
         return;
     if (std::any_of(others.begin(), others.end(),
                     [&text](const QString &other) { return text.contains(other); }))
@@ -179,7 +179,7 @@ int fromEnvironment(const char *name, int otherwise)
 
 // --- Programs ------------------------------------------------------------------------------------
 
-/// How often each comes. GOPROCESS_MODEL_WITHOUT names some that do not, separated by commas.
+/// How often each comes. GOPROCESS_RANDOM_WITHOUT names some that do not, separated by commas.
 std::vector<Kind> weightedKinds()
 {
     constexpr std::pair<int, Kind> weights[] {
@@ -211,7 +211,7 @@ std::vector<Kind> weightedKinds()
         { 1, Kind::BeClosed },
     };
     const QStringList without =
-            qEnvironmentVariable("GOPROCESS_MODEL_WITHOUT").split(QLatin1Char(','));
+            qEnvironmentVariable("GOPROCESS_RANDOM_WITHOUT").split(QLatin1Char(','));
     std::vector<Kind> kinds;
     for (const auto &[weight, kind] : weights) {
         if (!without.contains(QLatin1String(nameOf(kind))))
@@ -322,8 +322,8 @@ private Q_SLOTS:
     void cleanupTestCase();
     void cleanup();
     void regressions();
-    void stepByStep();
-    void together();
+    void inOneThread();
+    void inThreads();
 
 private:
     std::unique_ptr<Watchdog> m_watchdog;
@@ -341,8 +341,8 @@ void tst_RandomPrograms::initTestCase()
     for (const int signal : { SIGSEGV, SIGABRT, SIGBUS, SIGFPE, SIGILL })
         std::signal(signal, printAndDie);
 #endif
-    m_programs = fromEnvironment("GOPROCESS_MODEL_PROGRAMS", m_programs);
-    m_seconds = fromEnvironment("GOPROCESS_MODEL_SECONDS", 0);
+    m_programs = fromEnvironment("GOPROCESS_RANDOM_PROGRAMS", m_programs);
+    m_seconds = fromEnvironment("GOPROCESS_RANDOM_SECONDS", 0);
     m_watchdog = std::make_unique<Watchdog>();
     threads = std::make_unique<Threads>();
 }
@@ -366,7 +366,7 @@ void tst_RandomPrograms::regressions()
         { Kind::AddChild, 0, 0, Outcome::None, Place::InClosing, 0, 0 },
         { Kind::Close, 0, 0, Outcome::None, Place::Now, 0, 0 },
     };
-    QCOMPARE(runStepByStep(closedWhileAnnouncing), QString());
+    QCOMPARE(runInOneThread(closedWhileAnnouncing), QString());
 
     const Program workThatEndsMeanwhile {
         { Kind::Create, 0, 0, Outcome::Future, Place::Now, 0, 0 },
@@ -377,29 +377,29 @@ void tst_RandomPrograms::regressions()
         { Kind::Deliver, 0, 0, Outcome::None, Place::Now, 0, 0 },
         { Kind::AddChild, 1, 1, Outcome::None, Place::InTeardown, 2, 0 },
     };
-    QCOMPARE(runStepByStep(workThatEndsMeanwhile), QString());
+    QCOMPARE(runInOneThread(workThatEndsMeanwhile), QString());
 
     // Its QThread goes while it waits in the destructor of a thread_local object.
     const Program threadThatWaitsAtItsEnd {
         { Kind::NewThread, 0, 0, Outcome::None, Place::Now, 0, 0 },
     };
     for (int i = 0; i < 100; ++i)
-        QCOMPARE(runTogether(threadThatWaitsAtItsEnd), QString());
+        QCOMPARE(runInThreads(threadThatWaitsAtItsEnd), QString());
 }
 
-void tst_RandomPrograms::stepByStep()
+void tst_RandomPrograms::inOneThread()
 {
     const QDeadlineTimer end(std::chrono::seconds(m_seconds) / 2);
     do {
-        QVERIFY(check("runStepByStep", runStepByStep, 1, m_programs / 2));
+        QVERIFY(check("runInOneThread", runInOneThread, 1, m_programs / 2));
     } while (m_seconds > 0 && !end.hasExpired());
 }
 
-void tst_RandomPrograms::together()
+void tst_RandomPrograms::inThreads()
 {
     const QDeadlineTimer end(std::chrono::seconds(m_seconds) / 2);
     do {
-        QVERIFY(check("runTogether", runTogether, 50, m_programs - m_programs / 2));
+        QVERIFY(check("runInThreads", runInThreads, 50, m_programs - m_programs / 2));
     } while (m_seconds > 0 && !end.hasExpired());
 }
 
