@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // adopt() with a name.
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <GoProcess/GoProcess>
 

@@ -4,8 +4,8 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "sanitizers.h"
-#include "testsupport.h"
+#include "support/sanitizers.h"
+#include "support/testsupport.h"
 
 #include <GoProcess/GoProcess>
 

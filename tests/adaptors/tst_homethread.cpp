@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // inThread(): a process whose home is a thread of its own.
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <GoProcess/Adaptors>
 

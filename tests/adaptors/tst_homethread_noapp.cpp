@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // inThread() before there is a QCoreApplication, and when that is gone.
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <GoProcess/Adaptors>
 

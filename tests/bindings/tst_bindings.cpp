@@ -5,8 +5,8 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "readyfuture.h"
-#include "testsupport.h"
+#include "support/readyfuture.h"
+#include "support/testsupport.h"
 
 #include <GoProcess/Bindings>
 

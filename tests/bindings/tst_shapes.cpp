@@ -4,8 +4,8 @@
 // It is measured in the time that the processors spend on this program, which other programs do not
 // add to; the best of some tries counts.
 
-#include "sanitizers.h"
-#include "testsupport.h"
+#include "support/sanitizers.h"
+#include "support/testsupport.h"
 
 #include <GoProcess/Bindings>
 #include <GoProcess/RateLimiter>

@@ -4,7 +4,7 @@
 #ifndef GOPROCESS_TESTS_CONFORMANCE_RULESUPPORT_H
 #define GOPROCESS_TESTS_CONFORMANCE_RULESUPPORT_H
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <GoProcess/GoProcess>
 

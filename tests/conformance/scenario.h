@@ -5,7 +5,7 @@
 #ifndef GOPROCESS_TESTS_CONFORMANCE_SCENARIO_H
 #define GOPROCESS_TESTS_CONFORMANCE_SCENARIO_H
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <GoProcess/GoProcess>
 

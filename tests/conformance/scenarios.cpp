@@ -6,7 +6,7 @@
 // messages of the program, "TYPE CATEGORY: TEXT", on the standard error. Exits with 0 unless the
 // scenario says otherwise.
 
-#include "sanitizers.h"
+#include "support/sanitizers.h"
 
 #include <GoProcess/GoProcess>
 

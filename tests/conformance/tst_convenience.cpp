@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What saves a line: names in the constructor, works with a const process, literals as errors.
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <QTest>
 

@@ -2,7 +2,7 @@
 // Processes that a slot of stateChanged() deletes (R43): the signal that follows is still emitted, once, and the
 // close goes on. Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <QObject>
 #include <QTest>

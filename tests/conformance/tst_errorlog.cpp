@@ -4,7 +4,7 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <GoProcess/GoProcess>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Errors that keep an exception, until they are told to forget it.
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <atomic>
 #include <system_error>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // std::exit() in a work: the end of the program waits for the other works, not for that one (R48).
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <QCoreApplication>
 #include <QProcess>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: MIT
 // The end of the program names the processes that were left open with a teardown.
 
-#include "leaks.h"
-#include "sanitizers.h"
-#include "testsupport.h"
+#include "support/leaks.h"
+#include "support/sanitizers.h"
+#include "support/testsupport.h"
 
 #include <QProcess>
 #include <QTest>

@@ -6,7 +6,7 @@
 
 #include "rulesupport.h"
 #include "scenario.h"
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <GoProcess/GoProcess>
 

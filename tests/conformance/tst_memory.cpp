@@ -2,8 +2,8 @@
 // What is left of works that have closed, in allocations that were not freed. Alone in its program, as it
 // replaces what allocates.
 
-#include "testallocator.h"
-#include "testsupport.h"
+#include "support/testallocator.h"
+#include "support/testsupport.h"
 
 #include <QObject>
 #include <QPointer>

@@ -2,7 +2,7 @@
 // A message handler may use the library, at whatever warning that gives: no lock is held then (R17). In a debug
 // build the library stops the program where one is.
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <QObject>
 #include <QPromise>

@@ -2,7 +2,7 @@
 // Waits inside the steps of others (R37, R39): what they run, in which order, and how deep they stand on the
 // stack. Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <QEventLoop>
 #include <QTest>

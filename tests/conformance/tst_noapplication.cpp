@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Processes at home in a QThread with an event loop before there is a QCoreApplication, and when that is gone (R45).
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <QCoreApplication>
 #include <QTest>

@@ -2,7 +2,7 @@
 // An application whose notify() uses the library: it is called for each event that the library makes Qt
 // send, so none may be sent under a lock (R17). Nor may a thread's connectNotify() be called under one.
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <GoProcess/GoProcess>
 

@@ -2,7 +2,7 @@
 // The library's pool when all the places for works are taken (R31, R32, R34): steps run all the same, works
 // below those that wait do too, and nothing is busy.
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <QTest>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // post(): functions that run as steps before the teardown.
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <QEventLoop>
 #include <QPointer>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Futures of teardowns (R23), however they end, and in whatever moment: they end a process once.
 
-#include "readyfuture.h"
-#include "testsupport.h"
+#include "support/readyfuture.h"
+#include "support/testsupport.h"
 
 #include <GoProcess/GoProcess>
 

@@ -5,7 +5,7 @@
 // Locals outlive the event loops here, classes without signals need no moc, and static objects of a test
 // program harm nobody: clazy:excludeall=lambda-in-connect,missing-qobject-macro,non-pod-global-static
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <GoProcess/GoProcess>
 #include <GoProcess/RateLimiter>

@@ -2,8 +2,8 @@
 // What a blocking wait looks at, beside the steps that it runs. Alone in its program, as it replaces what
 // allocates: a look at everything that a wait waits for makes a list of that.
 
-#include "testallocator.h"
-#include "testsupport.h"
+#include "support/testallocator.h"
+#include "support/testsupport.h"
 
 #include <QObject>
 #include <QPromise>

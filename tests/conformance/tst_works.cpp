@@ -5,9 +5,9 @@
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
 #include "rulesupport.h"
-#include "sanitizers.h"
 #include "scenario.h"
-#include "testsupport.h"
+#include "support/sanitizers.h"
+#include "support/testsupport.h"
 
 #include <GoProcess/GoProcess>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Coroutines as teardowns (R23), by their shape: of classes that are nobody's library.
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <atomic>
 #include <coroutine>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Coroutines of QCoro as teardowns (R23).
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <QCoroFuture>
 #include <QCoroTask>

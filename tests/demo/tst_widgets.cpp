@@ -4,7 +4,7 @@
 // Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
 #include "demosupport.h"
-#include "testsupport.h"
+#include "support/testsupport.h"
 #include "virtualdisplay.h"
 
 #include "widgets/window.h"

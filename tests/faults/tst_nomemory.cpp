@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Processes without memory. Alone in its program, as it replaces what allocates.
 
-#include "testallocator.h"
-#include "testsupport.h"
+#include "support/testallocator.h"
+#include "support/testsupport.h"
 
 #include <GoProcess/GoProcess>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A program that forks: what the child may do, and that it ends.
 
-#include "leaks.h"
-#include "testsupport.h"
+#include "support/leaks.h"
+#include "support/testsupport.h"
 
 #include <QElapsedTimer>
 #include <QProcess>

@@ -5,7 +5,7 @@
 #include "driver.h"
 #include "graph/changednodes_p.h"
 #include "graph/graph_p.h"
-#include "testallocator.h"
+#include "support/testallocator.h"
 
 #include <QTest>
 

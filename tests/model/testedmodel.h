@@ -2,7 +2,7 @@
 #ifndef GOPROCESS_TESTS_MODEL_TESTEDMODEL_H
 #define GOPROCESS_TESTS_MODEL_TESTEDMODEL_H
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <GoProcess/ProcessModel>
 

@@ -4,7 +4,7 @@
 #ifndef GOPROCESS_TESTS_MODEL_THREADTIME_H
 #define GOPROCESS_TESTS_MODEL_THREADTIME_H
 
-#include "sanitizers.h"
+#include "support/sanitizers.h"
 
 #include <QCoreApplication>
 

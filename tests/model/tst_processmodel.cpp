@@ -4,8 +4,8 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
+#include "support/testsupport.h"
 #include "testedmodel.h"
-#include "testsupport.h"
 #include "threadtime.h"
 
 #include <GoProcess/GoProcess>

@@ -2,8 +2,8 @@
 // A ProcessModel of all processes shows those too whose closing edges go round (R9), of which none is
 // a root.
 
+#include "support/testsupport.h"
 #include "testedmodel.h"
-#include "testsupport.h"
 
 #include <GoProcess/GoProcess>
 

@@ -4,7 +4,7 @@
 //
 // Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 #include "threadtime.h"
 
 #include <GoProcess/GoProcess>

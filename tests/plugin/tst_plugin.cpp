@@ -2,7 +2,7 @@
 // A plugin that uses the library is closed, unloaded, and gone.
 
 #include "plugin.h"
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <QLibrary>
 #include <QPluginLoader>

@@ -5,7 +5,7 @@
 #ifndef GOPROCESS_QMLSUPPORT_H
 #define GOPROCESS_QMLSUPPORT_H
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <GoProcess/GoProcess>
 

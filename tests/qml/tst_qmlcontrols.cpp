@@ -4,7 +4,7 @@
 // Locals outlive the event loops here, and what QML declares has no signals in C++:
 // clazy:excludeall=lambda-in-connect,old-style-connect
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <GoProcess/GoProcess>
 

@@ -5,7 +5,7 @@
 //
 // Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <GoProcess/GoProcess>
 

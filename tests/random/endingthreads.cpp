@@ -6,7 +6,7 @@
 #include "endingthreads.h"
 
 #include "intruder.h"
-#include "readyfuture.h"
+#include "support/readyfuture.h"
 
 #include <algorithm>
 #include <new>

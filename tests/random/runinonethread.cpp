@@ -11,8 +11,8 @@
 #include "history.h"
 #include "intruder.h"
 #include "model.h"
-#include "readyfuture.h"
 #include "runners.h"
+#include "support/readyfuture.h"
 
 #include <QCoreApplication>
 #include <QPointer>

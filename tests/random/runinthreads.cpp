@@ -7,8 +7,8 @@
 #include "endingthreads.h"
 #include "history.h"
 #include "intruder.h"
-#include "readyfuture.h"
 #include "runners.h"
+#include "support/readyfuture.h"
 
 #include <QAbstractEventDispatcher>
 #include <QCoreApplication>

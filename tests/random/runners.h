@@ -6,7 +6,7 @@
 
 #include "operations.h"
 
-#include "testsupport.h"
+#include "support/testsupport.h"
 
 #include <GoProcess/GoProcess>
 

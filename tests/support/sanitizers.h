@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // What slows the tests of this build.
 
-#ifndef GOPROCESS_SANITIZERS_H
-#define GOPROCESS_SANITIZERS_H
+#ifndef GOPROCESS_TESTS_SUPPORT_SANITIZERS_H
+#define GOPROCESS_TESTS_SUPPORT_SANITIZERS_H
 
 namespace TestSupport {
 

@@ -2,8 +2,8 @@
 // An allocator that counts, and fails when it is told to. It replaces that of the program: for the one source
 // file of a test.
 
-#ifndef GOPROCESS_TESTALLOCATOR_H
-#define GOPROCESS_TESTALLOCATOR_H
+#ifndef GOPROCESS_TESTS_SUPPORT_TESTALLOCATOR_H
+#define GOPROCESS_TESTS_SUPPORT_TESTALLOCATOR_H
 
 #include <atomic>
 #include <cstddef>

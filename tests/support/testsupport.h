@@ -9,8 +9,8 @@
 //
 // Classes without signals need no moc: clazy:excludeall=missing-qobject-macro
 
-#ifndef GOPROCESS_TESTSUPPORT_H
-#define GOPROCESS_TESTSUPPORT_H
+#ifndef GOPROCESS_TESTS_SUPPORT_TESTSUPPORT_H
+#define GOPROCESS_TESTS_SUPPORT_TESTSUPPORT_H
 
 #include <GoProcess/GoProcess>
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Futures that have finished, by one name in every Qt: its own was changed in 6.6.
 
-#ifndef READYFUTURE_H
-#define READYFUTURE_H
+#ifndef GOPROCESS_TESTS_SUPPORT_READYFUTURE_H
+#define GOPROCESS_TESTS_SUPPORT_READYFUTURE_H
 
 #include <QFuture>
 #include <QPromise>

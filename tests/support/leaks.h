@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Programs that a test starts, and that lose memory on purpose.
 
-#ifndef GOPROCESS_LEAKS_H
-#define GOPROCESS_LEAKS_H
+#ifndef GOPROCESS_TESTS_SUPPORT_LEAKS_H
+#define GOPROCESS_TESTS_SUPPORT_LEAKS_H
 
 #include <QProcessEnvironment>
 #include <QString>
