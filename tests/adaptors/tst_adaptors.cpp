@@ -4,12 +4,16 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
+#include "support/eventlog.h"
+#include "support/messages.h"
 #include "support/readyfuture.h"
-#include "support/testsupport.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
 #include <QCoreApplication>
+#include <QDeadlineTimer>
 #include <QEvent>
 #include <QFuture>
 #include <QPointer>
@@ -27,6 +31,7 @@
 #include <optional>
 #include <stdexcept>
 #include <thread>
+#include <utility>
 
 using namespace Qt::StringLiterals;
 using namespace TestSupport;

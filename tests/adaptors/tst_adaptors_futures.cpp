@@ -4,10 +4,13 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "support/testsupport.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
+#include <QDeadlineTimer>
 #include <QFutureWatcher>
 #include <QPromise>
 #include <QTest>
@@ -17,6 +20,8 @@
 
 #include <atomic>
 #include <memory>
+#include <thread>
+#include <utility>
 #include <vector>
 
 using namespace Qt::StringLiterals;

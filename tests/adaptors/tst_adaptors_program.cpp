@@ -4,13 +4,16 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "support/testsupport.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
 #include <QFile>
 #include <QPointer>
 #include <QProcess>
+#include <QStringList>
 #include <QTest>
 #include <QTimer>
 

@@ -4,15 +4,21 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "support/testsupport.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
+#include <QDeadlineTimer>
 #include <QElapsedTimer>
 #include <QProcess>
+#include <QStringList>
 #include <QTest>
 
+#include <chrono>
 #include <memory>
+#include <utility>
 
 using namespace Qt::StringLiterals;
 using namespace TestSupport;

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: MIT
 // inThread(): a process whose home is a thread of its own.
 
-#include "support/testsupport.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/Adaptors>
 
 #include <QPointer>
 #include <QPromise>
+#include <QStringList>
 #include <QTest>
+#include <QThread>
 
 #include <atomic>
 #include <memory>
 #include <thread>
+#include <utility>
 
 using GoProcess::Process;
 

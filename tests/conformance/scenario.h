@@ -5,7 +5,8 @@
 #ifndef GOPROCESS_TESTS_CONFORMANCE_SCENARIO_H
 #define GOPROCESS_TESTS_CONFORMANCE_SCENARIO_H
 
-#include "support/testsupport.h"
+#include "support/messages.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 

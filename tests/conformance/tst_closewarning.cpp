@@ -4,17 +4,24 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "support/testsupport.h"
+#include "support/allocatedbytes.h"
+#include "support/family.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
 #include <QElapsedTimer>
 #include <QPromise>
+#include <QRegularExpression>
 #include <QTest>
 #include <QThreadPool>
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #ifdef Q_OS_UNIX

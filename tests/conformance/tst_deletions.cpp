@@ -2,9 +2,13 @@
 // Processes that a slot of stateChanged() deletes (R43): the signal that follows is still emitted, once, and the
 // close goes on. Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
-#include "support/testsupport.h"
+#include "support/eventlog.h"
+#include "support/messages.h"
+
+#include <GoProcess/GoProcess>
 
 #include <QObject>
+#include <QStringList>
 #include <QTest>
 
 using GoProcess::Error;

@@ -2,10 +2,11 @@
 // The end of the program names the processes that were left open with a teardown.
 
 #include "support/leaks.h"
+#include "support/messages.h"
 #include "support/sanitizers.h"
-#include "support/testsupport.h"
 
 #include <QProcess>
+#include <QRegularExpression>
 #include <QTest>
 
 using namespace Qt::StringLiterals;

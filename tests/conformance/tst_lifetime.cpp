@@ -6,7 +6,10 @@
 
 #include "rulesupport.h"
 #include "scenario.h"
-#include "support/testsupport.h"
+#include "support/eventlog.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 

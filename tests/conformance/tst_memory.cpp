@@ -2,8 +2,12 @@
 // What is left of works that have closed, in allocations that were not freed. Alone in its program, as it
 // replaces what allocates.
 
+#include "support/messages.h"
 #include "support/testallocator.h"
-#include "support/testsupport.h"
+#include "support/threads.h"
+#include "support/waits.h"
+
+#include <GoProcess/GoProcess>
 
 #include <QObject>
 #include <QPointer>

@@ -2,15 +2,22 @@
 // A message handler may use the library, at whatever warning that gives: no lock is held then (R17). In a debug
 // build the library stops the program where one is.
 
-#include "support/testsupport.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
+#include <GoProcess/GoProcess>
+
+#include <QDeadlineTimer>
 #include <QObject>
 #include <QPromise>
 #include <QTest>
 #include <QThread>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <stdexcept>
 #include <utility>

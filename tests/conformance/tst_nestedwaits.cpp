@@ -2,13 +2,23 @@
 // Waits inside the steps of others (R37, R39): what they run, in which order, and how deep they stand on the
 // stack. Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
-#include "support/testsupport.h"
+#include "support/eventlog.h"
+#include "support/family.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
+#include <GoProcess/GoProcess>
+
+#include <QDeadlineTimer>
 #include <QEventLoop>
+#include <QStringList>
 #include <QTest>
+#include <QThread>
 #include <QTimer>
 
 #include <algorithm>
+#include <cstddef>
 #include <memory>
 #include <stdexcept>
 #include <vector>

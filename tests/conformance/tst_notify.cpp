@@ -2,7 +2,9 @@
 // An application whose notify() uses the library: it is called for each event that the library makes Qt
 // send, so none may be sent under a lock (R17). Nor may a thread's connectNotify() be called under one.
 
-#include "support/testsupport.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 

@@ -5,7 +5,8 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "support/testsupport.h"
+#include "support/eventlog.h"
+#include "support/messages.h"
 
 #include <GoProcess/GoProcess>
 

@@ -2,12 +2,17 @@
 // The library's pool when all the places for works are taken (R31, R32, R34): steps run all the same, works
 // below those that wait do too, and nothing is busy.
 
-#include "support/testsupport.h"
+#include "support/messages.h"
+#include "support/waits.h"
+
+#include <GoProcess/GoProcess>
 
 #include <QTest>
+#include <QThread>
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <ctime>
 #include <memory>
 #include <vector>

@@ -5,8 +5,12 @@
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
 #include "rulesupport.h"
+#include "support/eventlog.h"
+#include "support/family.h"
+#include "support/messages.h"
 #include "support/readyfuture.h"
-#include "support/testsupport.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 

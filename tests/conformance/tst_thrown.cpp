@@ -5,7 +5,9 @@
 // Locals outlive the event loops here, classes without signals need no moc, and static objects of a test
 // program harm nobody: clazy:excludeall=lambda-in-connect,missing-qobject-macro,non-pod-global-static
 
-#include "support/testsupport.h"
+#include "support/eventlog.h"
+#include "support/messages.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 #include <GoProcess/RateLimiter>
@@ -13,6 +15,7 @@
 #include <QCoreApplication>
 #include <QEvent>
 #include <QFuture>
+#include <QStringList>
 #include <QTest>
 #include <QThread>
 

@@ -2,8 +2,12 @@
 // What a blocking wait looks at, beside the steps that it runs. Alone in its program, as it replaces what
 // allocates: a look at everything that a wait waits for makes a list of that.
 
+#include "support/messages.h"
 #include "support/testallocator.h"
-#include "support/testsupport.h"
+#include "support/threads.h"
+#include "support/waits.h"
+
+#include <GoProcess/GoProcess>
 
 #include <QObject>
 #include <QPromise>
@@ -11,8 +15,10 @@
 #include <QThread>
 
 #include <atomic>
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <thread>
 #include <vector>
 
 using GoProcess::Process;

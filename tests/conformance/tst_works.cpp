@@ -6,8 +6,11 @@
 
 #include "rulesupport.h"
 #include "scenario.h"
+#include "support/eventlog.h"
+#include "support/messages.h"
 #include "support/sanitizers.h"
-#include "support/testsupport.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 

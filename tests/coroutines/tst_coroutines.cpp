@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Coroutines as teardowns (R23), by their shape: of classes that are nobody's library.
 
-#include "support/testsupport.h"
+#include "support/eventlog.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
+
+#include <GoProcess/GoProcess>
 
 #include <atomic>
 #include <coroutine>
@@ -11,6 +16,7 @@
 #include <utility>
 
 #include <QTest>
+#include <QThread>
 
 using GoProcess::Error;
 using GoProcess::Process;

@@ -2,11 +2,16 @@
 // A program that forks: what the child may do, and that it ends.
 
 #include "support/leaks.h"
-#include "support/testsupport.h"
+#include "support/messages.h"
+#include "support/waits.h"
 
 #include <QElapsedTimer>
 #include <QProcess>
+#include <QRegularExpression>
+#include <QStringList>
 #include <QTest>
+
+#include <chrono>
 
 class tst_fork : public QObject
 {

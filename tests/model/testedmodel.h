@@ -2,7 +2,7 @@
 #ifndef GOPROCESS_TESTS_MODEL_TESTEDMODEL_H
 #define GOPROCESS_TESTS_MODEL_TESTEDMODEL_H
 
-#include "support/testsupport.h"
+#include "support/messages.h"
 
 #include <GoProcess/ProcessModel>
 

@@ -3,16 +3,19 @@
 //
 // Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
-#include "support/testsupport.h"
+#include "support/messages.h"
+#include "support/waits.h"
 #include "threadtime.h"
 
 #include <GoProcess/GoProcess>
 
 #include <QCoreApplication>
+#include <QDeadlineTimer>
 #include <QElapsedTimer>
 #include <QStringList>
 #include <QTest>
 
+#include <chrono>
 #include <memory>
 #include <vector>
 

@@ -2,7 +2,7 @@
 // A ProcessModel of all processes shows those too whose closing edges go round (R9), of which none is
 // a root.
 
-#include "support/testsupport.h"
+#include "support/messages.h"
 #include "testedmodel.h"
 
 #include <GoProcess/GoProcess>

@@ -4,16 +4,19 @@
 //
 // Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
-#include "support/testsupport.h"
+#include "support/messages.h"
+#include "support/waits.h"
 #include "threadtime.h"
 
 #include <GoProcess/GoProcess>
 
 #include <QCoreApplication>
+#include <QDeadlineTimer>
 #include <QTest>
 #include <QThread>
 
 #include <algorithm>
+#include <chrono>
 #include <memory>
 #include <vector>
 

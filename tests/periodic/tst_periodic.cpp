@@ -6,13 +6,19 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "support/testsupport.h"
+#include "support/allocatedbytes.h"
+#include "support/eventlog.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/Periodic>
 
+#include <QDeadlineTimer>
 #include <QObject>
 #include <QProcess>
 #include <QString>
+#include <QStringList>
 #include <QTest>
 #include <QThread>
 #include <QThreadPool>
@@ -22,10 +28,12 @@
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
+#include <thread>
 #include <utility>
 #include <vector>
 

@@ -5,7 +5,7 @@
 #ifndef GOPROCESS_QMLSUPPORT_H
 #define GOPROCESS_QMLSUPPORT_H
 
-#include "support/testsupport.h"
+#include "support/messages.h"
 
 #include <GoProcess/GoProcess>
 
@@ -15,6 +15,7 @@
 #include <QQmlEngine>
 #include <QString>
 #include <QStringList>
+#include <QThread>
 #include <QUrl>
 
 #include <memory>

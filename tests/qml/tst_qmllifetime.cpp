@@ -2,6 +2,9 @@
 // How processes that QML made end: while their context is whole, whoever takes them away.
 
 #include "qmlsupport.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 

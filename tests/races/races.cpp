@@ -5,7 +5,7 @@
 //
 // Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
-#include "support/testsupport.h"
+#include "support/threads.h"
 
 #include <GoProcess/GoProcess>
 
@@ -13,6 +13,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <memory>

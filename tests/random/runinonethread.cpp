@@ -13,6 +13,7 @@
 #include "model.h"
 #include "runners.h"
 #include "support/readyfuture.h"
+#include "support/waits.h"
 
 #include <QCoreApplication>
 #include <QPointer>

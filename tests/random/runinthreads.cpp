@@ -9,6 +9,8 @@
 #include "intruder.h"
 #include "runners.h"
 #include "support/readyfuture.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <QAbstractEventDispatcher>
 #include <QCoreApplication>

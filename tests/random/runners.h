@@ -6,7 +6,8 @@
 
 #include "operations.h"
 
-#include "support/testsupport.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
@@ -15,7 +16,9 @@
 #include <QString>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <stdexcept>
 

@@ -6,6 +6,8 @@
 
 #include "intruder.h"
 #include "runners.h"
+#include "support/messages.h"
+#include "support/waits.h"
 
 #include <rapidcheck.h>
 

@@ -4,18 +4,25 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "support/testsupport.h"
+#include "support/eventlog.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
 #include <QDeadlineTimer>
 #include <QPointer>
+#include <QStringList>
 #include <QTest>
+#include <QThread>
 #include <QThreadPool>
 
 #include <atomic>
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <thread>
 #include <type_traits>
 #include <vector>
 
