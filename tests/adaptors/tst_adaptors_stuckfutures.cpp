@@ -54,7 +54,7 @@ struct BusyPool
 
 } // namespace
 
-class tst_AdaptorsFutures : public QObject
+class tst_AdaptorsStuckFutures : public QObject
 {
     Q_OBJECT
 
@@ -80,14 +80,14 @@ private Q_SLOTS:
     void closeStorm();
 };
 
-void tst_AdaptorsFutures::adoptedInAThreadThatHasEnded_data()
+void tst_AdaptorsStuckFutures::adoptedInAThreadThatHasEnded_data()
 {
     QTest::addColumn<bool>("isClosedBefore");
     QTest::newRow("thread ends, then it is closed") << false;
     QTest::newRow("it is closed, then the thread ends") << true;
 }
 
-void tst_AdaptorsFutures::adoptedInAThreadThatHasEnded()
+void tst_AdaptorsStuckFutures::adoptedInAThreadThatHasEnded()
 {
     QFETCH(const bool, isClosedBefore);
     QPromise<void> promise;
@@ -111,7 +111,7 @@ void tst_AdaptorsFutures::adoptedInAThreadThatHasEnded()
     delete process;
 }
 
-void tst_AdaptorsFutures::endsByItselfWhileHomeIsBlocked()
+void tst_AdaptorsStuckFutures::endsByItselfWhileHomeIsBlocked()
 {
     QPromise<void> promise;
     promise.start();
@@ -121,7 +121,7 @@ void tst_AdaptorsFutures::endsByItselfWhileHomeIsBlocked()
     QVERIFY(!promise.isCanceled());
 }
 
-void tst_AdaptorsFutures::beforeThereIsAnEventLoop()
+void tst_AdaptorsStuckFutures::beforeThereIsAnEventLoop()
 {
     // As above, in a thread that never has one.
     QPromise<void> promise;
@@ -133,7 +133,7 @@ void tst_AdaptorsFutures::beforeThereIsAnEventLoop()
     });
 }
 
-void tst_AdaptorsFutures::resultsAreNotKept()
+void tst_AdaptorsStuckFutures::resultsAreNotKept()
 {
     QPromise<std::shared_ptr<int>> promise;
     promise.start();
@@ -149,7 +149,7 @@ void tst_AdaptorsFutures::resultsAreNotKept()
 
 // --- Futures of a pool that is adopted as well ---------------------------------------------------
 
-void tst_AdaptorsFutures::poolAndFutures_data()
+void tst_AdaptorsStuckFutures::poolAndFutures_data()
 {
     QTest::addColumn<bool>("isPoolFirst");
     QTest::addColumn<bool>("isBlocked");
@@ -159,7 +159,7 @@ void tst_AdaptorsFutures::poolAndFutures_data()
     QTest::newRow("futures, pool, blocked home") << false << true;
 }
 
-void tst_AdaptorsFutures::poolAndFutures()
+void tst_AdaptorsStuckFutures::poolAndFutures()
 {
     QFETCH(const bool, isPoolFirst);
     QFETCH(const bool, isBlocked);
@@ -192,14 +192,14 @@ void tst_AdaptorsFutures::poolAndFutures()
     }
 }
 
-void tst_AdaptorsFutures::poolAndWaitedForFutures_data()
+void tst_AdaptorsStuckFutures::poolAndWaitedForFutures_data()
 {
     QTest::addColumn<bool>("isBlocked");
     QTest::newRow("event loop") << false;
     QTest::newRow("blocked home") << true;
 }
 
-void tst_AdaptorsFutures::poolAndWaitedForFutures()
+void tst_AdaptorsStuckFutures::poolAndWaitedForFutures()
 {
     QFETCH(const bool, isBlocked);
     BusyPool busy;
@@ -227,7 +227,7 @@ void tst_AdaptorsFutures::poolAndWaitedForFutures()
     QTRY_COMPARE(told, 1); // others hear of it as well
 }
 
-void tst_AdaptorsFutures::poolAloneIsClosed()
+void tst_AdaptorsStuckFutures::poolAloneIsClosed()
 {
     BusyPool busy;
     const std::unique_ptr<Process> pool(adopt(&busy.pool));
@@ -240,7 +240,7 @@ void tst_AdaptorsFutures::poolAloneIsClosed()
     QVERIFY(!future->error());
 }
 
-void tst_AdaptorsFutures::adoptedAfterItsPoolWasCleared()
+void tst_AdaptorsStuckFutures::adoptedAfterItsPoolWasCleared()
 {
     BusyPool busy;
     const QFuture<void> first = busy.run();
@@ -256,7 +256,7 @@ void tst_AdaptorsFutures::adoptedAfterItsPoolWasCleared()
     QCOMPARE(busy.ran.load(), 0);
 }
 
-void tst_AdaptorsFutures::clearedPoolIsUsedOn()
+void tst_AdaptorsStuckFutures::clearedPoolIsUsedOn()
 {
     QThreadPool pool;
     QVERIFY(!std::unique_ptr<Process>(adopt(&pool))->closeAndWait());
@@ -277,7 +277,7 @@ void tst_AdaptorsFutures::clearedPoolIsUsedOn()
     QCOMPARE(ran.load(), 100);
 }
 
-void tst_AdaptorsFutures::poolDestroyedMeanwhile()
+void tst_AdaptorsStuckFutures::poolDestroyedMeanwhile()
 {
     auto busy = std::make_unique<BusyPool>();
     const QFuture<void> future = busy->run();
@@ -290,7 +290,7 @@ void tst_AdaptorsFutures::poolDestroyedMeanwhile()
     QTRY_VERIFY(pool->isClosed());
 }
 
-void tst_AdaptorsFutures::queuedBehindWhatEndsAfterTheWait()
+void tst_AdaptorsStuckFutures::queuedBehindWhatEndsAfterTheWait()
 {
     BusyPool busy;
     const std::unique_ptr<Process> process(adopt(busy.run()));
@@ -300,7 +300,7 @@ void tst_AdaptorsFutures::queuedBehindWhatEndsAfterTheWait()
     QCOMPARE(busy.ran.load(), 0);
 }
 
-void tst_AdaptorsFutures::closeStorm()
+void tst_AdaptorsStuckFutures::closeStorm()
 {
     for (int round = 0; round < 50; ++round) {
         QThreadPool pool;
@@ -317,5 +317,5 @@ void tst_AdaptorsFutures::closeStorm()
     }
 }
 
-QTEST_MAIN(tst_AdaptorsFutures)
-#include "tst_adaptors_futures.moc"
+QTEST_MAIN(tst_AdaptorsStuckFutures)
+#include "tst_adaptors_stuckfutures.moc"
