@@ -57,6 +57,8 @@ void tst_fork::child_data()
     QTest::newRow("inwork") << QString() << QStringList { forked };
     QTest::newRow("locks") << QString() << QStringList();
     QTest::newRow("largeclose") << QStringLiteral("torn down\ntorn down\n") << QStringList();
+    QTest::newRow("insteps") << QString() << QStringList();
+    QTest::newRow("inwait") << QStringLiteral("torn down\ntorn down\n") << QStringList();
 }
 
 void tst_fork::child()
