@@ -44,7 +44,8 @@ void start(QProcess &program, const QString &script)
 }
 
 const QString obeys = u"echo ready; exec sleep 1000"_s;
-// What a shell ignores, the program does that takes its place: nothing is left of it when it is killed.
+// What a shell ignores, the program does that takes its place: nothing is left of it when it is
+// killed.
 const QString stubborn = u"trap '' TERM; echo ready; exec sleep 1000"_s;
 const QString saves = u"trap 'exit %1' TERM; echo ready; while :; do sleep 0.01; done"_s;
 

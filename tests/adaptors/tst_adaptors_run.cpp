@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// adopt() of a program: which run of it counts, how it is asked to end, and the deadlines of waits for it.
+// adopt() of a program: which run of it counts, how it is asked to end, and the deadlines of waits
+// for it.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro

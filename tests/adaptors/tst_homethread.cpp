@@ -253,7 +253,8 @@ void tst_homethread::errorIsThatOfTheProcess()
     QCOMPARE(root.treeErrorCount(), 1);
     QCOMPARE(root.treeErrors().constFirst().path, QStringLiteral("/app/db"));
 
-    // Asked for after the end of the thread: nothing was logged before (which the test would not see).
+    // Asked for after the end of the thread: nothing was logged before (which the test would not
+    // see).
     QStringList messages;
     static QStringList *log = nullptr;
     log = &messages;

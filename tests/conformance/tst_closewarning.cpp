@@ -477,7 +477,8 @@ void tst_CloseWarning::aCloseShortlyAfterOneBelow()
         app.net.close();
         std::this_thread::sleep_for(10ms);
         app.root.close();
-        // Well within the 100 ms that are waited for more; else others kept this thread from running: once more.
+        // Well within the 100 ms that are waited for more; else others kept this thread from
+        // running: once more.
         isShortly = time.elapsed() < 80;
         deliver();
         QVERIFY(!isShortly || pollUntil([&] { return warning.count() == 1; }));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What close() has done when it returns, and what it does not do (R17, R18). Each test is named after its rule.
+// What close() has done when it returns, and what it does not do (R17, R18). Each test is named
+// after its rule.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Processes that a slot of stateChanged() deletes (R43): the signal that follows is still emitted, once, and the
-// close goes on. Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
+// Processes that a slot of stateChanged() deletes (R43): the signal that follows is still emitted,
+// once, and the close goes on. Locals outlive the event loops here:
+// clazy:excludeall=lambda-in-connect
 
 #include "support/eventlog.h"
 #include "support/messages.h"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Edges, children and works that are added to processes which close or have closed (R10 to R13). Each test is
-// named after its rule.
+// Edges, children and works that are added to processes which close or have closed (R10 to R13).
+// Each test is named after its rule.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A message handler may use the library, at whatever warning that gives: no lock is held then (R17). In a debug
-// build the library stops the program where one is.
+// A message handler may use the library, at whatever warning that gives: no lock is held then
+// (R17). In a debug build the library stops the program where one is.
 
 #include "support/messages.h"
 #include "support/threads.h"
@@ -31,8 +31,8 @@ using namespace TestSupport;
 
 namespace {
 
-/// What a handler does at each warning: uses the processes from its own thread, and from another one, for whose end
-/// it waits.
+/// What a handler does at each warning: uses the processes from its own thread, and from another
+/// one, for whose end it waits.
 class UsingHandler
 {
 public:

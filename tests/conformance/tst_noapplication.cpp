@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Processes at home in a QThread with an event loop before there is a QCoreApplication, and when that is gone (R45).
+// Processes at home in a QThread with an event loop before there is a QCoreApplication, and when
+// that is gone (R45).
 
 #include "support/messages.h"
 #include "support/waits.h"

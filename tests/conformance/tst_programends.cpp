@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a program can do only once, or what ends it: fatal messages, the application, and the end of the program
-// (R43, R45, R47, R48). Each test is named after its rule, and runs programs.
+// What a program can do only once, or what ends it: fatal messages, the application, and the end of
+// the program (R43, R45, R47, R48). Each test is named after its rule, and runs programs.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A process to which the program has connected nothing takes its steps in one, silently. The program
-// cannot tell: a connection that comes late misses nothing that happens after it.
+// A process to which the program has connected nothing takes its steps in one, silently. The
+// program cannot tell: a connection that comes late misses nothing that happens after it.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro

@@ -32,8 +32,8 @@ namespace {
 /// How often a race is run: enough to meet what was there.
 constexpr int repeats = 100;
 
-/// Runs \a inThread in a thread with an event loop and \a atEnd in a slot of its finished(), and returns
-/// when that is over.
+/// Runs \a inThread in a thread with an event loop and \a atEnd in a slot of its finished(), and
+/// returns when that is over.
 template<class InThread, class AtEnd>
 void runToEnd(InThread &&inThread, AtEnd &&atEnd)
 {
@@ -67,8 +67,8 @@ private:
     std::unique_ptr<Process> m_process; // last, as it waits
 };
 
-/// Releases a hold when its thread destroys what is thread_local: before Qt 6.8 that is after QThread::wait()
-/// may have returned, and the QThread may be gone.
+/// Releases a hold when its thread destroys what is thread_local: before Qt 6.8 that is after
+/// QThread::wait() may have returned, and the QThread may be gone.
 class Last
 {
 public:
@@ -350,7 +350,8 @@ void tst_ThreadEnds::disconnectedThreadIsNotTakenForAnotherAtItsAddress()
     QVERIFY(thread->wait(soon()));
 }
 
-// It is a virtual function of the user, which the library calls when it connects to the thread (R17).
+// It is a virtual function of the user, which the library calls when it connects to the thread
+// (R17).
 void tst_ThreadEnds::connectNotifyOfAThreadMayUseTheLibrary()
 {
     class Notified : public QThread

@@ -575,7 +575,8 @@ void Upstream::backgroundDoesNotClose()
 
 void Upstream::manyTreesCloseOneByOne()
 {
-    // Upstream looks at the memory; here the root tells at the end that nothing is left in its books.
+    // Upstream looks at the memory; here the root tells at the end that nothing is left in its
+    // books.
     Process root;
     for (int round = 0; round < 20; ++round) {
         std::vector<std::unique_ptr<Process>> processes;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a blocking wait looks at, beside the steps that it runs. Alone in its program, as it replaces what
-// allocates: a look at everything that a wait waits for makes a list of that.
+// What a blocking wait looks at, beside the steps that it runs. Alone in its program, as it
+// replaces what allocates: a look at everything that a wait waits for makes a list of that.
 
 #include "support/messages.h"
 #include "support/testallocator.h"
@@ -64,7 +64,8 @@ void WaitLooks::r37_threadsThatComeAndGoDoNotMakeAWaitLookAtAll()
     for (int i = 0; i <= threads; ++i)
         visitors.push_back(std::make_unique<Process>([] {}));
     Thread other([&] {
-        // One closes between two of the threads: the waiting thread has been awake, and has looked around.
+        // One closes between two of the threads: the waiting thread has been awake, and has looked
+        // around.
         for (int i = 0; i <= threads; ++i) {
             visitors[std::size_t(i)]->close();
             while (!visitors[std::size_t(i)]->isClosed())
@@ -96,7 +97,8 @@ void WaitLooks::r37_threadsThatComeAndGoDoNotMakeAWaitLookAtAll()
     QVERIFY2(looked < open * sizeof(void *), qPrintable(QString::number(looked)));
 }
 
-/// Each of the others makes the next one due, so that there is always one, until the function was called.
+/// Each of the others makes the next one due, so that there is always one, until the function was
+/// called.
 void WaitLooks::r23_aWaitThatHasToFinishDoesSoWhileOthersClose()
 {
     constexpr std::size_t most = 200000;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Blocking waits, also for threads that do not run, and those that are refused (R37 to R39). Each test is named after its rule.
+// Blocking waits, also for threads that do not run, and those that are refused (R37 to R39). Each
+// test is named after its rule.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro

@@ -338,8 +338,9 @@ void tst_coroutines::resumedInAnotherThread()
     for (int i = 0; i < 50; ++i) {
         Signal signal;
         std::atomic<QThread *> endedIn = nullptr;
-        // It stays here, and the process has another that calls it: the thread sanitizer does not see that a
-        // future which finishes before it is looked at tells what the coroutine has read.
+        // It stays here, and the process has another that calls it: the thread sanitizer does not
+        // see that a future which finishes before it is looked at tells what the coroutine has
+        // read.
         const auto coroutine = [&]() -> Lazy<> {
             co_await signal.wait();
             endedIn = QThread::currentThread();

@@ -272,8 +272,8 @@ int forksInAWork()
     return status;
 }
 
-/// Forks while other threads hold locks of the library. They make no objects: what Qt has locked for
-/// them is beyond the library.
+/// Forks while other threads hold locks of the library. They make no objects: what Qt has locked
+/// for them is beyond the library.
 int forksWhileOthersHoldLocks()
 {
     std::atomic<bool> stop = false;
@@ -314,8 +314,8 @@ int forksWhileOthersHoldLocks()
 std::atomic<bool> isStopped = false;
 std::atomic<bool> goesOn = false;
 
-/// Forks while another thread, which a message handler has stopped, closes a large tree, and part of it is not even
-/// Closing.
+/// Forks while another thread, which a message handler has stopped, closes a large tree, and part
+/// of it is not even Closing.
 int forksInALargeClose()
 {
     Process root([] { say("torn down"); });
@@ -389,7 +389,8 @@ int forksInTheSteps()
     return failed ? 1 : status;
 }
 
-/// In a slot that a wait runs; that wait ends in the child as well, while another thread of the parent waits too.
+/// In a slot that a wait runs; that wait ends in the child as well, while another thread of the
+/// parent waits too.
 int forksInAWait()
 {
     useThePool();

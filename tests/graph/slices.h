@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Graphs whose closes and searches go on in slices, and the calls of several threads that meet in them.
+// Graphs whose closes and searches go on in slices, and the calls of several threads that meet in
+// them.
 
 #ifndef GOPROCESS_TESTS_GRAPH_SLICES_H
 #define GOPROCESS_TESTS_GRAPH_SLICES_H

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Random operations in a graph, each of which goes on in slices of a few edges while others come between.
+// Random operations in a graph, each of which goes on in slices of a few edges while others come
+// between.
 //
 // This is compiled with slices of GOPROCESS_EDGES_PER_SLICE edges.
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Searches and looks that are made in slices of a few edges (R14, R19, R27), and what changes the graph
-// between them.
+// Searches and looks that are made in slices of a few edges (R14, R19, R27), and what changes the
+// graph between them.
 //
 // This is compiled with slices of GOPROCESS_EDGES_PER_SLICE edges.
 

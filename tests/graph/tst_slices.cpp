@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Closes and ends that are made in slices of a few edges (R16, R18, R19), and what changes the graph between them.
+// Closes and ends that are made in slices of a few edges (R16, R18, R19), and what changes the
+// graph between them.
 //
 // This is compiled with slices of GOPROCESS_EDGES_PER_SLICE edges.
 
@@ -302,7 +303,7 @@ void tst_Slices::r16_oneBelowManyLeaves()
     for (auto before = waits(); before > 0; before = waits()) {
         QVERIFY(Graph::hold(*above.back())); // which needs the lock
         Call(driver, Graph::release(*above.back()));
-        QVERIFY(Graph::help(*above.back())); // for who waits for one of them
+        QVERIFY(Graph::help(*above.back())); // for a call that waits for one of them
         QVERIFY(call.goOn());
         QVERIFY(waits() < before);
         QVERIFY(waits() >= before - GOPROCESS_EDGES_PER_SLICE);

@@ -15,7 +15,8 @@ public:
     explicit TestedModel(GoProcess::Process *process = nullptr) { setProcess(process); }
 
 private:
-    // Without Qt Gui, the tester of newer Qt looks for the type of its pixmaps once, and finds none.
+    // Without Qt Gui, the tester of newer Qt looks for the type of its pixmaps once, and finds
+    // none.
     const TestSupport::ExpectWarning m_untyped { QStringLiteral("invalid type, type id: 4097$"), 0,
                                                  1, QByteArrayLiteral("default") };
     QAbstractItemModelTester m_tester { this,

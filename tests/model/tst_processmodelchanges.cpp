@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// ProcessModel while what it shows comes, goes and changes: roots, threads, and many processes at once.
+// ProcessModel while what it shows comes, goes and changes: roots, threads, and many processes at
+// once.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro

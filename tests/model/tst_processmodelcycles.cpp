@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A ProcessModel of all processes shows those too whose closing edges go round (R9), of which none is
-// a root.
+// A ProcessModel of all processes shows those too whose closing edges go round (R9), of which none
+// is a root.
 
 #include "support/messages.h"
 #include "testedmodel.h"

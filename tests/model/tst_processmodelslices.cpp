@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What a ProcessModel does with many rows, and a CloseMonitor with many processes, they do in slices:
-// no turn of their thread is long.
+// What a ProcessModel does with many rows, and a CloseMonitor with many processes, they do in
+// slices: no turn of their thread is long.
 //
 // Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Works that run again and again. What upstream's tests of its package `periodic` assert (sequence,
-// waiting, overlap, dropped beats) is tested here by order and by lower bounds of time, which hold on
-// the slowest machine.
+// waiting, overlap, dropped beats) is tested here by order and by lower bounds of time, which hold
+// on the slowest machine.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro

@@ -329,7 +329,8 @@ void tst_QmlLifetime::processesThatWaitForEachOtherGoTogether()
                            QStringLiteral("first") }));
 }
 
-// A wait that could only end after itself is refused; the process goes on when its step has returned.
+// A wait that could only end after itself is refused; the process goes on when its step has
+// returned.
 void tst_QmlLifetime::aProcessMayUnloadItselfWhileItCloses()
 {
     Log log;

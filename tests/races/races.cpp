@@ -82,7 +82,8 @@ void inSlot()
     QObject::connect(
             &process, &Process::closing, &process,
             [&] {
-                // With no lock of the library between the write and the read, which would order them.
+                // With no lock of the library between the write and the read, which would order
+                // them.
                 closed.waitFor(1);
                 shared.write();
                 written.arrive();

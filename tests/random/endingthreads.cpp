@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Threads that end while processes are at home in them, and others that come to be at the same addresses.
+// Threads that end while processes are at home in them, and others that come to be at the same
+// addresses.
 //
 // Nothing here is built for speed: clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
@@ -25,7 +26,7 @@ namespace RandomPrograms {
 
 namespace {
 
-/// Who looks at a QThread that is gone shall not find it as it was.
+/// A thread that looks at a QThread that is gone shall not find it as it was.
 template<class Memory>
 void wipe(Memory &memory)
 {
@@ -88,8 +89,9 @@ public:
 protected:
     void run() override
     {
-        // A thread that uses the library for the first time when it has all but ended could not know whether
-        // its QThread still is. The object goes before what the library has there, or after that.
+        // A thread that uses the library for the first time when it has all but ended could not
+        // know whether its QThread still is. The object goes before what the library has there, or
+        // after that.
         if (m_isLibraryFirst)
             Process();
         static thread_local Last<Tally> last;
@@ -106,7 +108,8 @@ private:
     Hold m_hold;
     const bool m_isLibraryFirst;
     std::shared_ptr<Tally> m_tally;
-    /// Orders what run() took before the end of the object: what wait() does about that no sanitizer sees.
+    /// Orders what run() took before the end of the object: what wait() does about that no
+    /// sanitizer sees.
     std::atomic<bool> m_hasRun = false;
 };
 
@@ -168,7 +171,8 @@ void EndingThreads::make(int place, EndingThreadPlan plan)
         endLocked(place);
 }
 
-/// R37: a wait runs the steps whose home is the waiting thread, also when that thread is about to end.
+/// R37: a wait runs the steps whose home is the waiting thread, also when that thread is about to
+/// end.
 void EndingThreads::addWorkers(Thread &thread, int count)
 {
     thread.workers = count;
@@ -232,7 +236,8 @@ void EndingThreads::reap(const std::atomic<bool> &isOver)
     while (!isOver && !m_verdict.hasFailed()) {
         for (int place = 0; place < places; ++place)
             reapOne(place);
-        // What was at home in a thread that is gone, and had not run there, goes on here in waits (R38).
+        // What was at home in a thread that is gone, and had not run there, goes on here in waits
+        // (R38).
         Process::background()->waitForClosed(QDeadlineTimer(std::chrono::microseconds(200)));
     }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Threads that end while processes are at home in them, and others that come to be at the same addresses.
+// Threads that end while processes are at home in them, and others that come to be at the same
+// addresses.
 
 #ifndef GOPROCESS_TESTS_RANDOM_ENDINGTHREADS_H
 #define GOPROCESS_TESTS_RANDOM_ENDINGTHREADS_H
@@ -21,10 +22,10 @@ namespace RandomPrograms {
 struct EndingThreadPlan
 {
     bool isStarted = true; ///< Else it goes without ever having run.
-    /// Its user drops all connections that it has when it ends. Then nothing tells the library of its
-    /// destruction, for which it waits until nothing uses it.
+    /// Its user drops all connections that it has when it ends. Then nothing tells the library of
+    /// its destruction, for which it waits until nothing uses it.
     bool isDisconnected = false;
-    int workers = 0; ///< Processes that nobody else knows, deleted by deleteLater() on finished().
+    int workers = 0; ///< Processes of its own, deleted by deleteLater() on finished().
     GoProcess::Hold hold; ///< Released by the destructor of a thread_local object.
     bool isLibraryFirst = false; ///< In the thread, before that object.
 };

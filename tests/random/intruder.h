@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
-// Calls of the library in the middle of its own work: from message handlers, QCoreApplication::notify() and
-// what else of its users' code it cannot help calling. It holds no lock there (R17).
+// Calls of the library in the middle of its own work: from message handlers,
+// QCoreApplication::notify() and what else of its users' code it cannot help calling. It holds no
+// lock there (R17).
 
 #ifndef GOPROCESS_TESTS_RANDOM_INTRUDER_H
 #define GOPROCESS_TESTS_RANDOM_INTRUDER_H
@@ -16,7 +17,8 @@
 
 namespace RandomPrograms {
 
-/// Warnings of the calling thread are not counted while one lives: it makes calls that may be refused.
+/// Warnings of the calling thread are not counted while one lives: it makes calls that may be
+/// refused.
 class Uncounted
 {
 public:

@@ -152,7 +152,7 @@ void ProgramInOneThread::take(const Operation &operation)
         return;
     }
     const int at = operation.at % m_rules.count();
-    // A work is watched by nobody: one would come too late.
+    // No slot watches a work: it would be connected too late.
     of(of(at).work ? 0 : at).later[std::size_t(operation.place)].push_back(operation);
 }
 
@@ -524,7 +524,7 @@ void ProgramInOneThread::closeAndWait(int process)
     }
 }
 
-/// What needs nobody else: it can be waited for in the middle of whatever (R37, R39).
+/// What needs no other thread: it can be waited for in the middle of any step (R37, R39).
 void ProgramInOneThread::help()
 {
     bool isTornDown = false;
@@ -550,7 +550,8 @@ void ProgramInOneThread::intrude()
         return;
     static_cast<void>(process->path());
     static_cast<void>(process->waitForClosing(QDeadlineTimer(0)));
-    // What is closed inside of go() may have begun its teardown elsewhere before that has added the work.
+    // What is closed inside of go() may have begun its teardown elsewhere before that has added the
+    // work.
     if (m_intrusion % 2 == 1 && !m_isGoing) {
         m_rules.close(number);
         process->close();

@@ -35,7 +35,7 @@ bool ProgramInThreads::check(bool condition, const char *what, int process)
 
 // --- Processes -----------------------------------------------------------------------------------
 
-/// In the calling thread, and moved to its home before anybody else knows it.
+/// In the calling thread, and moved to its home before another thread knows it.
 SubjectPtr ProgramInThreads::make(Outcome outcome, int home)
 {
     SubjectPtr subject;
@@ -125,7 +125,8 @@ SubjectPtr ProgramInThreads::at(int slot)
     const SubjectPtr &subject = m_slots[std::size_t(slot % slots)];
     if (!subject)
         return {};
-    // Release pairs with the acquire of who destroys it: that comes after all that users did.
+    // Release pairs with the acquire of the thread that destroys it, which comes after all that
+    // users did.
     subject->users.fetch_add(1, std::memory_order_relaxed);
     return SubjectPtr(subject.get(), [keep = subject](Subject *self) {
         self->users.fetch_sub(1, std::memory_order_release);
@@ -189,7 +190,8 @@ void ProgramInThreads::destroy(const SubjectPtr &subject)
     }
     ++m_deletions;
     post(home, [this, subject] {
-        // Not in a step, which may be one that it waits for; nor where it is not at home. Others do it then.
+        // Not in a step, which may be one that it waits for; nor where it is not at home. Others do
+        // it then.
         if (depth.steps > 0 || subject->process->thread() != QThread::currentThread()) {
             subject->isDeletedLater = false;
             --m_deletions;
@@ -213,7 +215,7 @@ void ProgramInThreads::finishAll()
     for (int quietRounds = 0; quietRounds < 2;) {
         m_endingThreads.endAll();
         release(-1);
-        // Those that nobody destroys are at hand, others may go at any moment.
+        // Those that no thread destroys are at hand, others may go at any moment.
         for (int slot = 0; slot < slots; ++slot) {
             if (const SubjectPtr subject = at(slot))
                 subject->process->close();

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
-// A program that runs in up to four threads at once, on processes at home in three others, and in some that end
-// while the program runs. It checks what holds in every interleaving.
+// A program that runs in up to four threads at once, on processes at home in three others, and in
+// some that end while the program runs. It checks what holds in every interleaving.
 //
-// programinthreads.cpp makes the processes, and ends the program; programinthreads_operations.cpp has what a
-// program may do at any place, and programinthreads_scenes.cpp has closes that it makes and awaits in one piece.
+// programinthreads.cpp makes the processes, and ends the program; programinthreads_operations.cpp
+// has what a program may do at any place, and programinthreads_scenes.cpp has closes that it makes
+// and awaits in one piece.
 
 #ifndef GOPROCESS_TESTS_RANDOM_PROGRAMINTHREADS_H
 #define GOPROCESS_TESTS_RANDOM_PROGRAMINTHREADS_H
@@ -93,7 +94,7 @@ public:
     }
 
 private:
-    QTimer m_tick; ///< So that nothing is waited for in vain if nobody wakes the thread.
+    QTimer m_tick; ///< So that nothing is waited for in vain if no other thread wakes this one.
     std::mutex m_mutex;
     std::deque<std::function<void()>> m_functions;
 };
@@ -112,7 +113,7 @@ struct Subject
     const int number;
     bool hasTeardown = false;
     bool fails = false;
-    bool mayFail = false; ///< How its future ends is up to who comes first.
+    bool mayFail = false; ///< How its future ends depends on which thread comes first.
     bool isDeletedLater = false; ///< Once it is dropped: how it is destroyed.
     GoProcess::Process *self = nullptr; ///< Also during its destructor.
     std::atomic<int> home = 0;

@@ -281,7 +281,7 @@ Error ProgramInThreads::work(Process &self, const Operation &operation,
         check(!upper.closeAndWait() && *runs == 1, "A wait in a work", -1);
         break;
     }
-    case 3: // a thread that the library knows nothing about waits for a step, which may come after the work
+    case 3: // a thread without the library waits for a step that comes after the work
         QObject::connect(
                 &self, &Process::closing, &self, [gate] { gate->open(); }, Qt::DirectConnection);
         if (!self.isClosing())

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Closes that a program in threads makes and awaits in one piece: in waits, event loops and moves, and in calls
-// that the library makes.
+// Closes that a program in threads makes and awaits in one piece: in waits, event loops and moves,
+// and in calls that the library makes.
 //
 // Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
@@ -45,7 +45,8 @@ void ProgramInThreads::nest()
     nestInWait();
 }
 
-/// R40: the same in a step that a wait runs, of what another thread has closed while this one slept.
+/// R40: the same in a step that a wait runs, of what another thread has closed while this one
+/// slept.
 void ProgramInThreads::nestInWait()
 {
     std::array<Process, 2> lower;
@@ -80,7 +81,8 @@ void ProgramInThreads::nestInWait()
     upper.waitForClosed();
 }
 
-/// R36: any thread may close it meanwhile: its new home runs its steps, without any help of the old one.
+/// R36: any thread may close it meanwhile: its new home runs its steps, without any help of the old
+/// one.
 void ProgramInThreads::relocate(const Operation &operation)
 {
     /// Waits in moveToThread(), for those that are closed before.
@@ -141,7 +143,7 @@ void ProgramInThreads::relocate(const Operation &operation)
                 std::atomic_signal_fence(std::memory_order_seq_cst);
             future.finish(Outcome::Succeeds);
         });
-        process.waitForClosed(QDeadlineTimer(1)); // its new home ends it, whoever else could
+        process.waitForClosed(QDeadlineTimer(1)); // its new home ends it, not this wait
     }
     const QDeadlineTimer end(patience.load());
     while (!process.isClosed() && !end.hasExpired())

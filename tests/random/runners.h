@@ -30,7 +30,7 @@ extern std::atomic<int> warnings;
 extern std::atomic<int> remarks;
 /// What the message handler closes when it is warned of a wait of its thread.
 extern thread_local GoProcess::Process *closedByHandler;
-/// False for most who ask: it takes 5 s until the library warns of a wait.
+/// False for most calls: it takes 5 s until the library warns of a wait.
 bool mayWaitLong();
 
 /// Threads that programs use one after another.
@@ -43,8 +43,8 @@ struct Threads
 };
 extern std::unique_ptr<Threads> threads;
 
-/// How long something may take that has to happen. Longer than any machine needs, but once a program
-/// has failed so do many that are tried to shrink it.
+/// How long something may take that has to happen. Longer than any machine needs, but once a
+/// program has failed so do many that are tried to shrink it.
 inline std::atomic<std::chrono::milliseconds> patience { std::chrono::seconds(20) };
 
 /// Collects what went wrong, from all threads; the first of it is what counts.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Random programs of operations against the rules.
 //
-// A program that fails is shrunk and printed as C++, to be pasted into regressions() below. How many
-// programs there are, and for how long, is up to the environment: see tests/README.md.
+// A program that fails is shrunk and printed as C++, to be pasted into regressions() below. How
+// many programs there are, and for how long, is up to the environment: see tests/README.md.
 
 #include "intruder.h"
 #include "runners.h"

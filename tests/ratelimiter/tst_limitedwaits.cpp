@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// RateLimiter: who of those that wait gets the next place, and how a limiter closes that callers wait for.
+// RateLimiter: who of those that wait gets the next place, and how a limiter closes that callers
+// wait for.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
@@ -37,7 +38,8 @@ QDeadlineTimer now()
     return QDeadlineTimer(0);
 }
 
-/// Threads that call limitedGo() one after another: each is known to wait before the next one calls.
+/// Threads that call limitedGo() one after another: each is known to wait before the next one
+/// calls.
 class Queue
 {
 public:
@@ -47,8 +49,8 @@ public:
     template<class F>
     void add(F &&work, QDeadlineTimer deadline = soon())
     {
-        // A step that is at home in the thread runs only once its wait has begun to run steps, which is
-        // after it has queued up.
+        // A step that is at home in the thread runs only once its wait has begun to run steps,
+        // which is after it has queued up.
         auto home = std::make_shared<std::unique_ptr<Process>>();
         auto ready = std::make_shared<Counter>();
         auto waits = std::make_shared<Counter>();

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// What the storms share: a watchdog, refusals that are counted, processes that count their steps, and rounds.
+// What the storms share: a watchdog, refusals that are counted, processes that count their steps,
+// and rounds.
 
 #ifndef GOPROCESS_TESTS_STRESS_STORMSUPPORT_H
 #define GOPROCESS_TESTS_STRESS_STORMSUPPORT_H

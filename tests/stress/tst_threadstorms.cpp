@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Storms around threads: homes that change and end, pools that are cleared, and slots that wait, run event loops
-// and delete. What each asserts holds in every interleaving.
+// Storms around threads: homes that change and end, pools that are cleared, and slots that wait,
+// run event loops and delete. What each asserts holds in every interleaving.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
@@ -168,7 +168,7 @@ void tst_ThreadStorms::destroyRightAfterTheMove()
 
 void tst_ThreadStorms::threadFinishUnderClose()
 {
-    // How many warnings there are (R38) depends on who is first.
+    // How many warnings there are (R38) depends on which thread is first.
     play(aWhile, [] {
         QThread thread;
         std::array<Counted, 20> children;
@@ -354,7 +354,7 @@ void tst_ThreadStorms::slotsThatDeleteReceiversAndParents()
         std::array<std::atomic<int>, count> teardowns {};
         Process root;
         for (std::size_t i = 0; i < count; ++i) {
-            // A process whose slots delete whoever else listens to it, and the QObject that owns it.
+            // A process whose slots delete what else listens to it, and the QObject that owns it.
             auto *const owner = new QObject;
             auto *const receiver = new QObject;
             auto *const process = new Process([&teardowns, i] { ++teardowns[i]; }, owner);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Warnings, which fail a test unless it announces them, and failures in any thread.
 //
-// A test class calls begin() in initTestCase() and verify() in cleanup(). What is seen here goes through
-// std::mutex, which thread sanitizers can follow.
+// A test class calls begin() in initTestCase() and verify() in cleanup(). What is seen here goes
+// through std::mutex, which thread sanitizers can follow.
 
 #ifndef GOPROCESS_TESTS_SUPPORT_MESSAGES_H
 #define GOPROCESS_TESTS_SUPPORT_MESSAGES_H
@@ -24,8 +24,8 @@ class Process;
 
 namespace TestSupport {
 
-/// The warning of a process that goes with an error that its program has not asked for: most tests that
-/// let something fail do not ask. They need not announce it; those do that prove what it says.
+/// The warning of a process that goes with an error that its program has not asked for: most tests
+/// that let something fail do not ask. They need not announce it; those do that prove what it says.
 bool isUnreadError(const QString &text);
 
 /// All messages of the test program, and which of them a test has announced.
@@ -97,8 +97,8 @@ QString naming(std::initializer_list<const GoProcess::Process *> processes);
 /// Records a failure from any thread; verify() reports it.
 void fail(const QString &failure);
 
-/// Call in initTestCase(). Of a close that takes long the library warns when the tests themselves lose
-/// patience: a busy machine, or a sanitizer, is slow.
+/// Call in initTestCase(). Of a close that takes long the library warns when the tests themselves
+/// lose patience: a busy machine, or a sanitizer, is slow.
 void begin();
 
 /// Call in cleanup(): fails the test if there was a warning that it did not announce, or a failure

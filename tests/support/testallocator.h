@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// An allocator that counts, and fails when it is told to. It replaces that of the program: for the one source
-// file of a test.
+// An allocator that counts, and fails when it is told to. It replaces that of the program: for the
+// one source file of a test.
 
 #ifndef GOPROCESS_TESTS_SUPPORT_TESTALLOCATOR_H
 #define GOPROCESS_TESTS_SUPPORT_TESTALLOCATOR_H
@@ -12,8 +12,8 @@
 
 namespace {
 
-/// Those that are not freed, of all threads. Relaxed, as all here: it only counts, and is read by those who
-/// have met the threads whose allocations they ask for.
+/// Those that are not freed, of all threads. Relaxed, as all here: it only counts, and a test reads
+/// it when it has met the threads whose allocations it asks for.
 [[maybe_unused]] std::atomic<int> allocationsLeft = 0;
 /// The bytes that watched threads have allocated.
 [[maybe_unused]] std::atomic<std::size_t> allocatedWatched = 0;
@@ -52,7 +52,8 @@ void release(void *memory) noexcept
 
 } // namespace
 
-// Libraries that the program is linked with use these, too. Sanitizers have an own one that does not throw.
+// Libraries that the program is linked with use these, too. Sanitizers have an own one that does
+// not throw.
 void *operator new(std::size_t size)
 {
     if (void *const memory = allocate(size))

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // Waits that fail instead of hanging: for a condition, for something that happens, at a gate.
 //
-// Everything that crosses threads here goes through std::mutex and std::condition_variable, which thread
-// sanitizers can follow. They cannot follow QSemaphore, nor QSignalSpy across threads.
+// Everything that crosses threads here goes through std::mutex and std::condition_variable, which
+// thread sanitizers can follow. They cannot follow QSemaphore, nor QSignalSpy across threads.
 
 #ifndef GOPROCESS_TESTS_SUPPORT_WAITS_H
 #define GOPROCESS_TESTS_SUPPORT_WAITS_H
@@ -47,7 +47,7 @@ bool pollUntil(Condition &&condition)
     return true;
 }
 
-/// Something that happens once or several times, and those who wait for it.
+/// Something that happens once or several times, and the threads that wait for it.
 class Counter
 {
 public:
@@ -62,13 +62,13 @@ private:
     int m_count = 0;
 };
 
-/// Blocks whoever passes until it is opened.
+/// Blocks the threads that pass it until it is opened.
 class Gate
 {
 public:
     Gate() = default;
     Q_DISABLE_COPY_MOVE(Gate)
-    /// Nobody may be left at a gate that goes.
+    /// No thread may be left at a gate that goes.
     ~Gate();
 
     void open();
