@@ -15,8 +15,8 @@
 
 static void start(QProcess &program)
 {
-    // Qt starts it in a child that shares the memory, by which the thread sanitizer of GCC loses count when
-    // there is but one thread: it sees none of the locks after that.
+    // Qt starts it in a child that shares the memory, by which the thread sanitizer of GCC loses
+    // count when there is but one thread: it sees none of the locks after that.
     std::promise<void> hasStarted;
     std::thread second([&] { hasStarted.get_future().wait(); });
     program.start(QStringLiteral("sleep"), { QStringLiteral("1000") });

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: MIT
-// adopt() of devices: files, servers and sockets of the loopback interface, and classes of the user.
+// adopt() of devices: files, servers and sockets of the loopback interface, and classes of the
+// user.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 

@@ -4,11 +4,13 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
 #include <QBuffer>
+#include <QDeadlineTimer>
 #include <QElapsedTimer>
 #include <QFile>
 #include <QHostAddress>
@@ -24,6 +26,7 @@
 #include <QUdpSocket>
 #include <QUuid>
 
+#include <chrono>
 #include <fstream>
 #include <memory>
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // adopt() with a name.
 
-#include "testsupport.h"
+#include "support/messages.h"
 
 #include <GoProcess/GoProcess>
 
@@ -11,10 +11,14 @@
 #include <QProcess>
 #include <QPromise>
 #include <QSaveFile>
+#include <QStringList>
 #include <QTcpServer>
 #include <QTest>
 #include <QThread>
 #include <QThreadPool>
+
+#include <chrono>
+#include <memory>
 
 using namespace Qt::StringLiterals;
 using namespace TestSupport;

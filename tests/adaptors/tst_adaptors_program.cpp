@@ -4,13 +4,16 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
 #include <QFile>
 #include <QPointer>
 #include <QProcess>
+#include <QStringList>
 #include <QTest>
 #include <QTimer>
 
@@ -41,7 +44,8 @@ void start(QProcess &program, const QString &script)
 }
 
 const QString obeys = u"echo ready; exec sleep 1000"_s;
-// What a shell ignores, the program does that takes its place: nothing is left of it when it is killed.
+// What a shell ignores, the program does that takes its place: nothing is left of it when it is
+// killed.
 const QString stubborn = u"trap '' TERM; echo ready; exec sleep 1000"_s;
 const QString saves = u"trap 'exit %1' TERM; echo ready; while :; do sleep 0.01; done"_s;
 

@@ -4,11 +4,14 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "sanitizers.h"
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/sanitizers.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
+#include <QDeadlineTimer>
 #include <QHostAddress>
 #include <QNetworkAccessManager>
 #include <QNetworkReply>
@@ -19,6 +22,7 @@
 #include <QTest>
 
 #include <atomic>
+#include <chrono>
 #include <memory>
 
 using namespace Qt::StringLiterals;

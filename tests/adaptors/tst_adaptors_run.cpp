@@ -1,18 +1,25 @@
 // SPDX-License-Identifier: MIT
-// adopt() of a program: which run of it counts, how it is asked to end, and the deadlines of waits for it.
+// adopt() of a program: which run of it counts, how it is asked to end, and the deadlines of waits
+// for it.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
+#include <QDeadlineTimer>
 #include <QElapsedTimer>
 #include <QProcess>
+#include <QStringList>
 #include <QTest>
 
+#include <chrono>
 #include <memory>
+#include <utility>
 
 using namespace Qt::StringLiterals;
 using namespace TestSupport;

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: MIT
 // inThread(): a process whose home is a thread of its own.
 
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/Adaptors>
 
 #include <QPointer>
 #include <QPromise>
+#include <QStringList>
 #include <QTest>
+#include <QThread>
 
 #include <atomic>
 #include <memory>
 #include <thread>
+#include <utility>
 
 using GoProcess::Process;
 
@@ -248,7 +253,8 @@ void tst_homethread::errorIsThatOfTheProcess()
     QCOMPARE(root.treeErrorCount(), 1);
     QCOMPARE(root.treeErrors().constFirst().path, QStringLiteral("/app/db"));
 
-    // Asked for after the end of the thread: nothing was logged before (which the test would not see).
+    // Asked for after the end of the thread: nothing was logged before (which the test would not
+    // see).
     QStringList messages;
     static QStringList *log = nullptr;
     log = &messages;

@@ -1,15 +1,20 @@
 // SPDX-License-Identifier: MIT
 // inThread() before there is a QCoreApplication, and when that is gone.
 
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/waits.h"
 
 #include <GoProcess/Adaptors>
 
 #include <atomic>
+#include <cstddef>
+#include <memory>
 #include <optional>
+#include <vector>
 
 #include <QCoreApplication>
 #include <QTest>
+#include <QThread>
 
 using GoProcess::Process;
 

@@ -23,8 +23,8 @@ struct Contender
     std::function<double()> measure;
 };
 
-/// What a row shall reach: at most \a factor times the baseline of that name, or, without a name, at
-/// most \a factor in the unit of the row.
+/// What a row shall reach: at most \a factor times the baseline of that name, or, without a name,
+/// at most \a factor in the unit of the row.
 struct Target
 {
     QString baseline;

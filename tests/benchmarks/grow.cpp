@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// How costs grow with size: each shape at n, 2n and 4n. What a program has many of must cost each of them the
-// same, however many there are.
+// How costs grow with size: each shape at n, 2n and 4n. What a program has many of must cost each
+// of them the same, however many there are.
 
 #include "grow.h"
 
@@ -239,8 +239,8 @@ void bindings(int n, Clock &clock)
         promise.finish();
 }
 
-/// They come to this thread, where events are queued. The move itself is Qt's, and looks at each of those of the
-/// thread that it leaves.
+/// They come to this thread, where events are queued. The move itself is Qt's, and looks at each of
+/// those of the thread that it leaves.
 void movedWithEvents(int n, Clock &clock)
 {
     QObject other;

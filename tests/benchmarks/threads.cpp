@@ -163,8 +163,8 @@ std::vector<std::unique_ptr<Process>> makeGroups(Process &root, int count)
     return all;
 }
 
-/// The same of the thread of a model while another thread makes, closes and deletes processes that it
-/// shows.
+/// The same of the thread of a model while another thread makes, closes and deletes processes that
+/// it shows.
 double latenessOfAModel(int count)
 {
     Process root;
@@ -190,8 +190,8 @@ double latenessOfAModel(int count)
     return metronome.worst();
 }
 
-/// How long a hold() of \a probe takes at most in another thread while \a function uses the graph that it is part
-/// of, in milliseconds: it waits for the lock of that graph.
+/// How long a hold() of \a probe takes at most in another thread while \a function uses the graph
+/// that it is part of, in milliseconds: it waits for the lock of that graph.
 template<class F>
 double longestHold(Process &probe, F &&function)
 {
@@ -226,7 +226,8 @@ double longestLock(int count)
     });
 }
 
-/// While one closes that many wait for, the probe among them, and they with it. If it \a fails they are told.
+/// While one closes that many wait for, the probe among them, and they with it. If it \a fails they
+/// are told.
 double longestLockAbove(int count, bool fails)
 {
     Process last;
@@ -256,7 +257,8 @@ double longestLockOfALook(int count)
     return longestHold(probe, [&] { both.closeAndWait(); });
 }
 
-/// While edges are added below which, and above which, there is much: the search for a cycle goes over it.
+/// While edges are added below which, and above which, there is much: the search for a cycle goes
+/// over it.
 double longestLockOfASearch(int count)
 {
     Process top;

@@ -21,8 +21,8 @@ namespace {
 
 using Processes = std::vector<std::unique_ptr<Process>>;
 
-/// Makes \a count processes, each a child of the one whose number \a parentOf gives, then closes and
-/// deletes them. Process 0 is the root.
+/// Makes \a count processes, each a child of the one whose number \a parentOf gives, then closes
+/// and deletes them. Process 0 is the root.
 template<class ParentOf>
 double tree(int count, ParentOf &&parentOf)
 {

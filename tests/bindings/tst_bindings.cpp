@@ -5,11 +5,16 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "readyfuture.h"
-#include "testsupport.h"
+#include "support/allocatedbytes.h"
+#include "support/eventlog.h"
+#include "support/messages.h"
+#include "support/readyfuture.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/Bindings>
 
+#include <QDeadlineTimer>
 #include <QFuture>
 #include <QFutureWatcher>
 #include <QObject>
@@ -21,6 +26,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <stdexcept>

@@ -4,8 +4,9 @@
 // It is measured in the time that the processors spend on this program, which other programs do not
 // add to; the best of some tries counts.
 
-#include "sanitizers.h"
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/sanitizers.h"
+#include "support/waits.h"
 
 #include <GoProcess/Bindings>
 #include <GoProcess/RateLimiter>
@@ -19,6 +20,7 @@
 
 #include <algorithm>
 #include <csignal>
+#include <cstddef>
 #include <ctime>
 #include <functional>
 #include <limits>

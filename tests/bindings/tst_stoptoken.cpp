@@ -4,7 +4,10 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "testsupport.h"
+#include "support/eventlog.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/Bindings>
 

@@ -5,7 +5,7 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "sanitizers.h"
+#include "support/sanitizers.h"
 
 #include <QObject>
 #include <QProcess>

@@ -86,7 +86,8 @@ void stuckClose()
     root->close();
 }
 
-/// Threads destroy Closed processes that had their teardown late while the end of the program looks at them.
+/// Threads destroy Closed processes that had their teardown late while the end of the program looks
+/// at them.
 void destroyedMeanwhile()
 {
     static std::atomic<int> count = 0;

@@ -4,8 +4,6 @@
 #ifndef GOPROCESS_TESTS_CONFORMANCE_RULESUPPORT_H
 #define GOPROCESS_TESTS_CONFORMANCE_RULESUPPORT_H
 
-#include "testsupport.h"
-
 #include <GoProcess/GoProcess>
 
 #include <QCoreApplication>

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Runs what a program can do only once, or what ends it, in a child process: the program "scenarios", whose path the
-// build gives as the string GOPROCESS_SCENARIOS.
+// Runs what a program can do only once, or what ends it, in a child process: the program
+// "scenarios", whose path the build gives as the string GOPROCESS_SCENARIOS.
 
 #ifndef GOPROCESS_TESTS_CONFORMANCE_SCENARIO_H
 #define GOPROCESS_TESTS_CONFORMANCE_SCENARIO_H
 
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 

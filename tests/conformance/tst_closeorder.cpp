@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
-// The order of a close, and closes that wait for the children (R19, R20). Each test is named after its rule.
+// The order of a close, and closes that wait for the children (R19, R20). Each test is named after
+// its rule.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
 #include "rulesupport.h"
-#include "testsupport.h"
+#include "support/eventlog.h"
+#include "support/family.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 

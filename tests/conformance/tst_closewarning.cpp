@@ -4,17 +4,24 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "testsupport.h"
+#include "support/allocatedbytes.h"
+#include "support/family.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
 #include <QElapsedTimer>
 #include <QPromise>
+#include <QRegularExpression>
 #include <QTest>
 #include <QThreadPool>
 
 #include <chrono>
+#include <cstddef>
 #include <memory>
+#include <thread>
 #include <vector>
 
 #ifdef Q_OS_UNIX
@@ -470,7 +477,8 @@ void tst_CloseWarning::aCloseShortlyAfterOneBelow()
         app.net.close();
         std::this_thread::sleep_for(10ms);
         app.root.close();
-        // Well within the 100 ms that are waited for more; else others kept this thread from running: once more.
+        // Well within the 100 ms that are waited for more; else others kept this thread from
+        // running: once more.
         isShortly = time.elapsed() < 80;
         deliver();
         QVERIFY(!isShortly || pollUntil([&] { return warning.count() == 1; }));

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: MIT
-// What close() has done when it returns, and what it does not do (R17, R18). Each test is named after its rule.
+// What close() has done when it returns, and what it does not do (R17, R18). Each test is named
+// after its rule.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
 #include "rulesupport.h"
-#include "testsupport.h"
+#include "support/eventlog.h"
+#include "support/family.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 

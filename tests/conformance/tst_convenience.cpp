@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: MIT
 // What saves a line: names in the constructor, works with a const process, literals as errors.
 
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/waits.h"
 
+#include <GoProcess/GoProcess>
+
+#include <QDeadlineTimer>
 #include <QTest>
 
 using GoProcess::Error;

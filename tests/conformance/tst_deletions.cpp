@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Processes that a slot of stateChanged() deletes (R43): the signal that follows is still emitted, once, and the
-// close goes on. Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
+// Processes that a slot of stateChanged() deletes (R43): the signal that follows is still emitted,
+// once, and the close goes on. Locals outlive the event loops here:
+// clazy:excludeall=lambda-in-connect
 
-#include "testsupport.h"
+#include "support/eventlog.h"
+#include "support/messages.h"
+
+#include <GoProcess/GoProcess>
 
 #include <QObject>
+#include <QStringList>
 #include <QTest>
 
 using GoProcess::Error;

@@ -4,12 +4,14 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
 #include <QTest>
 
+#include <functional>
 #include <memory>
 #include <stdexcept>
 

@@ -5,7 +5,11 @@
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
 #include "rulesupport.h"
-#include "testsupport.h"
+#include "support/eventlog.h"
+#include "support/family.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 

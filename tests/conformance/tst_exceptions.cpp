@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Errors that keep an exception, until they are told to forget it.
 
-#include "testsupport.h"
+#include "support/messages.h"
+
+#include <GoProcess/GoProcess>
 
 #include <atomic>
 #include <system_error>

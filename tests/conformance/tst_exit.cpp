@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: MIT
 // std::exit() in a work: the end of the program waits for the other works, not for that one (R48).
 
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/waits.h"
+
+#include <GoProcess/GoProcess>
 
 #include <QCoreApplication>
 #include <QProcess>
 #include <QTest>
 #include <QThreadPool>
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <thread>
 
 using GoProcess::Process;
 using GoProcess::ProcessPtr;

@@ -4,8 +4,12 @@
 // It is measured in the time that the processors spend on this program, which other programs do not
 // add to; the best of some tries counts.
 
-#include "sanitizers.h"
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/sanitizers.h"
+#include "support/threads.h"
+#include "support/waits.h"
+
+#include <GoProcess/GoProcess>
 
 #include <QCoreApplication>
 #include <QEvent>
@@ -15,6 +19,7 @@
 #include <QThread>
 
 #include <algorithm>
+#include <cstddef>
 #include <ctime>
 #include <limits>
 #include <memory>

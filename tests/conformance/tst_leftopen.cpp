@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
 // The end of the program names the processes that were left open with a teardown.
 
-#include "leaks.h"
-#include "sanitizers.h"
-#include "testsupport.h"
+#include "support/leaks.h"
+#include "support/messages.h"
+#include "support/sanitizers.h"
 
 #include <QProcess>
+#include <QRegularExpression>
 #include <QTest>
 
 using namespace Qt::StringLiterals;

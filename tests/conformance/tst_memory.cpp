@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
-// What is left of works that have closed, in allocations that were not freed. Alone in its program, as it
-// replaces what allocates.
+// What is left of works that have closed, in allocations that were not freed. Alone in its program,
+// as it replaces what allocates.
 
-#include "testallocator.h"
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/testallocator.h"
+#include "support/threads.h"
+#include "support/waits.h"
+
+#include <GoProcess/GoProcess>
 
 #include <QObject>
 #include <QPointer>
@@ -48,7 +52,8 @@ void verifyWorksAreFlat(Process &root)
     QTRY_VERIFY_WITH_TIMEOUT(isFlatAfter(before), 10000);
 }
 
-/// A thread that has made a process, and is blocked by something else than the library until the end.
+/// A thread that has made a process, and is blocked by something else than the library until the
+/// end.
 class BlockedThread
 {
 public:

@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: MIT
-// A message handler may use the library, at whatever warning that gives: no lock is held then (R17). In a debug
-// build the library stops the program where one is.
+// A message handler may use the library, at whatever warning that gives: no lock is held then
+// (R17). In a debug build the library stops the program where one is.
 
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
+#include <GoProcess/GoProcess>
+
+#include <QDeadlineTimer>
 #include <QObject>
 #include <QPromise>
 #include <QTest>
 #include <QThread>
 
 #include <atomic>
+#include <chrono>
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <stdexcept>
 #include <utility>
@@ -24,8 +31,8 @@ using namespace TestSupport;
 
 namespace {
 
-/// What a handler does at each warning: uses the processes from its own thread, and from another one, for whose end
-/// it waits.
+/// What a handler does at each warning: uses the processes from its own thread, and from another
+/// one, for whose end it waits.
 class UsingHandler
 {
 public:

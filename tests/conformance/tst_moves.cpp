@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: MIT
-// Moves of a process to another thread that meet its close: no step is left behind in the thread that it
-// left, none runs in the new one before moveToThread() has returned, and waits go on (R36, R37).
+// Moves of a process to another thread that meet its close: no step is left behind in the thread
+// that it left, none runs in the new one before moveToThread() has returned, and waits go on (R36,
+// R37).
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
+#include <QDeadlineTimer>
 #include <QEvent>
 #include <QEventLoop>
 #include <QPromise>
@@ -82,8 +86,8 @@ void tst_Moves::closedByAnotherThreadWhileItMoves()
     }
 }
 
-// A process without a home gets one by the move. Its step is still queued then, as the threads of the pool
-// have other things to do for a moment; unless the test is held up for longer than that.
+// A process without a home gets one by the move. Its step is still queued then, as the threads of
+// the pool have other things to do for a moment; unless the test is held up for longer than that.
 void tst_Moves::movedFromAWorkAfterItsClose()
 {
     Gate gate;
@@ -210,8 +214,8 @@ void tst_Moves::nestedEventLoopInAWaitGoesOn()
     QVERIFY(isTold);
 }
 
-// An event loop inside of an event does not deliver by itself what stands behind that event (Qt with GLib), as the
-// call does here that is to run the steps of this thread (R40).
+// An event loop inside of an event does not deliver by itself what stands behind that event (Qt
+// with GLib), as the call does here that is to run the steps of this thread (R40).
 static void goesOnBehindAnEvent(const std::function<void(Process &)> &runEventsUntilClosed)
 {
     Process process;
@@ -253,7 +257,8 @@ void tst_Moves::eventsInTurnsBehindAnEventGoOn()
     });
 }
 
-// The warning comes after 5 s; what its handler makes due in the waiting thread is run by the wait (R37).
+// The warning comes after 5 s; what its handler makes due in the waiting thread is run by the wait
+// (R37).
 void tst_Moves::messageHandlerClosesWhatAWaitIsStuckFor()
 {
     static Process *stuck = nullptr;

@@ -1,14 +1,24 @@
 // SPDX-License-Identifier: MIT
-// Waits inside the steps of others (R37, R39): what they run, in which order, and how deep they stand on the
-// stack. Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
+// Waits inside the steps of others (R37, R39): what they run, in which order, and how deep they
+// stand on the stack. Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
-#include "testsupport.h"
+#include "support/eventlog.h"
+#include "support/family.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
+#include <GoProcess/GoProcess>
+
+#include <QDeadlineTimer>
 #include <QEventLoop>
+#include <QStringList>
 #include <QTest>
+#include <QThread>
 #include <QTimer>
 
 #include <algorithm>
+#include <cstddef>
 #include <memory>
 #include <stdexcept>
 #include <vector>
@@ -101,7 +111,8 @@ private Q_SLOTS:
     void siblingsThatWaitForOtherThreadsDoNotPileUp()
     {
         constexpr int n = 300;
-        // One more each time that the thread has been blocked twice as long, from 20 ms on: a minute at most.
+        // One more each time that the thread has been blocked twice as long, from 20 ms on: a
+        // minute at most.
         constexpr int enough = 12;
 
         EventLoopThread thread;

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Processes at home in a QThread with an event loop before there is a QCoreApplication, and when that is gone (R45).
+// Processes at home in a QThread with an event loop before there is a QCoreApplication, and when
+// that is gone (R45).
 
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/waits.h"
+
+#include <GoProcess/GoProcess>
 
 #include <QCoreApplication>
 #include <QTest>
+#include <QThread>
 
 #include <atomic>
 #include <memory>

@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
-// An application whose notify() uses the library: it is called for each event that the library makes Qt
-// send, so none may be sent under a lock (R17). Nor may a thread's connectNotify() be called under one.
+// An application whose notify() uses the library: it is called for each event that the library
+// makes Qt send, so none may be sent under a lock (R17). Nor may a thread's connectNotify() be
+// called under one.
 
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
@@ -103,7 +106,8 @@ void tst_Notify::closesInTheFirstEventOfANewThread()
     Application::target = nullptr;
 }
 
-// A step whose home does not run any goes to the thread that closes, which the library may not know yet.
+// A step whose home does not run any goes to the thread that closes, which the library may not know
+// yet.
 void tst_Notify::closesWhereAThreadIsMetThatClosesForOthers()
 {
     Process other([] {});

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: MIT
-// Processes whose QObject parent is no Process: a parent that destroys its members first and an open process
-// last is told of it.
+// Processes whose QObject parent is no Process: a parent that destroys its members first and an
+// open process last is told of it.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "testsupport.h"
+#include "support/eventlog.h"
+#include "support/messages.h"
 
 #include <GoProcess/GoProcess>
 

@@ -1,13 +1,18 @@
 // SPDX-License-Identifier: MIT
-// The library's pool when all the places for works are taken (R31, R32, R34): steps run all the same, works
-// below those that wait do too, and nothing is busy.
+// The library's pool when all the places for works are taken (R31, R32, R34): steps run all the
+// same, works below those that wait do too, and nothing is busy.
 
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/waits.h"
+
+#include <GoProcess/GoProcess>
 
 #include <QTest>
+#include <QThread>
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <ctime>
 #include <memory>
 #include <vector>

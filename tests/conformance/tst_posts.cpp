@@ -1,18 +1,28 @@
 // SPDX-License-Identifier: MIT
 // post(): functions that run as steps before the teardown.
 
-#include "testsupport.h"
+#include "support/eventlog.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
+
+#include <GoProcess/GoProcess>
 
 #include <QEventLoop>
 #include <QPointer>
 #include <QPromise>
 #include <QTest>
+#include <QThread>
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <memory>
 #include <stdexcept>
 #include <thread>
+#include <type_traits>
+#include <vector>
 
 using GoProcess::Error;
 using GoProcess::Process;

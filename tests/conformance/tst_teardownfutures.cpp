@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: MIT
 // Futures of teardowns (R23), however they end, and in whatever moment: they end a process once.
 
-#include "readyfuture.h"
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/readyfuture.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
@@ -12,9 +14,12 @@
 #include <QTest>
 
 #include <atomic>
+#include <chrono>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 using namespace Qt::StringLiterals;

@@ -5,10 +5,13 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
+#include <QDeadlineTimer>
 #include <QPromise>
 #include <QScopeGuard>
 #include <QTest>
@@ -18,6 +21,7 @@
 #include <memory>
 #include <optional>
 #include <thread>
+#include <utility>
 
 using namespace TestSupport;
 using GoProcess::Hold;
@@ -28,8 +32,8 @@ namespace {
 /// How often a race is run: enough to meet what was there.
 constexpr int repeats = 100;
 
-/// Runs \a inThread in a thread with an event loop and \a atEnd in a slot of its finished(), and returns
-/// when that is over.
+/// Runs \a inThread in a thread with an event loop and \a atEnd in a slot of its finished(), and
+/// returns when that is over.
 template<class InThread, class AtEnd>
 void runToEnd(InThread &&inThread, AtEnd &&atEnd)
 {
@@ -63,8 +67,8 @@ private:
     std::unique_ptr<Process> m_process; // last, as it waits
 };
 
-/// Releases a hold when its thread destroys what is thread_local: before Qt 6.8 that is after QThread::wait()
-/// may have returned, and the QThread may be gone.
+/// Releases a hold when its thread destroys what is thread_local: before Qt 6.8 that is after
+/// QThread::wait() may have returned, and the QThread may be gone.
 class Last
 {
 public:
@@ -346,7 +350,8 @@ void tst_ThreadEnds::disconnectedThreadIsNotTakenForAnotherAtItsAddress()
     QVERIFY(thread->wait(soon()));
 }
 
-// It is a virtual function of the user, which the library calls when it connects to the thread (R17).
+// It is a virtual function of the user, which the library calls when it connects to the thread
+// (R17).
 void tst_ThreadEnds::connectNotifyOfAThreadMayUseTheLibrary()
 {
     class Notified : public QThread

@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
-// Slots that throw: the announcement counts as made and the close goes on, wherever the exception is
-// caught; where no caller can catch it, the log tells.
+// Slots that throw: the announcement counts as made and the close goes on, wherever the exception
+// is caught; where no caller can catch it, the log tells.
 //
-// Locals outlive the event loops here, classes without signals need no moc, and static objects of a test
-// program harm nobody: clazy:excludeall=lambda-in-connect,missing-qobject-macro,non-pod-global-static
+// Locals outlive the event loops here, classes without signals need no moc, and static objects of a
+// test program harm nobody:
+// clazy:excludeall=lambda-in-connect,missing-qobject-macro,non-pod-global-static
 
-#include "testsupport.h"
+#include "support/eventlog.h"
+#include "support/messages.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 #include <GoProcess/RateLimiter>
@@ -13,6 +16,7 @@
 #include <QCoreApplication>
 #include <QEvent>
 #include <QFuture>
+#include <QStringList>
 #include <QTest>
 #include <QThread>
 

@@ -5,7 +5,10 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "testsupport.h"
+#include "support/eventlog.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
@@ -17,6 +20,7 @@
 #include <QTest>
 
 #include <array>
+#include <initializer_list>
 #include <memory>
 #include <utility>
 #include <vector>
@@ -571,7 +575,8 @@ void Upstream::backgroundDoesNotClose()
 
 void Upstream::manyTreesCloseOneByOne()
 {
-    // Upstream looks at the memory; here the root tells at the end that nothing is left in its books.
+    // Upstream looks at the memory; here the root tells at the end that nothing is left in its
+    // books.
     Process root;
     for (int round = 0; round < 20; ++round) {
         std::vector<std::unique_ptr<Process>> processes;

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: MIT
-// What a blocking wait looks at, beside the steps that it runs. Alone in its program, as it replaces what
-// allocates: a look at everything that a wait waits for makes a list of that.
+// What a blocking wait looks at, beside the steps that it runs. Alone in its program, as it
+// replaces what allocates: a look at everything that a wait waits for makes a list of that.
 
-#include "testallocator.h"
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/testallocator.h"
+#include "support/threads.h"
+#include "support/waits.h"
+
+#include <GoProcess/GoProcess>
 
 #include <QObject>
 #include <QPromise>
@@ -11,8 +15,10 @@
 #include <QThread>
 
 #include <atomic>
+#include <cstddef>
 #include <functional>
 #include <memory>
+#include <thread>
 #include <vector>
 
 using GoProcess::Process;
@@ -58,7 +64,8 @@ void WaitLooks::r37_threadsThatComeAndGoDoNotMakeAWaitLookAtAll()
     for (int i = 0; i <= threads; ++i)
         visitors.push_back(std::make_unique<Process>([] {}));
     Thread other([&] {
-        // One closes between two of the threads: the waiting thread has been awake, and has looked around.
+        // One closes between two of the threads: the waiting thread has been awake, and has looked
+        // around.
         for (int i = 0; i <= threads; ++i) {
             visitors[std::size_t(i)]->close();
             while (!visitors[std::size_t(i)]->isClosed())
@@ -90,7 +97,8 @@ void WaitLooks::r37_threadsThatComeAndGoDoNotMakeAWaitLookAtAll()
     QVERIFY2(looked < open * sizeof(void *), qPrintable(QString::number(looked)));
 }
 
-/// Each of the others makes the next one due, so that there is always one, until the function was called.
+/// Each of the others makes the next one due, so that there is always one, until the function was
+/// called.
 void WaitLooks::r23_aWaitThatHasToFinishDoesSoWhileOthersClose()
 {
     constexpr std::size_t most = 200000;

@@ -1,11 +1,15 @@
 // SPDX-License-Identifier: MIT
-// Blocking waits, also for threads that do not run, and those that are refused (R37 to R39). Each test is named after its rule.
+// Blocking waits, also for threads that do not run, and those that are refused (R37 to R39). Each
+// test is named after its rule.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
 #include "rulesupport.h"
-#include "testsupport.h"
+#include "support/eventlog.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 

@@ -5,9 +5,12 @@
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
 #include "rulesupport.h"
-#include "sanitizers.h"
 #include "scenario.h"
-#include "testsupport.h"
+#include "support/eventlog.h"
+#include "support/messages.h"
+#include "support/sanitizers.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
@@ -106,8 +109,8 @@ private Q_SLOTS:
     void r33_aWorkTakesItsProcessOrNothingAndReturnsVoidOrError();
     void r33_aWorkMayBeMoveOnlyAndMutable();
 
-    // Last, as the thread sanitizer loses sight of what the main thread has done before it started a program:
-    // what other threads do with the same memory later may be a race then.
+    // Last, as the thread sanitizer loses sight of what the main thread has done before it started
+    // a program: what other threads do with the same memory later may be a race then.
     void r31_aBurstOfShortWorksDoesNotGrowThePool();
     void r31_thePoolShrinksAgain();
     void r31_worksBeyondTheCapQueueWithAWarning();

@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: MIT
 // Coroutines as teardowns (R23), by their shape: of classes that are nobody's library.
 
-#include "testsupport.h"
+#include "support/eventlog.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
+
+#include <GoProcess/GoProcess>
 
 #include <atomic>
 #include <coroutine>
@@ -11,6 +16,7 @@
 #include <utility>
 
 #include <QTest>
+#include <QThread>
 
 using GoProcess::Error;
 using GoProcess::Process;
@@ -332,8 +338,9 @@ void tst_coroutines::resumedInAnotherThread()
     for (int i = 0; i < 50; ++i) {
         Signal signal;
         std::atomic<QThread *> endedIn = nullptr;
-        // It stays here, and the process has another that calls it: the thread sanitizer does not see that a
-        // future which finishes before it is looked at tells what the coroutine has read.
+        // It stays here, and the process has another that calls it: the thread sanitizer does not
+        // see that a future which finishes before it is looked at tells what the coroutine has
+        // read.
         const auto coroutine = [&]() -> Lazy<> {
             co_await signal.wait();
             endedIn = QThread::currentThread();

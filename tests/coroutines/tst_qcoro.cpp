@@ -1,16 +1,23 @@
 // SPDX-License-Identifier: MIT
 // Coroutines of QCoro as teardowns (R23).
 
-#include "testsupport.h"
+#include "support/eventlog.h"
+#include "support/messages.h"
+#include "support/waits.h"
+
+#include <GoProcess/GoProcess>
 
 #include <QCoroFuture>
 #include <QCoroTask>
 #include <QCoroTimer>
+#include <QDeadlineTimer>
+#include <QThread>
 
 #include <QPromise>
 #include <QTest>
 #include <QTimer>
 
+#include <chrono>
 #include <memory>
 #include <stdexcept>
 

@@ -3,7 +3,7 @@
 
 #include "demosupport.h"
 
-#include "sanitizers.h"
+#include "support/sanitizers.h"
 
 #include <QDir>
 #include <QFile>

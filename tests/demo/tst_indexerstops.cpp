@@ -4,7 +4,7 @@
 
 #include "demosupport.h"
 #include "indexsupport.h"
-#include "sanitizers.h"
+#include "support/sanitizers.h"
 
 #include <QObject>
 #include <QSet>

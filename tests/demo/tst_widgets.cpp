@@ -4,7 +4,8 @@
 // Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
 #include "demosupport.h"
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/waits.h"
 #include "virtualdisplay.h"
 
 #include "widgets/window.h"
@@ -23,6 +24,7 @@
 #include <QToolBar>
 #include <QTreeView>
 
+#include <chrono>
 #include <csignal>
 #include <optional>
 

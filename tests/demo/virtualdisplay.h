@@ -4,7 +4,7 @@
 #ifndef VIRTUALDISPLAY_H
 #define VIRTUALDISPLAY_H
 
-#include "sanitizers.h"
+#include "support/sanitizers.h"
 
 #include <QByteArray>
 

@@ -3,7 +3,7 @@
 // manifest, no line is wrong, and a resumed run ends as one that was never stopped.
 
 #include "demosupport.h"
-#include "sanitizers.h"
+#include "support/sanitizers.h"
 
 #include <QObject>
 #include <QSet>

@@ -4,7 +4,11 @@
 //
 // Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
-#include "testsupport.h"
+#include "support/eventlog.h"
+#include "support/family.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
@@ -16,6 +20,7 @@
 #include <QProcess>
 #include <QPromise>
 #include <QString>
+#include <QStringList>
 #include <QTest>
 #include <QThread>
 #include <QThreadPool>
@@ -23,6 +28,7 @@
 #include <array>
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <stdexcept>
 
 using GoProcess::Process;

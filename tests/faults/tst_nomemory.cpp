@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 // Processes without memory. Alone in its program, as it replaces what allocates.
 
-#include "testallocator.h"
-#include "testsupport.h"
+#include "support/family.h"
+#include "support/messages.h"
+#include "support/testallocator.h"
 
 #include <GoProcess/GoProcess>
 

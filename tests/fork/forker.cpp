@@ -16,6 +16,7 @@
 #include <array>
 #include <atomic>
 #include <csignal>
+#include <cstddef>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -271,8 +272,8 @@ int forksInAWork()
     return status;
 }
 
-/// Forks while other threads hold locks of the library. They make no objects: what Qt has locked for
-/// them is beyond the library.
+/// Forks while other threads hold locks of the library. They make no objects: what Qt has locked
+/// for them is beyond the library.
 int forksWhileOthersHoldLocks()
 {
     std::atomic<bool> stop = false;
@@ -313,8 +314,8 @@ int forksWhileOthersHoldLocks()
 std::atomic<bool> isStopped = false;
 std::atomic<bool> goesOn = false;
 
-/// Forks while another thread, which a message handler has stopped, closes a large tree, and part of it is not even
-/// Closing.
+/// Forks while another thread, which a message handler has stopped, closes a large tree, and part
+/// of it is not even Closing.
 int forksInALargeClose()
 {
     Process root([] { say("torn down"); });
@@ -346,6 +347,71 @@ int forksInALargeClose()
     return root.closeAndWait() ? 1 : status;
 }
 
+/// Forks while other threads are in a slot of closing(), in a teardown and in a slot of closed().
+int forksInTheSteps()
+{
+    int argc = 0;
+    const QCoreApplication app(argc, nullptr);
+    std::atomic<int> inside = 0;
+    std::atomic<bool> mayGo = false;
+    const auto stay = [&] {
+        ++inside;
+        while (!mayGo)
+            std::this_thread::sleep_for(1ms);
+    };
+    std::array<QThread, 3> threads;
+    std::array<Process, 3> processes;
+    QObject::connect(&processes[0], &Process::closing, &processes[0], stay, Qt::DirectConnection);
+    processes[1].setTeardown(stay);
+    QObject::connect(&processes[2], &Process::closed, &processes[2], stay, Qt::DirectConnection);
+    for (std::size_t i = 0; i < threads.size(); ++i) {
+        processes[i].moveToThread(&threads[i]);
+        threads[i].start();
+        processes[i].close();
+    }
+    while (inside < 3)
+        std::this_thread::yield();
+    const int status = inChild([&] {
+        bool ok = true;
+        mayGo = true;
+        EXPECT(!processes[0].closeAndWait());
+        EXPECT(processes[1].closeAndWait().message().contains(QLatin1String("forked")));
+        EXPECT(!processes[2].closeAndWait());
+        return ok ? 0 : 1;
+    });
+    mayGo = true;
+    bool failed = false;
+    for (std::size_t i = 0; i < threads.size(); ++i) {
+        failed = processes[i].closeAndWait() || failed;
+        threads[i].quit();
+        threads[i].wait();
+    }
+    return failed ? 1 : status;
+}
+
+/// In a slot that a wait runs; that wait ends in the child as well, while another thread of the
+/// parent waits too.
+int forksInAWait()
+{
+    useThePool();
+    pid_t pid = -1;
+    Process root([] { say("torn down"); });
+    Process child(&root);
+    std::thread other([&root] { root.waitForClosed(); });
+    QObject::connect(&child, &Process::closing, &child, [&pid] {
+        pid = ::fork();
+        if (pid == 0)
+            ::alarm(20);
+    });
+    const bool failed = bool(root.closeAndWait());
+    if (pid == 0)
+        std::exit(failed ? 1 : 0);
+    other.join();
+    int status = 0;
+    ::waitpid(pid, &status, 0);
+    return !failed && WIFEXITED(status) ? WEXITSTATUS(status) : 9;
+}
+
 } // namespace
 
 int main(int argc, char **argv)
@@ -367,6 +433,8 @@ int main(int argc, char **argv)
         Named { "inwork", &forksInAWork },
         Named { "locks", &forksWhileOthersHoldLocks },
         Named { "largeclose", &forksInALargeClose },
+        Named { "insteps", &forksInTheSteps },
+        Named { "inwait", &forksInAWait },
     };
     for (const Named &named : all) {
         if (argc == 2 && std::strcmp(argv[1], named.name) == 0)

@@ -1,12 +1,17 @@
 // SPDX-License-Identifier: MIT
 // A program that forks: what the child may do, and that it ends.
 
-#include "leaks.h"
-#include "testsupport.h"
+#include "support/leaks.h"
+#include "support/messages.h"
+#include "support/waits.h"
 
 #include <QElapsedTimer>
 #include <QProcess>
+#include <QRegularExpression>
+#include <QStringList>
 #include <QTest>
+
+#include <chrono>
 
 class tst_fork : public QObject
 {
@@ -52,6 +57,8 @@ void tst_fork::child_data()
     QTest::newRow("inwork") << QString() << QStringList { forked };
     QTest::newRow("locks") << QString() << QStringList();
     QTest::newRow("largeclose") << QStringLiteral("torn down\ntorn down\n") << QStringList();
+    QTest::newRow("insteps") << QString() << QStringList();
+    QTest::newRow("inwait") << QStringLiteral("torn down\ntorn down\n") << QStringList();
 }
 
 void tst_fork::child()

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
-// Programs that start or end with periodic or bound processes: the tests run them as child processes.
+// Programs that start or end with periodic or bound processes: the tests run them as child
+// processes.
 //
 // Usage: goprocess_periodic_scenarios NAME. Exits with 0, without a message, if all was well.
 

@@ -4,10 +4,13 @@
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/Periodic>
 
+#include <QDeadlineTimer>
 #include <QObject>
 #include <QString>
 #include <QTest>
@@ -17,6 +20,7 @@
 #include <functional>
 #include <mutex>
 #include <stdexcept>
+#include <utility>
 #include <vector>
 
 using GoProcess::AtClose;

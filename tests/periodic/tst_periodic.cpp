@@ -1,32 +1,34 @@
 // SPDX-License-Identifier: MIT
 // Works that run again and again. What upstream's tests of its package `periodic` assert (sequence,
-// waiting, overlap, dropped beats) is tested here by order and by lower bounds of time, which hold on
-// the slowest machine.
+// waiting, overlap, dropped beats) is tested here by order and by lower bounds of time, which hold
+// on the slowest machine.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
 
-#include "testsupport.h"
+#include "periodicsupport.h"
+#include "support/allocatedbytes.h"
+#include "support/eventlog.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/Periodic>
 
-#include <QObject>
 #include <QProcess>
 #include <QString>
+#include <QStringList>
 #include <QTest>
-#include <QThread>
-#include <QThreadPool>
-#include <QTimer>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <stdexcept>
-#include <utility>
+#include <thread>
 #include <vector>
 
 using GoProcess::Error;
@@ -39,30 +41,13 @@ using GoProcess::ProcessPtr;
 using GoProcess::tick;
 using GoProcess::tickGo;
 
-using TestSupport::allocatedBytes;
-using TestSupport::Counter;
-using TestSupport::EventLog;
-using TestSupport::EventLoopThread;
-using TestSupport::ExpectWarning;
-using TestSupport::Gate;
-using TestSupport::naming;
-using TestSupport::pollUntil;
-using TestSupport::soon;
-using TestSupport::Thread;
+using namespace TestSupport;
 
 using namespace std::chrono_literals;
 
-namespace {
-
 using Clock = std::chrono::steady_clock;
 
-class Sender : public QObject
-{
-    Q_OBJECT
-
-Q_SIGNALS:
-    void fired(int number);
-};
+namespace {
 
 /// When works began.
 class Times
@@ -102,47 +87,9 @@ bool isSequence(const std::vector<Clock::time_point> &times, Clock::time_point s
     return true;
 }
 
-bool closes(const ProcessPtr &process)
-{
-    return !process->closeAndWait();
-}
-
-/// Whichever function makes a periodic process of a beat.
-using Make = ProcessPtr (*)(std::chrono::milliseconds, std::function<void()>);
-
-template<int which>
-ProcessPtr make(std::chrono::milliseconds interval, std::function<void()> work)
-{
-    switch (which) {
-    case 0:
-        return every(interval, std::move(work));
-    case 1:
-        return everyGo(interval, std::move(work));
-    case 2:
-        return tick(interval, std::move(work));
-    default:
-        return tickGo(interval, std::move(work));
-    }
-}
-
-void addBeats()
-{
-    QTest::addColumn<int>("which");
-    QTest::newRow("every") << 0;
-    QTest::newRow("everyGo") << 1;
-    QTest::newRow("tick") << 2;
-    QTest::newRow("tickGo") << 3;
-}
-
-Make beat(int which)
-{
-    constexpr Make all[] { make<0>, make<1>, make<2>, make<3> };
-    return all[which];
-}
-
 } // namespace
 
-class Periodic : public QObject
+class tst_Periodic : public QObject
 {
     Q_OBJECT
 
@@ -160,16 +107,6 @@ private Q_SLOTS:
     void tickGoOverlaps();
     void tickKeepsTheBeat();
 
-    void onSignalRunsOnceForEachSignal();
-    void onSignalCountsSignalsDuringARun();
-    void onSignalFollowsATimer();
-    void onSignalGoOverlaps();
-    void signalOfAnotherThreadRuns();
-    void destroyedSenderClosesAfterTheRunsThatAreDue();
-    void destroyedSenderClosesAfterRunsInFlight();
-    void destroyedSenderClosesWithoutRuns();
-    void signalsFromManyThreadsAreCounted();
-
     void eachRunIsAChildWithTheRunAsArgument();
     void errorsOfRunsAreInTheTree();
     void exceptionOfARunIsAnErrorAndTheBeatGoesOn();
@@ -177,26 +114,6 @@ private Q_SLOTS:
     void workMayBeMoveOnly();
     void workKeepsItsState();
     void runSeesWhatTheOneBeforeDid();
-
-    void closingDoesNotWaitForTheInterval_data() { addBeats(); }
-    void closingDoesNotWaitForTheInterval();
-    void closingWaitsForRunsInFlight_data() { addBeats(); }
-    void closingWaitsForRunsInFlight();
-    void closingDropsSignals();
-    void noWorkBeginsAfterTheClose();
-    void workGoesBeforeClosed();
-    void closingInARun();
-    void closeMeetsTheBeat_data() { addBeats(); }
-    void closeMeetsTheBeat();
-    void closeMeetsTheSignal();
-    void droppedPointerChangesNothing();
-
-    void parentClosesIt();
-    void closingParentClosesItAtOnce();
-    void parentAfterTeardownIsRefused();
-    void backgroundMayBeTheParent();
-    void worksUseThePoolOfTheParent();
-    void poolThatDropsARunDoesNotStopTheBeat();
 
     void threadThatMadeItMayEnd();
     void threadThatMadeItMayBeBusy();
@@ -216,7 +133,7 @@ private Q_SLOTS:
 
 // Beats
 
-void Periodic::beatRunsInSequence()
+void tst_Periodic::beatRunsInSequence()
 {
     QFETCH(int, which);
     constexpr auto interval = 5ms;
@@ -233,7 +150,7 @@ void Periodic::beatRunsInSequence()
         QVERIFY(isSequence(all, start, interval));
 }
 
-void Periodic::everyWaitsAfterARunHasClosed()
+void tst_Periodic::everyWaitsAfterARunHasClosed()
 {
     constexpr auto interval = 5ms;
     Counter begun;
@@ -262,7 +179,7 @@ void Periodic::everyWaitsAfterARunHasClosed()
     QVERIFY(closes(process));
 }
 
-void Periodic::everyWaitsForTheChildrenOfARun()
+void tst_Periodic::everyWaitsForTheChildrenOfARun()
 {
     EventLog log;
     Gate gate;
@@ -285,7 +202,7 @@ void Periodic::everyWaitsForTheChildrenOfARun()
     QVERIFY(closes(process));
 }
 
-void Periodic::everyGoOverlaps()
+void tst_Periodic::everyGoOverlaps()
 {
     Gate gate;
     const ProcessPtr process = everyGo(1ms, [&] { gate.pass(); });
@@ -294,7 +211,7 @@ void Periodic::everyGoOverlaps()
     QVERIFY(closes(process));
 }
 
-void Periodic::tickDropsBeatsDuringARun()
+void tst_Periodic::tickDropsBeatsDuringARun()
 {
     constexpr auto interval = 5ms;
     Times times;
@@ -318,7 +235,7 @@ void Periodic::tickDropsBeatsDuringARun()
     QVERIFY(all[6] - all[1] >= 4 * interval);
 }
 
-void Periodic::tickNeverOverlaps()
+void tst_Periodic::tickNeverOverlaps()
 {
     std::atomic<int> running = 0;
     Counter runs;
@@ -332,7 +249,7 @@ void Periodic::tickNeverOverlaps()
     QVERIFY(closes(process));
 }
 
-void Periodic::tickGoOverlaps()
+void tst_Periodic::tickGoOverlaps()
 {
     Gate gate;
     const ProcessPtr process = tickGo(1ms, [&] { gate.pass(); });
@@ -341,7 +258,7 @@ void Periodic::tickGoOverlaps()
     QVERIFY(closes(process));
 }
 
-void Periodic::tickKeepsTheBeat()
+void tst_Periodic::tickKeepsTheBeat()
 {
     // A run does not delay the beat: less than an interval lies between its end and the next run,
     // which never happens with `every`. On a busy machine not each time.
@@ -359,149 +276,9 @@ void Periodic::tickKeepsTheBeat()
     QVERIFY(closes(process));
 }
 
-// Signals
-
-void Periodic::onSignalRunsOnceForEachSignal()
-{
-    Sender sender;
-    Counter runs;
-    const ProcessPtr process = onSignal(&sender, &Sender::fired, [&] { runs.add(); });
-    QVERIFY(process);
-    for (int i = 1; i <= 5; ++i) {
-        Q_EMIT sender.fired(i);
-        QVERIFY(runs.waitFor(i));
-    }
-    QVERIFY(closes(process));
-    QCOMPARE(runs.count(), 5);
-}
-
-void Periodic::onSignalCountsSignalsDuringARun()
-{
-    Sender sender;
-    std::atomic<int> running = 0;
-    Counter runs;
-    Gate gate;
-    const ProcessPtr process = onSignal(&sender, &Sender::fired, [&] {
-        CHECK(running.fetch_add(1) == 0); // one after another
-        gate.pass();
-        running.fetch_sub(1);
-        runs.add();
-    });
-    for (int i = 0; i < 5; ++i)
-        Q_EMIT sender.fired(i);
-    QVERIFY(gate.waitForArrivals());
-    gate.open();
-    QVERIFY(runs.waitFor(5));
-    QVERIFY(closes(process));
-    QCOMPARE(runs.count(), 5);
-}
-
-void Periodic::onSignalFollowsATimer()
-{
-    QTimer timer;
-    std::atomic<int> runs = 0;
-    const ProcessPtr process = onSignal(&timer, &QTimer::timeout, [&] { ++runs; });
-    timer.start(1ms);
-    QTRY_VERIFY(runs >= 3);
-    QVERIFY(closes(process));
-}
-
-void Periodic::onSignalGoOverlaps()
-{
-    Sender sender;
-    Gate gate;
-    const ProcessPtr process = onSignalGo(&sender, &Sender::fired, [&] { gate.pass(); });
-    for (int i = 0; i < 5; ++i)
-        Q_EMIT sender.fired(i);
-    QVERIFY(gate.waitForArrivals(5));
-    gate.open();
-    QVERIFY(closes(process));
-}
-
-void Periodic::signalOfAnotherThreadRuns()
-{
-    Sender sender;
-    Counter runs;
-    const ProcessPtr process = onSignal(&sender, &Sender::fired, [&] { runs.add(); });
-    Thread thread([&] { Q_EMIT sender.fired(1); });
-    QVERIFY(runs.waitFor(1));
-    thread.join();
-    QVERIFY(closes(process));
-}
-
-void Periodic::destroyedSenderClosesAfterTheRunsThatAreDue()
-{
-    auto sender = std::make_unique<Sender>();
-    Counter runs;
-    Gate gate;
-    const ProcessPtr process = onSignal(sender.get(), &Sender::fired, [&](Process &self) {
-        gate.pass();
-        CHECK(!self.isClosing());
-        runs.add();
-    });
-    for (int i = 0; i < 3; ++i)
-        Q_EMIT sender->fired(i);
-    sender.reset();
-    QVERIFY(!process->isClosing());
-    gate.open();
-    QVERIFY(process->waitForClosed(soon()));
-    QCOMPARE(runs.count(), 3);
-}
-
-void Periodic::destroyedSenderClosesAfterRunsInFlight()
-{
-    auto sender = std::make_unique<Sender>();
-    Counter runs;
-    Gate gate;
-    const ProcessPtr process = onSignalGo(sender.get(), &Sender::fired, [&](Process &self) {
-        gate.pass();
-        CHECK(!self.isClosing());
-        runs.add();
-    });
-    for (int i = 0; i < 3; ++i)
-        Q_EMIT sender->fired(i);
-    sender.reset();
-    gate.open();
-    QVERIFY(process->waitForClosed(soon()));
-    QCOMPARE(runs.count(), 3);
-}
-
-void Periodic::destroyedSenderClosesWithoutRuns()
-{
-    auto sender = std::make_unique<Sender>();
-    const ProcessPtr one = onSignal(sender.get(), &Sender::fired, [] {});
-    const ProcessPtr other = onSignalGo(sender.get(), &Sender::fired, [] {});
-    sender.reset();
-    QVERIFY(one->waitForClosed(soon()));
-    QVERIFY(other->waitForClosed(soon()));
-}
-
-void Periodic::signalsFromManyThreadsAreCounted()
-{
-    constexpr int each = 500;
-    Sender sender;
-    int runs = 0; // without a lock: runs come one after another
-    Counter done;
-    const ProcessPtr process = onSignal(&sender, &Sender::fired, [&] {
-        if (++runs == 4 * each)
-            done.add();
-    });
-    std::vector<Thread> threads;
-    for (int i = 0; i < 4; ++i) {
-        threads.emplace_back([&] {
-            for (int k = 0; k < each; ++k)
-                Q_EMIT sender.fired(k);
-        });
-    }
-    QVERIFY(done.waitFor(1));
-    threads.clear();
-    QVERIFY(closes(process));
-    QCOMPARE(runs, 4 * each);
-}
-
 // Runs
 
-void Periodic::eachRunIsAChildWithTheRunAsArgument()
+void tst_Periodic::eachRunIsAChildWithTheRunAsArgument()
 {
     EventLog log;
     const ProcessPtr process = every(1ms, [&](Process &self) { log.add(self.path()); });
@@ -514,7 +291,7 @@ void Periodic::eachRunIsAChildWithTheRunAsArgument()
     QVERIFY(paths[1] != paths[2]);
 }
 
-void Periodic::errorsOfRunsAreInTheTree()
+void tst_Periodic::errorsOfRunsAreInTheTree()
 {
     Counter runs;
     const ProcessPtr process = every(1ms, [&] {
@@ -527,7 +304,7 @@ void Periodic::errorsOfRunsAreInTheTree()
     QCOMPARE(process->treeErrors().first().error.message(), QStringLiteral("second"));
 }
 
-void Periodic::exceptionOfARunIsAnErrorAndTheBeatGoesOn()
+void tst_Periodic::exceptionOfARunIsAnErrorAndTheBeatGoesOn()
 {
     Counter runs;
     const ProcessPtr process = tick(1ms, [&] {
@@ -539,7 +316,7 @@ void Periodic::exceptionOfARunIsAnErrorAndTheBeatGoesOn()
     QVERIFY(process->treeErrorCount() >= 3);
 }
 
-void Periodic::manyErrorsAreCounted()
+void tst_Periodic::manyErrorsAreCounted()
 {
     Sender sender;
     Counter runs;
@@ -555,7 +332,7 @@ void Periodic::manyErrorsAreCounted()
     QCOMPARE(process->treeErrorCount(), qsizetype(150));
 }
 
-void Periodic::workMayBeMoveOnly()
+void tst_Periodic::workMayBeMoveOnly()
 {
     Counter runs;
     Sender sender;
@@ -568,7 +345,7 @@ void Periodic::workMayBeMoveOnly()
     QVERIFY(closes(other));
 }
 
-void Periodic::workKeepsItsState()
+void tst_Periodic::workKeepsItsState()
 {
     Counter reached;
     const ProcessPtr process = every(1ms, [&, count = 0]() mutable {
@@ -579,7 +356,7 @@ void Periodic::workKeepsItsState()
     QVERIFY(closes(process));
 }
 
-void Periodic::runSeesWhatTheOneBeforeDid()
+void tst_Periodic::runSeesWhatTheOneBeforeDid()
 {
     // What the runs write has no lock; the thread sanitizer looks on.
     int written = 0;
@@ -593,252 +370,9 @@ void Periodic::runSeesWhatTheOneBeforeDid()
     QVERIFY(written >= 100);
 }
 
-// Closing
-
-void Periodic::closingDoesNotWaitForTheInterval()
-{
-    QFETCH(int, which);
-    const ProcessPtr process = beat(which)(24h, [] { TestSupport::fail(QStringLiteral("a run")); });
-    QVERIFY(closes(process));
-}
-
-void Periodic::closingWaitsForRunsInFlight()
-{
-    QFETCH(int, which);
-    Gate gate;
-    std::atomic<int> returned = 0;
-    std::atomic<int> begun = 0;
-    const ProcessPtr process = beat(which)(1ms, [&] {
-        ++begun;
-        gate.pass();
-        ++returned;
-    });
-    QVERIFY(gate.waitForArrivals());
-    process->close();
-    QVERIFY(!process->waitForClosed(QDeadlineTimer(1)));
-    gate.open();
-    QVERIFY(process->waitForClosed(soon()));
-    QVERIFY(returned > 0);
-    QCOMPARE(returned.load(), begun.load());
-}
-
-void Periodic::closingDropsSignals()
-{
-    Sender sender;
-    Gate gate;
-    Counter runs;
-    const ProcessPtr process = onSignal(
-            &sender, &Sender::fired,
-            [&] {
-                runs.add();
-                gate.pass();
-            },
-            nullptr, GoProcess::AtClose::Drop);
-    for (int i = 0; i < 5; ++i)
-        Q_EMIT sender.fired(i);
-    QVERIFY(gate.waitForArrivals());
-    process->close();
-    gate.open();
-    QVERIFY(process->waitForClosed(soon()));
-    QCOMPARE(runs.count(), 1);
-}
-
-void Periodic::noWorkBeginsAfterTheClose()
-{
-    Sender sender;
-    Counter runs;
-    const auto work = [&] { runs.add(); };
-    const ProcessPtr one = onSignal(&sender, &Sender::fired, work);
-    const ProcessPtr other = onSignalGo(&sender, &Sender::fired, work);
-    GoProcess::Hold hold = one->hold(); // its teardown has not begun
-    one->close();
-    other->close();
-    Q_EMIT sender.fired(1);
-    hold.release();
-    QVERIFY(one->waitForClosed(soon()));
-    QVERIFY(other->waitForClosed(soon()));
-    QCOMPARE(runs.count(), 0);
-}
-
-void Periodic::workGoesBeforeClosed()
-{
-    for (int which = 0; which < 5; ++which) {
-        Sender sender;
-        auto captured = std::make_shared<int>(0);
-        const std::weak_ptr<int> observed = captured;
-        Counter runs;
-        std::function<void()> work = [&runs, held = std::move(captured)] { runs.add(); };
-        ProcessPtr process;
-        if (which < 4)
-            process = beat(which)(1ms, std::move(work));
-        else
-            process = onSignal(&sender, &Sender::fired, std::move(work));
-        work = nullptr;
-        Q_EMIT sender.fired(1);
-        QVERIFY(runs.waitFor(1));
-        QVERIFY(!observed.expired());
-        connect(
-                process.get(), &Process::closed, process.get(), [&] { CHECK(observed.expired()); },
-                Qt::DirectConnection);
-        process->close();
-        pollUntil([&] { return process->isClosed(); });
-        QVERIFY(observed.expired());
-        QVERIFY(process->waitForClosed(soon()));
-    }
-}
-
-void Periodic::closingInARun()
-{
-    Sender sender;
-    ProcessPtr process;
-    Counter runs;
-    process = onSignal(
-            &sender, &Sender::fired,
-            [&] {
-                runs.add();
-                process->close();
-            },
-            nullptr, GoProcess::AtClose::Drop);
-    Q_EMIT sender.fired(1);
-    Q_EMIT sender.fired(2);
-    QVERIFY(process->waitForClosed(soon()));
-    QCOMPARE(runs.count(), 1);
-}
-
-void Periodic::closeMeetsTheBeat()
-{
-    // A beat that comes too late is no refusal: any warning fails the test.
-    QFETCH(int, which);
-    for (int i = 0; i < 100; ++i) {
-        Process root;
-        Counter runs;
-        std::vector<ProcessPtr> processes;
-        for (int k = 0; k < 5; ++k) {
-            processes.push_back(beat(which)(1ms, [&] { runs.add(); }));
-            QVERIFY(root.addChild(processes.back().get()));
-        }
-        QVERIFY(runs.waitFor(1 + i % 7));
-        QVERIFY(!root.closeAndWait());
-    }
-}
-
-void Periodic::closeMeetsTheSignal()
-{
-    for (int i = 0; i < 100; ++i) {
-        Sender sender;
-        Counter runs;
-        const ProcessPtr one = onSignal(&sender, &Sender::fired, [&] { runs.add(); });
-        const ProcessPtr other = onSignalGo(&sender, &Sender::fired, [&] { runs.add(); });
-        Thread thread([&] {
-            for (int k = 0; k < 20; ++k)
-                Q_EMIT sender.fired(k);
-        });
-        QVERIFY(runs.waitFor(1 + i % 7));
-        QVERIFY(closes(one));
-        QVERIFY(closes(other));
-    }
-}
-
-void Periodic::droppedPointerChangesNothing()
-{
-    Process root;
-    Counter runs;
-    every(
-            1ms, [&] { runs.add(); }, &root);
-    QVERIFY(runs.waitFor(3));
-    QVERIFY(!root.closeAndWait());
-}
-
-// Parents
-
-void Periodic::parentClosesIt()
-{
-    Process root;
-    root.setName(QStringLiteral("root"));
-    const ProcessPtr process = tick(
-            24h, [] {}, &root);
-    process->setName(QStringLiteral("beat"));
-    QCOMPARE(process->path(), QStringLiteral("/root/beat"));
-    QVERIFY(!root.closeAndWait());
-    QVERIFY(process->isClosed());
-}
-
-void Periodic::closingParentClosesItAtOnce()
-{
-    Process root;
-    const GoProcess::Hold hold = root.hold();
-    root.close();
-    const ProcessPtr process = every(
-            1ms, [] { TestSupport::fail(QStringLiteral("a run")); }, &root);
-    QVERIFY(process);
-    QVERIFY(process->isClosing());
-    QVERIFY(process->waitForClosed(soon()));
-}
-
-void Periodic::parentAfterTeardownIsRefused()
-{
-    Sender sender;
-    Process root;
-    root.setName(QStringLiteral("root"));
-    root.closeAndWait();
-    auto captured = std::make_shared<int>(0);
-    const ExpectWarning warnings(naming({ &root }), 2);
-    QVERIFY(!every(
-            1ms, [captured] {}, &root));
-    QVERIFY(!onSignal(
-            &sender, &Sender::fired, [captured] {}, &root));
-    QCOMPARE(captured.use_count(), 1L);
-    Q_EMIT sender.fired(1);
-}
-
-void Periodic::backgroundMayBeTheParent()
-{
-    Counter runs;
-    const ProcessPtr process = every(
-            1ms, [&] { runs.add(); }, Process::background());
-    QVERIFY(runs.waitFor(1));
-    QVERIFY(closes(process));
-}
-
-void Periodic::worksUseThePoolOfTheParent()
-{
-    QThreadPool pool;
-    Process root;
-    root.setThreadPool(&pool);
-    Counter runs;
-    const ProcessPtr process = every(
-            1ms,
-            [&] {
-                CHECK(pool.contains(QThread::currentThread()));
-                runs.add();
-            },
-            &root);
-    QVERIFY(runs.waitFor(2));
-    QVERIFY(!root.closeAndWait());
-}
-
-void Periodic::poolThatDropsARunDoesNotStopTheBeat()
-{
-    QThreadPool pool;
-    pool.setMaxThreadCount(1);
-    Gate gate;
-    pool.start([&] { gate.pass(); });
-    QVERIFY(gate.waitForArrivals());
-    Process root;
-    root.setThreadPool(&pool);
-    Counter runs;
-    const ProcessPtr process = every(
-            1ms, [&] { runs.add(); }, &root);
-    while (process->treeErrorCount() == 0)
-        pool.clear();
-    gate.open();
-    QVERIFY(runs.waitFor(1));
-    QVERIFY(!root.closeAndWait());
-}
-
 // Threads
 
-void Periodic::threadThatMadeItMayEnd()
+void tst_Periodic::threadThatMadeItMayEnd()
 {
     Counter runs;
     ProcessPtr process;
@@ -847,7 +381,7 @@ void Periodic::threadThatMadeItMayEnd()
     QVERIFY(closes(process));
 }
 
-void Periodic::threadThatMadeItMayBeBusy()
+void tst_Periodic::threadThatMadeItMayBeBusy()
 {
     EventLoopThread thread;
     Gate gate;
@@ -861,7 +395,7 @@ void Periodic::threadThatMadeItMayBeBusy()
     gate.open();
 }
 
-void Periodic::stepsRunWithoutAnEventLoop()
+void tst_Periodic::stepsRunWithoutAnEventLoop()
 {
     EventLog log;
     const ProcessPtr process = every(24h, [] {});
@@ -874,7 +408,7 @@ void Periodic::stepsRunWithoutAnEventLoop()
 
 // Refusals
 
-void Periodic::intervalOfZeroOrLessIsRefused()
+void tst_Periodic::intervalOfZeroOrLessIsRefused()
 {
     Process root;
     root.setName(QStringLiteral("root"));
@@ -891,7 +425,7 @@ void Periodic::intervalOfZeroOrLessIsRefused()
             std::chrono::duration<double>(std::nan("")), [] {}, &root));
 }
 
-void Periodic::nullIsRefused()
+void tst_Periodic::nullIsRefused()
 {
     Sender sender;
     const std::function<void()> none;
@@ -906,7 +440,7 @@ void Periodic::nullIsRefused()
     QVERIFY(!onSignalGo(static_cast<Sender *>(nullptr), &Sender::fired, [] {}));
 }
 
-void Periodic::anyDurationIsAnInterval()
+void tst_Periodic::anyDurationIsAnInterval()
 {
     Counter runs;
     const auto work = [&] { runs.add(); };
@@ -921,7 +455,7 @@ void Periodic::anyDurationIsAnInterval()
 
 // Many
 
-void Periodic::tenThousandAtOnce()
+void tst_Periodic::tenThousandAtOnce()
 {
     constexpr int count = 10'000;
     Process root;
@@ -939,7 +473,7 @@ void Periodic::tenThousandAtOnce()
     QVERIFY(!root.closeAndWait());
 }
 
-void Periodic::memoryStaysFlat()
+void tst_Periodic::memoryStaysFlat()
 {
     // Nobody deletes what is left to this thread: it is blocked, without a wait of the library.
     constexpr int count = 100'000;
@@ -961,7 +495,7 @@ void Periodic::memoryStaysFlat()
 
 // What a program can do only once
 
-void Periodic::scenario_data()
+void tst_Periodic::scenario_data()
 {
     QTest::addColumn<QString>("name");
     for (const char *name :
@@ -969,7 +503,7 @@ void Periodic::scenario_data()
         QTest::newRow(name) << QString::fromLatin1(name);
 }
 
-void Periodic::scenario()
+void tst_Periodic::scenario()
 {
     QFETCH(QString, name);
     QProcess program;
@@ -980,6 +514,6 @@ void Periodic::scenario()
     QCOMPARE(program.exitCode(), 0);
 }
 
-QTEST_GUILESS_MAIN(Periodic)
+QTEST_GUILESS_MAIN(tst_Periodic)
 
 #include "tst_periodic.moc"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A plugin that uses the library: its works, captures, continuations and exceptions are code and data
-// of its own.
+// A plugin that uses the library: its works, captures, continuations and exceptions are code and
+// data of its own.
 
 #include "plugin.h"
 

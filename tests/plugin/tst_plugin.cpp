@@ -2,12 +2,17 @@
 // A plugin that uses the library is closed, unloaded, and gone.
 
 #include "plugin.h"
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/waits.h"
+
+#include <GoProcess/GoProcess>
 
 #include <QLibrary>
 #include <QPluginLoader>
 #include <QProcess>
 #include <QTest>
+
+#include <chrono>
 
 using GoProcess::Process;
 

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: MIT
-// What the tests of the QML module share: an engine that finds the module of this build, objects made
-// from text, and a log that JavaScript writes.
+// What the tests of the QML module share: an engine that finds the module of this build, objects
+// made from text, and a log that JavaScript writes.
 
 #ifndef GOPROCESS_QMLSUPPORT_H
 #define GOPROCESS_QMLSUPPORT_H
 
-#include "testsupport.h"
+#include "support/messages.h"
 
 #include <GoProcess/GoProcess>
 
@@ -15,6 +15,7 @@
 #include <QQmlEngine>
 #include <QString>
 #include <QStringList>
+#include <QThread>
 #include <QUrl>
 
 #include <memory>
@@ -51,8 +52,8 @@ public:
         engine->rootContext()->setContextProperty(QStringLiteral("app"), app);
     }
 
-    /// The object that \a qml describes; the first line of it is line 1 of `file:///test.qml`. Imports
-    /// are added there.
+    /// The object that \a qml describes; the first line of it is line 1 of `file:///test.qml`.
+    /// Imports are added there.
     std::unique_ptr<QObject> make(const QString &qml)
     {
         QQmlComponent component(engine.get());
@@ -79,8 +80,8 @@ public:
     QString errors;
 };
 
-/// What a newer Qt says besides while this lives: that a list has not taken what was appended to it, as
-/// one of ours does with what it refuses, or that a value fits no list.
+/// What a newer Qt says besides while this lives: that a list has not taken what was appended to
+/// it, as one of ours does with what it refuses, or that a value fits no list.
 class ListMessagesOfQt
 {
     static constexpr int many = 10;

@@ -2,6 +2,7 @@
 // ProcessLoader: closes first and unloads then. And the same by hand, for an engine.
 
 #include "qmlsupport.h"
+#include "support/messages.h"
 
 #include <GoProcess/GoProcess>
 

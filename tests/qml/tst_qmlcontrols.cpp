@@ -4,7 +4,7 @@
 // Locals outlive the event loops here, and what QML declares has no signals in C++:
 // clazy:excludeall=lambda-in-connect,old-style-connect
 
-#include "testsupport.h"
+#include "support/messages.h"
 
 #include <GoProcess/GoProcess>
 
@@ -20,10 +20,12 @@
 #include <QScopeGuard>
 #include <QSet>
 #include <QSignalSpy>
+#include <QStringList>
 #include <QTest>
 #include <QUrl>
 
 #include <memory>
+#include <vector>
 
 using GoProcess::Error;
 using GoProcess::Hold;

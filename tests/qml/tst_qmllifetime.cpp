@@ -2,6 +2,9 @@
 // How processes that QML made end: while their context is whole, whoever takes them away.
 
 #include "qmlsupport.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 
@@ -326,7 +329,8 @@ void tst_QmlLifetime::processesThatWaitForEachOtherGoTogether()
                            QStringLiteral("first") }));
 }
 
-// A wait that could only end after itself is refused; the process goes on when its step has returned.
+// A wait that could only end after itself is refused; the process goes on when its step has
+// returned.
 void tst_QmlLifetime::aProcessMayUnloadItselfWhileItCloses()
 {
     Log log;

@@ -4,6 +4,8 @@
 // Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
 #include "qmlsupport.h"
+#include "support/messages.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 

@@ -4,6 +4,8 @@
 // Each row has its own expression: clazy:excludeall=use-static-qregularexpression
 
 #include "qmlsupport.h"
+#include "support/messages.h"
+#include "support/waits.h"
 
 #include <GoProcess/Version>
 

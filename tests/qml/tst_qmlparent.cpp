@@ -2,6 +2,7 @@
 // `parentProcess` of a process that lies inside of another one.
 
 #include "qmlsupport.h"
+#include "support/messages.h"
 
 #include <GoProcess/GoProcess>
 

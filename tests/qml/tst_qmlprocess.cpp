@@ -2,6 +2,7 @@
 // Process in QML: its properties, signals and functions, its edges, and what is refused.
 
 #include "qmlsupport.h"
+#include "support/messages.h"
 
 #include <GoProcess/GoProcess>
 

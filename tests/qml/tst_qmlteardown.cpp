@@ -2,6 +2,8 @@
 // `teardown` in QML: what a JavaScript function may return and throw, and when it ends.
 
 #include "qmlsupport.h"
+#include "support/messages.h"
+#include "support/waits.h"
 
 #include <GoProcess/GoProcess>
 

@@ -5,7 +5,7 @@
 //
 // Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
-#include "testsupport.h"
+#include "support/threads.h"
 
 #include <GoProcess/GoProcess>
 
@@ -13,6 +13,7 @@
 
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdio>
 #include <cstring>
 #include <memory>
@@ -81,7 +82,8 @@ void inSlot()
     QObject::connect(
             &process, &Process::closing, &process,
             [&] {
-                // With no lock of the library between the write and the read, which would order them.
+                // With no lock of the library between the write and the read, which would order
+                // them.
                 closed.waitFor(1);
                 shared.write();
                 written.arrive();

@@ -3,10 +3,13 @@
 //
 // Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
-#include "testsupport.h"
+#include "support/messages.h"
+#include "support/threads.h"
+#include "support/waits.h"
 
 #include <GoProcess/RateLimiter>
 
+#include <QDeadlineTimer>
 #include <QObject>
 #include <QString>
 #include <QTest>
@@ -14,9 +17,12 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <thread>
+#include <utility>
 #include <vector>
 
 using GoProcess::Error;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 // A program whose processes live longer than its applications, and longer than main().
 //
-// Prints "end of main", and "all closed" from the last static object to go; says what is wrong on the
-// standard error, and exits with 1.
+// Prints "end of main", and "all closed" from the last static object to go; says what is wrong on
+// the standard error, and exits with 1.
 
 #include <GoProcess/GoProcess>
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A small program that shows the controls as a user of them does. It knows nothing of GoProcess: the
-// engine finds the plugins, or static ones are linked.
+// A small program that shows the controls as a user of them does. It knows nothing of GoProcess:
+// the engine finds the plugins, or static ones are linked.
 
 #include <QGuiApplication>
 #include <QQmlComponent>

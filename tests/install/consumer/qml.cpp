@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
-// A small program that imports the QML module as a user of it does. It knows nothing of GoProcess: the
-// engine finds the plugin, or a static one is linked.
+// A small program that imports the QML module as a user of it does. It knows nothing of GoProcess:
+// the engine finds the plugin, or a static one is linked.
 
 #include <QCoreApplication>
 #include <QQmlComponent>
