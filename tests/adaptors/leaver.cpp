@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // Ends while a program that it started, and adopted, still runs. Prints the id of that program.
-// The argument says what is left: "owned" (by the application), "stack" or "leaked" (nobody's).
+// The argument says what is left: "owned" (by the application), "stack" or "leaked" (without an
+// owner).
 
 #include <GoProcess/Adaptors>
 

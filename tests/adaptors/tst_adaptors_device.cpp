@@ -47,7 +47,7 @@ public:
         peer->setReadBufferSize(1);
     }
 
-    /// More than the system takes before somebody reads.
+    /// More than the system takes before its reader reads.
     QByteArray writeMuch()
     {
         const QByteArray data(32 * 1024 * 1024, 'x');

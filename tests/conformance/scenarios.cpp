@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 // What a program can do only once: scenarios that end or abort it, that need an application to be
-// absent, or a pool that nobody has used. The conformance tests run them as child processes.
+// absent, or a pool that is still unused. The conformance tests run them as child processes.
 //
 // Usage: scenarios NAME. Prints one line for each thing that happened on the standard output, and
 // the messages of the program, "TYPE CATEGORY: TEXT", on the standard error. Exits with 0 unless

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// A close that does not end is told of, with what it waits for, whoever waits for it or nobody.
+// A close that does not end is told of, with what it waits for, also when no thread waits for it.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro
@@ -127,7 +127,7 @@ void tst_CloseWarning::aWorkThatRuns()
     gate.waitForArrivals();
     app.root.close();
     deliver();
-    QVERIFY(pollUntil([&] { return warning.count() == 1; })); // no event loop, and nobody waits
+    QVERIFY(pollUntil([&] { return warning.count() == 1; })); // no event loop, and no wait
     gate.open();
     QVERIFY(!app.root.closeAndWait());
 }

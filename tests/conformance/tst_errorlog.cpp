@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Errors that nobody has asked for are logged once, when nobody can ask for them any more.
+// Errors that the program has not asked for are logged once, when it cannot ask for them any more.
 //
 // Locals outlive the event loops here, and classes without signals need no moc:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro

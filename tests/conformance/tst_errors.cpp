@@ -507,7 +507,7 @@ void tst_Errors::r27_worksToo()
 {
     Family family;
     Process &root = family.add(u"root"_s);
-    // Nobody keeps what go returns.
+    // The program does not keep what go returns.
     root.go(u"returns"_s, [] { return Error(u"failed"_s); });
     root.go(u"throws"_s, [] { throw std::runtime_error("thrown"); });
     root.go(u"nested"_s,

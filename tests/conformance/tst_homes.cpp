@@ -281,7 +281,7 @@ void tst_Homes::r34_aProcessConstructedInAWorkHasNoHome()
         CHECK(made.thread() == QThread::currentThread());
         steps.watch(made);
         made.close();
-        // Nobody serves this thread's events or waits in it: the pool has to run the steps.
+        // This thread neither serves its events nor waits: the pool has to run the steps.
         CHECK(TestSupport::pollUntil([&] { return made.isClosed(); }));
         done.add();
     });

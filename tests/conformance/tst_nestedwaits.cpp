@@ -275,7 +275,7 @@ private Q_SLOTS:
         Process first([&] {
             Process helper(log.teardown(QStringLiteral("helper")));
             CHECK(helper.go([&](Process &self) {
-                other.close(); // comes from another thread, and nobody here needs it
+                other.close(); // comes from another thread, and no wait here needs it
                 CHECK(self.waitForClosing(soon()));
             }));
             CHECK(!helper.closeAndWait());

@@ -133,7 +133,7 @@ void tst_NoApplication::comesLater()
     m_thread->start();
     QVERIFY(pollUntil([&] { return ofQt.count() == 1; }));
     m_process->moveToThread(m_thread.get());
-    m_process->close(); // which nobody hears yet
+    m_process->close(); // which no slot is told of yet
     App app;
     makeApplication(app);
     closeAndCompare(0, 1);

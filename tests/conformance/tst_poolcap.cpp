@@ -201,14 +201,14 @@ private Q_SLOTS:
         for (int i = 0; i < 6; ++i)
             QVERIFY(root.go([&] { gate.pass(); }));
         QVERIFY(gate.waitForArrivals(2));
-        QTRY_COMPARE_WITH_TIMEOUT(warning.count(), 1, 30000); // from here on nobody looks
+        QTRY_COMPARE_WITH_TIMEOUT(warning.count(), 1, 30000); // from here on the pool does not look
         GoProcess::setMaxWorkThreadCount(6);
         QVERIFY(gate.waitForArrivals(6));
         gate.open();
         QVERIFY(!root.closeAndWait());
     }
 
-    // Nobody asks hundreds of threads a thousand times a second whether they are blocked still.
+    // The pool does not ask hundreds of threads a thousand times a second whether they are blocked.
     void nothingIsBusyWhileAllPlacesAreTaken()
     {
         constexpr int places = 200;

@@ -160,7 +160,7 @@ void tst_Refusals::r14_cycleOverChildrenIsRefusedAndNamed()
             cyclePattern({ u"/app"_s, u"/app/net"_s, u"/app/net/socket"_s, u"/disk"_s }));
     QVERIFY(!disk.addChild(&app));
     QCOMPARE(refused.count(), 1);
-    // A closing edge the other way round waits for nobody.
+    // A closing edge the other way round waits for no process.
     QVERIFY(disk.addChildNoWait(&app));
 }
 

@@ -300,7 +300,7 @@ void tst_States::r03_waitInsideTheEmissionIsTrueAtOnce()
     QCOMPARE(log.take(), (QStringList { u"returned"_s }));
 }
 
-// R4 — State is level-triggered, for whoever comes late.
+// R4 — State is level-triggered, also for a call that comes late.
 
 void tst_States::r04_answersWhileRunning()
 {

@@ -161,7 +161,7 @@ void tst_ThreadEnds::destroyedInASlotOfFinishedTearsDownThere()
     }
 }
 
-// Nobody waits, so the steps go on where they can once the thread is gone.
+// No thread waits, so the steps go on where they can once the thread is gone.
 void tst_ThreadEnds::closedInASlotOfFinishedClosesWithoutAWait()
 {
     std::atomic<Process *> process = nullptr;

@@ -3,7 +3,7 @@
 // is caught; where no caller can catch it, the log tells.
 //
 // Locals outlive the event loops here, classes without signals need no moc, and static objects of a
-// test program harm nobody:
+// test program harm no other:
 // clazy:excludeall=lambda-in-connect,missing-qobject-macro,non-pod-global-static
 
 #include "support/eventlog.h"
@@ -292,7 +292,7 @@ void tst_Thrown::behindADeletedProcess()
     QVERIFY(!parent.closeAndWait());
 }
 
-/// The destructor that a slot calls emits what is left, where nobody can catch.
+/// The destructor that a slot calls emits what is left, where no caller can catch.
 void tst_Thrown::inTheDestructorThatCompletesTheAnnouncement()
 {
     const ExpectWarning warning(uncaught, 2);

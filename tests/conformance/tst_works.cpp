@@ -279,7 +279,7 @@ void tst_Works::r29_theChildClosesAfterItsOwnChildren()
                 self.go(QStringLiteral("grandchild"), [&](Process &grandchild) {
                     log.watch(grandchild);
                     gate.pass();
-                    CHECK(!grandchild.isClosing()); // nobody closes it
+                    CHECK(!grandchild.isClosing()); // nothing closes it
                 });
                 gate.waitForArrivals();
             });
@@ -426,7 +426,7 @@ void tst_Works::r31_theGlobalPoolIsNotUsed()
 
 void tst_Works::r31_aBurstOfShortWorksDoesNotGrowThePool()
 {
-    // In a program of its own, whose pool nobody has made grow.
+    // In a program of its own, whose pool has not grown.
     const Outcome result = runScenario(QStringLiteral("burst"));
     QVERIFY(!result.crashed);
     QVERIFY2(result.output == QStringList { QStringLiteral("modest") },

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// Coroutines as teardowns (R23), by their shape: of classes that are nobody's library.
+// Coroutines as teardowns (R23), by their shape: of classes of the test's own.
 
 #include "support/eventlog.h"
 #include "support/messages.h"
@@ -121,7 +121,7 @@ using Lazy = Task<T, false>;
 template<class T = void>
 using Eager = Task<T, true>;
 
-/// Suspends whoever awaits it until somebody resumes it, or destroys it.
+/// Suspends the coroutine that awaits it until the test resumes it, or destroys it.
 class Signal
 {
 public:
@@ -279,7 +279,7 @@ void tst_coroutines::itsErrorIsTheError()
     QCOMPARE(bool(process.error().exception()), throws);
 }
 
-/// Who awaits it directly is the library itself, so that nobody else destroys what it has.
+/// Who awaits it directly is the library itself, so that no other code destroys what it has.
 void tst_coroutines::destroyedItIsAnError()
 {
     Signal signal;

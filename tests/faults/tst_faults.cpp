@@ -115,7 +115,7 @@ void Faults::r22_aHomeThatEndsAtAnyMoment()
     home.start();
     if (moment == 0)
         home.quit();
-    // One for the thread, from whoever meets it first, if anybody has to.
+    // One for the thread, from the call that meets it first, if one has to.
     const ExpectWarning elsewhere(QStringLiteral("does not run its steps"), 0, 1);
     QVERIFY(!root.closeAndWait());
     home.quit();

@@ -392,7 +392,7 @@ void tst_Graph::unobservedNodesTakeOneStep()
         QVERIFY(due.node == &*upper && due.step == Step::Teardown);
         QVERIFY(change->isEmpty());
     }
-    Graph::setObserved(*upper); // somebody came late
+    Graph::setObserved(*upper); // a connection came late
     QVERIFY(!Graph::advance(*upper));
     Graph::setClosed(*upper);
     QVERIFY(Graph::finish(*upper));

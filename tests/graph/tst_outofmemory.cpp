@@ -165,7 +165,7 @@ void tst_OutOfMemory::refusedOrFinished_data()
             << nothing << addEdge(&Graph::addChildNoWait, &Fixture::lone, &Fixture::child) << true;
     QTest::newRow("waitFor() joins two lone ones")
             << nothing << addEdge(&Graph::waitFor, &Fixture::lone, &Fixture::otherLone) << true;
-    QTest::newRow("waitFor() of what somebody waits for")
+    QTest::newRow("waitFor() of what another node waits for")
             << nothing << addEdge(&Graph::waitFor, &Fixture::lone, &Fixture::child) << true;
     QTest::newRow("a search for a cycle that is none")
             << addEdge(&Graph::waitFor, &Fixture::lone, &Fixture::parent)

@@ -21,7 +21,7 @@ function(run)
     execute_process(COMMAND ${ARGN} COMMAND_ECHO STDOUT COMMAND_ERROR_IS_FATAL ANY)
 endfunction()
 
-# Without a build type, as somebody who asks for none.
+# Without a build type, as a project that asks for none.
 function(configure source binary)
     run(${CMAKE_COMMAND} -S ${source} -B ${binary} -G ${GENERATOR}
         -D CMAKE_CXX_COMPILER=${CXX_COMPILER}
@@ -43,7 +43,7 @@ function(look_at_commands build)
             set(seen TRUE)
             string(JSON command GET ${commands} ${index} command)
             if(command MATCHES " (-W[^ ]*|-fvisibility[^ ]*|-fsanitize[^ ]*|-DQT_[A-Z]*NO_C[^ ]*|-DQT_NO_[KF][^ ]*|-DQT_DISABLE[^ ]*|-DGOPROCESS_BUILD[^ ]*)")
-                message(FATAL_ERROR "${CMAKE_MATCH_1} leaks to whoever links the library: ${command}")
+                message(FATAL_ERROR "${CMAKE_MATCH_1} leaks to the project that links the library: ${command}")
             endif()
             if(command MATCHES "/src/(common|graph|dispatch|process)|/src ")
                 message(FATAL_ERROR "The sources are on the include path: ${command}")

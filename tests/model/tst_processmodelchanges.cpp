@@ -206,7 +206,7 @@ void tst_ProcessModelChanges::manyProcessesDoNotStallTheThread()
 
 void tst_ProcessModelChanges::nothingPilesUpWhileTheThreadIsBlocked()
 {
-    // Nobody runs the event loop: the model holds nothing of what has come and gone.
+    // The test runs no event loop: the model holds nothing of what has come and gone.
     Process app;
     TestedModel model(&app);
     std::weak_ptr<int> last;

@@ -475,7 +475,7 @@ void tst_Periodic::tenThousandAtOnce()
 
 void tst_Periodic::memoryStaysFlat()
 {
-    // Nobody deletes what is left to this thread: it is blocked, without a wait of the library.
+    // What is left to this thread is not deleted: it is blocked, without a wait of the library.
     constexpr int count = 100'000;
     constexpr int warmUp = 10'000;
     Sender sender;

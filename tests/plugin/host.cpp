@@ -28,7 +28,7 @@ void processEvents(int milliseconds)
     loop.exec();
 }
 
-/// True, also where nobody can know.
+/// True, also where the system does not tell.
 bool isUnmapped([[maybe_unused]] const QString &file)
 {
 #ifdef Q_OS_LINUX

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// How processes that QML made end: while their context is whole, whoever takes them away.
+// How processes that QML made end: while their context is whole, whatever takes them away.
 
 #include "qmlsupport.h"
 #include "support/messages.h"
@@ -283,7 +283,7 @@ void tst_QmlLifetime::aProcessThatIsCollectedIsClosed()
     QCOMPARE(log.events, QStringList { QStringLiteral("teardown") });
 }
 
-/// Qt hides the properties of what it will delete, before anybody can run JavaScript.
+/// Qt hides the properties of what it will delete, before a program can run JavaScript.
 void tst_QmlLifetime::aTeardownThatCannotSeeACollectedProcessSaysSo()
 {
     Log log;

@@ -203,6 +203,9 @@ void ProgramInThreads::destroy(const SubjectPtr &subject)
         QObject::connect(
                 process, &QObject::destroyed, process, [this] { --m_deletions; },
                 Qt::DirectConnection);
+        // Its destructor would close it only behind that of another one that goes in this thread, and
+        // may wait for it.
+        process->close();
         process->deleteLater();
     });
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// RateLimiter::queueGo(): works that wait for a place, and nobody else does.
+// RateLimiter::queueGo(): works that wait for a place while their callers go on.
 //
 // Locals outlive the event loops here: clazy:excludeall=lambda-in-connect
 
