@@ -98,6 +98,29 @@ inline GoProcess::Process *processOf(const QObject *object, const char *name)
     return object->property(name).value<GoProcess::Process *>();
 }
 
+/// Two objects, one of which is a process that uses the other while it closes.
+inline QString subsystems()
+{
+    return QStringLiteral(R"(
+    QtObject {
+        property QtObject other: QtObject { id: other; objectName: "other" }
+        property Process process: Process {
+            id: process
+            name: "p"
+            teardown: () => log.add("teardown " + other.objectName + " " + process.name)
+            onClosing: log.add("closing " + other.objectName)
+            onClosed: log.add("closed " + other.objectName)
+        }
+    })");
+}
+
+/// What it logs if that is there until the end.
+inline QStringList wholeClose()
+{
+    return { QStringLiteral("closing other"), QStringLiteral("teardown other p"),
+             QStringLiteral("closed other") };
+}
+
 } // namespace QmlSupport
 
 #endif
