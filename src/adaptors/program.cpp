@@ -66,13 +66,13 @@ private:
 
 void Programs::killAll()
 {
-    if (Forks::isChild())
-        return; // they are the parent's
+    if (Forks::isChild()) // GCOVR_EXCL_BR_LINE: rare
+        return; // they are the parent's. GCOVR_EXCL_LINE: rare
     Warnings warnings;
     const std::lock_guard lock(m_mutex);
     for (QProcess *program : m_programs) {
-        if (program->state() == QProcess::NotRunning)
-            continue;
+        if (program->state() == QProcess::NotRunning) // GCOVR_EXCL_BR_LINE: race
+            continue; // GCOVR_EXCL_LINE: race
         warnings.add(
                 QStringLiteral("The program %1 still runs at the end of the application, and is "
                                "killed: neither its process nor its QProcess was destroyed")
@@ -119,7 +119,9 @@ private:
     Error result(const Exit &exit) const;
     Error failedToStart() const;
     bool hasObeyed(const Exit &exit) const;
+    // GCOVR_EXCL_BR_START: race
     bool isRunning() const { return m_program && m_program->state() != QProcess::NotRunning; }
+    // GCOVR_EXCL_BR_STOP
 
     QProcess *m_program; ///< Null once it is destroyed.
     const milliseconds m_grace;
@@ -178,7 +180,7 @@ void ProgramAdoption::stateChanged(QProcess::ProcessState state)
 
 void ProgramAdoption::errorOccurred(QProcess::ProcessError error)
 {
-    if (error == QProcess::FailedToStart && !m_hasRun && !hasEnded())
+    if (error == QProcess::FailedToStart && !m_hasRun && !hasEnded()) // GCOVR_EXCL_BR_LINE: race
         end(failedToStart());
 }
 
@@ -201,13 +203,13 @@ void ProgramAdoption::ask(Asked what)
     if (what != Asked::Kill) {
         const auto self = std::static_pointer_cast<ProgramAdoption>(shared_from_this());
         QTimer::singleShot(m_grace, m_program, [self, what] {
-            if (self->m_asked == what)
+            if (self->m_asked == what) // GCOVR_EXCL_BR_LINE: race
                 self->graceIsOver();
         });
     }
-    switch (what) {
-    case Asked::Nothing:
-        break;
+    switch (what) { // GCOVR_EXCL_BR_LINE: compiler
+    case Asked::Nothing: // GCOVR_EXCL_LINE: compiler
+        break; // GCOVR_EXCL_LINE: compiler
     case Asked::EndOfInput:
         m_program->closeWriteChannel();
         break;
@@ -224,7 +226,7 @@ void ProgramAdoption::graceIsOver()
 {
     if (hasEnded())
         return; // perhaps it runs again, which is not ours to end
-    if (m_exit || !isRunning())
+    if (m_exit || !isRunning()) // GCOVR_EXCL_BR_LINE: race
         endRun(); // its signals were blocked, and so have not told
     else
         ask(m_asked == Asked::EndOfInput ? Asked::Terminate : Asked::Kill);
@@ -235,18 +237,18 @@ bool ProgramAdoption::finish(QDeadlineTimer deadline)
 {
     constexpr qint64 slice = 10; // ms
 
-    if (!hasEnded() && !m_exit && isRunning()) {
+    if (!hasEnded() && !m_exit && isRunning()) { // GCOVR_EXCL_BR_LINE: race
         const bool isKilled = m_asked == Asked::Kill;
         if (!isKilled && m_graceEnd.hasExpired())
             graceIsOver();
         const QDeadlineTimer end = isKilled ? deadline : std::min(m_graceEnd, deadline);
         const qint64 left = end.isForever() ? slice : std::min(slice, end.remainingTime());
         // Slots of its signals run in this call, and may destroy it.
-        if (isRunning())
+        if (isRunning()) // GCOVR_EXCL_BR_LINE: race
             m_program->waitForFinished(int(std::max<qint64>(left, 0)));
     }
-    if (!hasEnded() && (m_exit || !isRunning()))
-        endRun();
+    if (!hasEnded() && (m_exit || !isRunning())) // GCOVR_EXCL_BR_LINE: race
+        endRun(); // GCOVR_EXCL_LINE: race
     return hasEnded();
 }
 
@@ -262,14 +264,14 @@ void ProgramAdoption::destroyed()
 /// The run is over.
 void ProgramAdoption::endRun()
 {
-    if (!m_exit && m_program && !hasEnded()) {
-        if (m_program->error() == QProcess::FailedToStart) {
-            end(failedToStart());
-            return;
+    if (!m_exit && m_program && !hasEnded()) { // GCOVR_EXCL_BR_LINE: race
+        if (m_program->error() == QProcess::FailedToStart) { // GCOVR_EXCL_BR_LINE: race
+            end(failedToStart()); // GCOVR_EXCL_LINE: race
+            return; // GCOVR_EXCL_LINE: race
         }
         m_exit = exitNow();
     }
-    end(m_program && m_exit ? result(*m_exit) : Error());
+    end(m_program && m_exit ? result(*m_exit) : Error()); // GCOVR_EXCL_BR_LINE: race
 }
 
 Error ProgramAdoption::failedToStart() const
@@ -294,7 +296,7 @@ bool ProgramAdoption::hasObeyed([[maybe_unused]] const Exit &exit) const
 Error ProgramAdoption::result(const Exit &exit) const
 {
     const bool crashed = exit.status == QProcess::CrashExit;
-    if (m_asked == Asked::Kill && crashed) {
+    if (m_asked == Asked::Kill && crashed) { // GCOVR_EXCL_BR_LINE: race
         return QStringLiteral("The program %1 had not ended %2 ms after it was asked to, and was "
                               "killed")
                 .arg(m_name)

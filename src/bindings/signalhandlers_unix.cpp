@@ -74,10 +74,10 @@ void onSignal(int signal)
 {
     const int error = errno; // of whatever was interrupted
     Caught &caught = caughtSignals[std::size_t(signal)];
-    if (::getpid() != owner.load(std::memory_order_relaxed)) {
+    if (::getpid() != owner.load(std::memory_order_relaxed)) { // GCOVR_EXCL_BR_LINE: fatal
         // A forked child: what was there before gets it, when this handler has returned.
-        ::sigaction(signal, &caught.previous, nullptr);
-        ::raise(signal);
+        ::sigaction(signal, &caught.previous, nullptr); // GCOVR_EXCL_LINE: fatal
+        ::raise(signal); // GCOVR_EXCL_LINE: fatal
     } else if (endsProgram(caught)) {
         // As shells report a program that a signal has ended. Nothing else runs: the close that
         // hangs may have locked what exit() needs.
@@ -151,8 +151,8 @@ void readPipe(int readEnd)
     std::array<char, 64> bytes {};
     bool isFirst = true;
     while (true) {
-        if (::read(readEnd, bytes.data(), bytes.size()) <= 0)
-            continue; // interrupted
+        if (::read(readEnd, bytes.data(), bytes.size()) <= 0) // GCOVR_EXCL_BR_LINE: system
+            continue; // interrupted. GCOVR_EXCL_LINE: system
         if (!Telling::instance().begin())
             continue;
         for (std::size_t signal = 1; signal < caughtSignals.size(); ++signal) {
@@ -169,7 +169,9 @@ void readPipe(int readEnd)
 
 bool setFlags(int file, int flags)
 {
+    // GCOVR_EXCL_BR_START: system
     return ::fcntl(file, F_SETFD, FD_CLOEXEC) == 0 && ::fcntl(file, F_SETFL, flags) == 0;
+    // GCOVR_EXCL_BR_STOP
 }
 
 bool isOurs(const struct sigaction &action)
@@ -184,20 +186,22 @@ Reason SignalHandlers::prepare()
     if (pipeEnd.load(std::memory_order_relaxed) >= 0)
         return nullptr;
     std::array<int, 2> ends { -1, -1 };
-    if (::pipe(ends.data()) != 0)
-        return "there is no pipe for them";
+    if (::pipe(ends.data()) != 0) // GCOVR_EXCL_BR_LINE: system
+        return "there is no pipe for them"; // GCOVR_EXCL_LINE: system
     // A handler must not block; the thread shall.
+    // GCOVR_EXCL_BR_START: system
     bool ready = setFlags(ends[0], 0) && setFlags(ends[1], O_NONBLOCK);
+    // GCOVR_EXCL_BR_STOP
     try {
-        if (ready)
+        if (ready) // GCOVR_EXCL_BR_LINE: system
             std::thread(readPipe, ends[0]).detach();
-    } catch (const std::system_error &) {
-        ready = false;
+    } catch (const std::system_error &) { // GCOVR_EXCL_LINE: system
+        ready = false; // GCOVR_EXCL_LINE: system
     }
-    if (!ready) {
-        ::close(ends[0]);
-        ::close(ends[1]);
-        return "there is no thread for them";
+    if (!ready) { // GCOVR_EXCL_BR_LINE: system
+        ::close(ends[0]); // GCOVR_EXCL_LINE: system
+        ::close(ends[1]); // GCOVR_EXCL_LINE: system
+        return "there is no thread for them"; // GCOVR_EXCL_LINE: system
     }
     owner.store(::getpid(), std::memory_order_relaxed);
     std::atexit(stopTelling);
@@ -220,7 +224,9 @@ Reason SignalHandlers::canInstall(int signal)
         break;
     }
     struct sigaction current = {};
+    // GCOVR_EXCL_BR_START: system
     if (signal <= 0 || signal >= NSIG || ::sigaction(signal, nullptr, &current) != 0)
+        // GCOVR_EXCL_BR_STOP
         return "there is no such signal";
     return nullptr;
 }

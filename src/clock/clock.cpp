@@ -80,7 +80,7 @@ void Clock::startThread(Warnings &warnings)
     try {
         std::thread([this] { run(); }).detach();
         m_hasThread = true;
-    } catch (const std::system_error &error) {
+    } catch (const std::system_error &error) { // GCOVR_EXCL_BR_LINE: compiler
         warnings.add(QStringLiteral("The thread of the clock cannot be started, and the next timer "
                                     "tries again: %1")
                              .arg(QString::fromLocal8Bit(error.what())));

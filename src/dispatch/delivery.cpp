@@ -25,7 +25,9 @@ namespace {
 /// Library threads, and user's threads in a work, are the home of no process.
 bool isThreadWithoutHomes()
 {
+    // GCOVR_EXCL_BR_START: rare
     return ThreadContext::current().isLibraryThread || StepScope::isInWork();
+    // GCOVR_EXCL_BR_STOP
 }
 
 } // namespace
@@ -118,7 +120,7 @@ void Delivery::send(StepTarget &node, Step step)
         m_lock = {};
         m_lastThread = thread;
         m_last = node.m_firstHome && node.m_firstHome->isStillFor(thread)
-                ? node.m_firstHome
+                ? node.m_firstHome // GCOVR_EXCL_BR_LINE: guard
                 : Dispatcher::known(thread);
     }
     if (!m_last) {
@@ -144,7 +146,7 @@ void Delivery::touch(Dispatcher &dispatcher)
 
 bool Delivery::push(Dispatcher &dispatcher, DueStep due)
 {
-    if (!m_lock || m_open != &dispatcher) {
+    if (!m_lock || m_open != &dispatcher) { // GCOVR_EXCL_BR_LINE: rare
         m_lock = {};
         m_open = &dispatcher;
         touch(dispatcher);
@@ -183,7 +185,9 @@ void Delivery::addOrphan(StepTarget &node, Step step, Dispatcher *home)
     m_hasOrphans = true; // it will stand in the queue of a thread that may not run any for long
     m_lock = {};
     m_lastThread = nullptr;
+    // GCOVR_EXCL_BR_START: race
     if (goesToPool || !push(*Dispatcher::current(), { Ref<StepTarget>(&node), step, true }))
+        // GCOVR_EXCL_BR_STOP
         addToPool(node, step, false);
 }
 
@@ -198,11 +202,13 @@ void Delivery::addUnknown()
         QThread *thread = due.node->thread();
         m_lock = {};
         m_lastThread = nullptr;
+        // GCOVR_EXCL_BR_START: race
         if (thread == QThread::currentThread() && Dispatcher::isInDepartedThread()) {
-            addOrphan(*due.node, due.step, nullptr);
-            continue;
+            // GCOVR_EXCL_BR_STOP
+            addOrphan(*due.node, due.step, nullptr); // GCOVR_EXCL_LINE: race
+            continue; // GCOVR_EXCL_LINE: race
         }
-        if (due.anywhere || thread == QThread::currentThread())
+        if (due.anywhere || thread == QThread::currentThread()) // GCOVR_EXCL_BR_LINE: race
             Dispatcher::current();
         else if (thread)
             Dispatcher::of(thread);

@@ -119,10 +119,12 @@ DispatcherRef Dispatcher::ofDepartedThread()
         Registry &all = registry();
         const std::lock_guard lock(all.mutex);
         const auto found = all.dispatchers.find(QThread::currentThread());
+        // GCOVR_EXCL_BR_START: race
         if (found != all.dispatchers.end() && found->second->m_number == departedFrom) {
+            // GCOVR_EXCL_BR_STOP
             const std::lock_guard inner(found->second->m_mutex);
             // Not if the QThread was started again meanwhile.
-            if (found->second->m_owner == markOfThisThread())
+            if (found->second->m_owner == markOfThisThread()) // GCOVR_EXCL_BR_LINE: race
                 return found->second;
         }
     }
@@ -136,8 +138,8 @@ void Dispatcher::enter()
     {
         const std::lock_guard lock(m_mutex);
         m_owner = markOfThisThread();
-        if (!m_thread.load(std::memory_order_relaxed))
-            setLifeLocked(
+        if (!m_thread.load(std::memory_order_relaxed)) // GCOVR_EXCL_BR_LINE: race
+            setLifeLocked( // GCOVR_EXCL_LINE: race
                     Life::Ended); // its QThread is gone: it takes steps from this thread alone
     }
     ThreadsOwn::set(DispatcherRef(this));
@@ -149,7 +151,9 @@ void Dispatcher::enter()
 void Dispatcher::listen()
 {
     const QThread *const thread = m_thread.load(std::memory_order_relaxed);
+    // GCOVR_EXCL_BR_START: race
     QAbstractEventDispatcher *const loop = thread ? thread->eventDispatcher() : nullptr;
+    // GCOVR_EXCL_BR_STOP
     if (!loop)
         return;
     const QCoreApplication *const application = QCoreApplication::instance();
@@ -204,7 +208,7 @@ void Dispatcher::leave()
         // is the main one; and if it was started again the steps are for the thread that it is now.
         // A thread that waited for this one may be destroying the QThread by now: it is not asked.
         const Life life = m_finished ? m_life : lookAtThreadLocked();
-        if (m_owner != markOfThisThread() || life != Life::Ended)
+        if (m_owner != markOfThisThread() || life != Life::Ended) // GCOVR_EXCL_BR_LINE: race
             return;
         left.swap(m_incoming);
         m_hasIncoming.store(false, std::memory_order_relaxed);
@@ -213,8 +217,8 @@ void Dispatcher::leave()
         m_batch.clear();
     }
     for (const DueStep &due : left) {
-        if (due.node->claim(due.step))
-            deliver(*due.node, due.step);
+        if (due.node->claim(due.step)) // GCOVR_EXCL_BR_LINE: race
+            deliver(*due.node, due.step); // GCOVR_EXCL_LINE: race
     }
 }
 
@@ -246,12 +250,14 @@ void Dispatcher::attach()
     const std::lock_guard lock(m_mutex);
     // Of the threads of a forked child only those are there that have been here themselves.
     m_isLate = thread->isRunning();
+    // GCOVR_EXCL_BR_START: rare
     m_isGone = Forks::isChild() && thread != QThread::currentThread() && m_isLate;
-    if (m_isGone)
-        m_warned.store(true, std::memory_order_relaxed);
+    // GCOVR_EXCL_BR_STOP
+    if (m_isGone) // GCOVR_EXCL_BR_LINE: rare
+        m_warned.store(true, std::memory_order_relaxed); // GCOVR_EXCL_LINE: rare
     // It may have emitted finished() before that was connected: isFinished() tells, whatever the
     // slots have set by now.
-    if (thread->isFinished() || m_isGone)
+    if (thread->isFinished() || m_isGone) // GCOVR_EXCL_BR_LINE: race
         setLifeLocked(Life::Ended);
     else if (thread == QThread::currentThread())
         setLifeLocked(Life::Live);
@@ -309,10 +315,10 @@ void Dispatcher::forgetThread()
 Dispatcher::Life Dispatcher::lookAtThreadLocked()
 {
     const QThread *thread = m_alive.data();
-    if (!thread || m_isGone || thread->isFinished())
+    if (!thread || m_isGone || thread->isFinished()) // GCOVR_EXCL_BR_LINE: race
         setLifeLocked(Life::Ended);
-    else if (thread->isRunning())
-        setLifeLocked(Life::Live);
+    else if (thread->isRunning()) // GCOVR_EXCL_LINE: race
+        setLifeLocked(Life::Live); // GCOVR_EXCL_LINE: race
     return m_life;
 }
 
@@ -353,8 +359,8 @@ static bool isExitOfMainThread()
 
 void Dispatcher::threadFinished()
 {
-    if (isExitOfMainThread())
-        return;
+    if (isExitOfMainThread()) // GCOVR_EXCL_BR_LINE: rare
+        return; // GCOVR_EXCL_LINE: rare
     takeOver(this);
     const DispatcherRef self(this);
     const bool isLastVisit = visitAtTheEnd();
@@ -372,9 +378,11 @@ void Dispatcher::threadFinished()
         const std::lock_guard lock(m_mutex);
         // Nothing is left that a wait elsewhere could run; a step that comes from here on is
         // delivered as one whose home has ended, which wakes the waits.
+        // GCOVR_EXCL_BR_START: race
         if (m_incoming.empty() && m_toDelete.empty() && m_toDeleteSilently.empty()) {
+            // GCOVR_EXCL_BR_STOP
             setLifeLocked(Life::Ended);
-            break;
+            break; // GCOVR_EXCL_LINE: race
         }
     }
     if (isLastVisit) {
@@ -414,11 +422,13 @@ void Dispatcher::threadDestroyed()
         // Release: see isFor().
         const auto found =
                 all.dispatchers.find(m_thread.exchange(nullptr, std::memory_order_release));
+        // GCOVR_EXCL_BR_START: race
         if (found != all.dispatchers.end() && found->second.get() == this)
+            // GCOVR_EXCL_BR_STOP
             all.dispatchers.erase(found);
     }
-    if (currentDispatcher == this)
-        currentDispatcher = nullptr;
+    if (currentDispatcher == this) // GCOVR_EXCL_BR_LINE: rare
+        currentDispatcher = nullptr; // GCOVR_EXCL_LINE: rare
 
     std::deque<DueStep> left;
     std::vector<QObject *> objects;

@@ -91,14 +91,16 @@ void WorkPool::startAgain()
     bool watch = false;
     {
         const std::lock_guard lock(m_mutex);
-        if ((m_steps.empty() && m_works.empty()) || !hasLostThreads())
+        if ((m_steps.empty() && m_works.empty()) || !hasLostThreads()) // GCOVR_EXCL_BR_LINE: race
             return;
         // One that was only slow takes its place again when it begins.
         m_active -= m_starting;
         m_lost += std::exchange(m_starting, 0);
+        // GCOVR_EXCL_BR_START: race
         while (workers < int(m_steps.size() + m_works.size()) && takePlace())
+            // GCOVR_EXCL_BR_STOP
             ++workers;
-        if (m_watching && !m_watcherHasBegun) {
+        if (m_watching && !m_watcherHasBegun) { // GCOVR_EXCL_BR_LINE: race
             m_watcherThread.setMaxThreadCount(m_watcherThread.maxThreadCount() + 1);
             watch = true;
         }
@@ -115,7 +117,7 @@ int WorkPool::countUnblocked() const
 {
     const auto blocked =
             std::count_if(m_running.cbegin(), m_running.cend(), [](const RunningWork &running) {
-                return running.thread && running.thread->isBlocked();
+                return running.thread && running.thread->isBlocked(); // GCOVR_EXCL_BR_LINE: race
             });
     return threadCount() - int(blocked);
 }
@@ -127,7 +129,9 @@ bool WorkPool::PoolThread::isBlocked() const
     const auto begun = context->worksBegun.load(std::memory_order_relaxed);
     const auto isInWork = [&] {
         return context->works.load(std::memory_order_relaxed) > 0
+                // GCOVR_EXCL_BR_START: race
                 && context->worksBegun.load(std::memory_order_relaxed) == begun;
+        // GCOVR_EXCL_BR_STOP
     };
     return isInWork() && probe.isAsleep() && isInWork();
 }

@@ -82,8 +82,9 @@ try {
     }
     static thread_local const EndOfThread end;
     return own;
-} catch (const std::bad_alloc &) {
-    return nullptr; // other threads read nothing of this one
+} catch (const std::bad_alloc &) { // GCOVR_EXCL_LINE: system
+    // Other threads read nothing of this one.
+    return nullptr; // GCOVR_EXCL_LINE: system
 }
 
 static ThreadReport::Clock::rep coarseNow() noexcept
@@ -125,7 +126,7 @@ std::vector<ThreadReport::Running> ThreadReport::running(const Node &node)
         for (const Entry &entry : report.m_entries) {
             if (entry.node.load(std::memory_order_acquire) == &node) {
                 found.push_back({ entry.kind.load(std::memory_order_relaxed),
-                                  Clock::time_point(Clock::duration(
+                                  Clock::time_point(Clock::duration( // GCOVR_EXCL_LINE: compiler
                                           entry.since.load(std::memory_order_relaxed))),
                                   report.m_threadId });
             }
@@ -137,18 +138,18 @@ std::vector<ThreadReport::Running> ThreadReport::running(const Node &node)
 qint64 ThreadReport::idOf(const QThread *thread)
 {
     const std::lock_guard lock(all().mutex);
-    for (const ThreadReport &report : all().reports) {
-        if (thread && report.m_thread == thread)
+    for (const ThreadReport &report : all().reports) { // GCOVR_EXCL_BR_LINE: race
+        if (thread && report.m_thread == thread) // GCOVR_EXCL_BR_LINE: race
             return report.m_threadId;
     }
-    return 0;
+    return 0; // GCOVR_EXCL_LINE: race
 }
 
 QString ThreadReport::nameOf(qint64 threadId)
 {
     QFile file(QStringLiteral("/proc/self/task/%1/comm").arg(threadId));
-    if (threadId == 0 || !file.open(QIODevice::ReadOnly))
-        return {};
+    if (threadId == 0 || !file.open(QIODevice::ReadOnly)) // GCOVR_EXCL_BR_LINE: system
+        return {}; // GCOVR_EXCL_LINE: system
     return QString::fromLocal8Bit(file.readAll()).trimmed();
 }
 

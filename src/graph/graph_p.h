@@ -265,15 +265,17 @@ bool Graph::newestWaitedFor(Node &upper, Node *before, std::size_t limit,
 {
     const NodeLock lock(upper);
     Edge *edge = upper.m_lastDown;
-    if (before) {
-        edge = find(upper, *before);
-        if (!edge)
-            return false;
-        edge = edge->previousDown;
+    if (before) { // GCOVR_EXCL_BR_LINE: rare
+        edge = find(upper, *before); // GCOVR_EXCL_LINE: rare
+        if (!edge) // GCOVR_EXCL_LINE: rare
+            return false; // GCOVR_EXCL_LINE: rare
+        edge = edge->previousDown; // GCOVR_EXCL_LINE: rare
     }
+    // GCOVR_EXCL_BR_START: rare
     for (; edge && edge->closes && limit > 0; edge = edge->previousDown) {
-        if (!edge->waits)
-            continue;
+        // GCOVR_EXCL_BR_STOP
+        if (!edge->waits) // GCOVR_EXCL_BR_LINE: rare
+            continue; // GCOVR_EXCL_LINE: rare
         if (!isNew(*edge->lower))
             break;
         watch(*edge->lower);
@@ -291,7 +293,7 @@ bool Graph::children(Node &upper, Node *after, std::size_t limit, std::vector<No
     Edge *edge = upper.m_firstDown;
     if (after) {
         edge = find(upper, *after);
-        if (!edge || !edge->closes)
+        if (!edge || !edge->closes) // GCOVR_EXCL_BR_LINE: rare
             return false;
         edge = edge->nextDown;
     }

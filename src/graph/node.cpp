@@ -47,7 +47,9 @@ std::uint64_t Node::id() const noexcept
     std::uint64_t id = m_id.load(std::memory_order_relaxed);
     if (id == 0) {
         const std::uint64_t fresh = last.fetch_add(1, std::memory_order_relaxed) + 1;
+        // GCOVR_EXCL_BR_START: race
         if (m_id.compare_exchange_strong(id, fresh, std::memory_order_relaxed))
+            // GCOVR_EXCL_BR_STOP
             id = fresh;
     }
     return id;
@@ -57,9 +59,11 @@ NodeRef Node::tryRef() noexcept
 {
     // Relaxed, as in ref(): the caller keeps the memory from going.
     int refs = m_refs.load(std::memory_order_relaxed);
+    // GCOVR_EXCL_BR_START: race
     while (refs > 0 && !m_refs.compare_exchange_weak(refs, refs + 1, std::memory_order_relaxed)) { }
-    if (refs == 0)
-        return {};
+    // GCOVR_EXCL_BR_STOP
+    if (refs == 0) // GCOVR_EXCL_BR_LINE: race
+        return {}; // GCOVR_EXCL_LINE: race
     NodeRef node(this);
     m_refs.fetch_sub(1, std::memory_order_relaxed); // there are two of ours
     return node;
@@ -119,7 +123,7 @@ QString Node::path() const
         NodeRef parent;
         {
             const std::lock_guard lock(labelLock(node));
-            names.append(node->m_name ? *node->m_name
+            names.append(node->m_name ? *node->m_name // GCOVR_EXCL_BR_LINE: compiler
                                       : QLatin1Char('#') + QString::number(node->id()));
             // Acquire: what it points to is complete.
             parent = NodeRef(node->m_firstParent.load(std::memory_order_acquire));

@@ -45,7 +45,7 @@ bool Graph::tellOfErrors(Node &node, Edge *&told)
             // A path may be long, and is for those that are kept.
             const QString path = node.m_treeErrors->isFull() ? QString() : node.path();
             node.m_treeErrors->add({ node.id(), { path, node.m_error } });
-        } catch (const std::bad_alloc &) {
+        } catch (const std::bad_alloc &) { // GCOVR_EXCL_BR_LINE: compiler
             // Without memory the books are not complete; the close is.
         }
         if (!node.m_treeErrors)
@@ -81,7 +81,7 @@ std::size_t Graph::tellOfErrors(Edge &edge)
         cost += std::size_t(errors->entries.size() * below.entries.size()) / comparisons;
         errors->add(below);
         edge.lower->m_areErrorsKept = true;
-    } catch (const std::bad_alloc &) {
+    } catch (const std::bad_alloc &) { // GCOVR_EXCL_BR_LINE: compiler
         // as above
     }
     return cost;

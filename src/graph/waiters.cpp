@@ -15,7 +15,7 @@ static thread_local Waiter *ownWaits = nullptr;
 bool Graph::addWaiter(Node &node, Waiter &waiter)
 {
     const auto reached = [&] {
-        switch (waiter.goal) {
+        switch (waiter.goal) { // GCOVR_EXCL_BR_LINE: compiler
         case Waiter::Goal::Closing:
             return node.state() != NodeState::Running;
         case Waiter::Goal::TeardownBegun:
@@ -58,26 +58,27 @@ void Graph::removeWaiter(Node &node, Waiter &waiter)
         const NodeLock lock(node);
         forgetLostWaiters(node);
         Waiter **place = &node.m_waiters;
-        while (*place && *place != &waiter)
+        while (*place && *place != &waiter) // GCOVR_EXCL_BR_LINE: guard
             place = &(*place)->next;
-        if (*place)
+        if (*place) // GCOVR_EXCL_BR_LINE: guard
             *place = waiter.next;
     }
     Waiter **own = &ownWaits;
-    while (*own && *own != &waiter)
-        own = &(*own)->outer;
-    if (*own)
+    while (*own && *own != &waiter) // GCOVR_EXCL_BR_LINE: rare
+        own = &(*own)->outer; // GCOVR_EXCL_LINE: rare
+    if (*own) // GCOVR_EXCL_BR_LINE: rare
         *own = waiter.outer;
 }
 
 bool Graph::hasWaiters(const Node &node)
 {
     const NodeLock lock(node);
-    if (Forks::isChild())
-        return false; // other threads are not there
+    // Other threads are not there, in a forked child.
+    if (Forks::isChild()) // GCOVR_EXCL_BR_LINE: rare
+        return false; // GCOVR_EXCL_LINE: rare
     const Waiter *waiter = node.m_waiters;
-    while (waiter && waiter->goal != Waiter::Goal::Closed)
-        waiter = waiter->next;
+    while (waiter && waiter->goal != Waiter::Goal::Closed) // GCOVR_EXCL_BR_LINE: rare
+        waiter = waiter->next; // GCOVR_EXCL_LINE: rare
     return waiter;
 }
 

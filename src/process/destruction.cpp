@@ -32,10 +32,10 @@ static QString className(const std::type_info &type)
     int status = 0;
     const std::unique_ptr<char, decltype(&std::free)> name(
             abi::__cxa_demangle(type.name(), nullptr, nullptr, &status), &std::free);
-    if (name)
+    if (name) // GCOVR_EXCL_BR_LINE: compiler
         return QString::fromUtf8(name.get());
 #endif
-    return QString::fromUtf8(type.name());
+    return QString::fromUtf8(type.name()); // GCOVR_EXCL_LINE: compiler
 }
 
 void ProcessCore::moved()
@@ -82,9 +82,9 @@ void ProcessCore::rehome()
         deliverAfterMove(*this);
         return;
     }
-    if (hasPost && claim(Step::Post))
+    if (hasPost && claim(Step::Post)) // GCOVR_EXCL_BR_LINE: race
         deliver(*this, Step::Post);
-    if (step != Step::None && claim(step))
+    if (step != Step::None && claim(step)) // GCOVR_EXCL_BR_LINE: race
         deliver(*this, step);
 }
 
@@ -93,15 +93,19 @@ void ProcessCore::closeInDestructor()
     StepScope *own = nullptr;
     StepScope *post = nullptr;
     for (StepScope *scope = StepScope::innermost(); scope; scope = scope->outer) {
-        if (&scope->node != this || scope->completed)
+        if (&scope->node != this || scope->completed) // GCOVR_EXCL_BR_LINE: fatal
             continue;
         if (scope->kind == StepScope::Kind::Post) {
             post = scope;
             continue;
         }
+        // GCOVR_EXCL_BR_START: fatal
         if (scope->kind != StepScope::Kind::Announce && scope->kind != StepScope::Kind::Finish)
+            // GCOVR_EXCL_BR_STOP
+            // GCOVR_EXCL_START: fatal
             qFatal("GoProcess: process \"%s\" is destroyed in its own teardown or work",
-                   qUtf8Printable(path()));
+                   // GCOVR_EXCL_STOP
+                   qUtf8Printable(path())); // GCOVR_EXCL_LINE: fatal
         own = scope;
     }
 
@@ -152,10 +156,12 @@ void ProcessCore::closeInDestructor()
         post->completed = true;
         StepEnd { postReturned(false, Error(), After::Deliver), {} }.goOn();
     }
-    if (const Node *blocker = blockedBy(*this)) {
+    if (const Node *blocker = blockedBy(*this)) { // GCOVR_EXCL_BR_LINE: fatal
+        // GCOVR_EXCL_START: fatal
         qFatal("GoProcess: process \"%s\" is destroyed in the step or work of process \"%s\", after "
+               // GCOVR_EXCL_STOP
                "which alone it could close",
-               qUtf8Printable(path()), qUtf8Printable(blocker->path()));
+               qUtf8Printable(path()), qUtf8Printable(blocker->path())); // GCOVR_EXCL_LINE: fatal
     }
     waitInDestructor(Waiter::Goal::Closed);
 }
@@ -216,10 +222,16 @@ void ProcessCore::objectDestroyed()
     if (!isFinished())
         closeInDestructor();
     if (hasLateTeardown()) {
+        // GCOVR_EXCL_BR_START: fatal
         for (StepScope *scope = StepScope::innermost(); scope; scope = scope->outer) {
+            // GCOVR_EXCL_BR_STOP
+            // GCOVR_EXCL_START: fatal
             if (&scope->node == this && scope->kind == StepScope::Kind::LateTeardown)
+                // GCOVR_EXCL_STOP
+                // GCOVR_EXCL_START: fatal
                 qFatal("GoProcess: process \"%s\" is destroyed in its own teardown",
-                       qUtf8Printable(path()));
+                       // GCOVR_EXCL_STOP
+                       qUtf8Printable(path())); // GCOVR_EXCL_LINE: fatal
         }
         waitInDestructor(Waiter::Goal::LateTeardown);
     }

@@ -141,7 +141,7 @@ bool ProcessCore::start(Process *parent, std::unique_ptr<Work> work, const char 
 
 QThreadPool *ProcessCore::workPool() const
 {
-    return m_rare ? m_rare->workPool : nullptr;
+    return m_rare ? m_rare->workPool : nullptr; // GCOVR_EXCL_BR_LINE: guard
 }
 
 DueStep ProcessCore::runWork()

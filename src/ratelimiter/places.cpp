@@ -107,18 +107,18 @@ void Places::enqueue(QueuedWork &work)
             --m_free;
             work.m_state = QueuedWork::State::Started;
             work.m_holder = m_holders.insert(m_holders.end(), work.m_child.get());
-        } else if (work.m_isClosing) {
-            work.m_state = QueuedWork::State::Dropped;
+        } else if (work.m_isClosing) { // GCOVR_EXCL_BR_LINE: race
+            work.m_state = QueuedWork::State::Dropped; // GCOVR_EXCL_LINE: race
         } else {
             work.m_position = m_queue.insert(m_queue.end(), Waiting { nullptr, &work });
             work.m_state = QueuedWork::State::Waiting;
             return;
         }
     }
-    if (work.m_state == QueuedWork::State::Started)
+    if (work.m_state == QueuedWork::State::Started) // GCOVR_EXCL_BR_LINE: race
         work.start();
     else
-        work.drop();
+        work.drop(); // GCOVR_EXCL_LINE: race
 }
 
 /// It is closing: without a place it does not start any more.
@@ -150,7 +150,7 @@ std::shared_ptr<Places::Place> Places::tryTake()
 QString Places::refusalOfWait() const
 {
     for (const Turn *turn = Turn::innermost; turn; turn = turn->outer) {
-        if (&turn->places == this) {
+        if (&turn->places == this) { // GCOVR_EXCL_BR_LINE: race
             return QStringLiteral(
                     "it would wait behind a limitedGo() of the same thread, which runs "
                     "the step that calls");

@@ -76,8 +76,8 @@ ProcessPtr RateLimiter::limitedGoImpl(const QString &name, std::unique_ptr<Priva
         ProcessCore *const node = ProcessCore::of(child.get());
         place->occupy(*node);
         node->bind(place, Private::NodeState::Running);
-        if (!node->start(this, std::move(work), what))
-            child.reset();
+        if (!node->start(this, std::move(work), what)) // GCOVR_EXCL_BR_LINE: guard
+            child.reset(); // GCOVR_EXCL_LINE: guard
     }
     hold.reset(); // before a message handler is called
     if (!refusal.isEmpty())
