@@ -78,10 +78,10 @@ void onSignal(int signal)
         // A forked child: what was there before gets it, when this handler has returned.
         ::sigaction(signal, &caught.previous, nullptr); // GCOVR_EXCL_LINE: fatal
         ::raise(signal); // GCOVR_EXCL_LINE: fatal
-    } else if (endsProgram(caught)) {
+    } else if (endsProgram(caught)) { // GCOVR_EXCL_BR_LINE: fatal
         // As shells report a program that a signal has ended. Nothing else runs: the close that
         // hangs may have locked what exit() needs.
-        ::_exit(128 + signal);
+        ::_exit(128 + signal); // GCOVR_EXCL_LINE: fatal
     } else {
         // Release: the reader that finds it has read the byte that follows, or will.
         caught.hasCome.store(true, std::memory_order_relaxed);

@@ -127,12 +127,14 @@ void Delivery::send(StepTarget &node, Step step)
         m_unknown.push_back({ Ref<StepTarget>(&node), step, false });
         return;
     }
-    if (!push(*m_last, { Ref<StepTarget>(&node), step, false }))
+    if (!push(*m_last, { Ref<StepTarget>(&node), step, false })) {
         addOrphan(node, step, m_last.get());
-    else if (StepTarget &due =
-                     *m_last->m_incoming.back().node; // which keeps it, as the queue is locked
-             due.moves() != moves || due.isLeaving(thread))
-        m_moved.emplace_back(&due);
+        return;
+    }
+    // The queue, which is locked, keeps it.
+    StepTarget &sent = *m_last->m_incoming.back().node;
+    if (sent.moves() != moves || sent.isLeaving(thread))
+        m_moved.emplace_back(&sent);
 }
 
 void Delivery::touch(Dispatcher &dispatcher)

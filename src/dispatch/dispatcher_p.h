@@ -111,8 +111,6 @@ public:
     /// homeChanges() is no more the number that the caller has seen.
     void sleep(const std::atomic<bool> &reached, Clock::time_point until,
                std::uint64_t homeChanges);
-    /// Steps that a wait left behind go to the event loop.
-    void flush();
     /// Processes at home here whose teardown waits for a future.
     std::vector<Ref<StepTarget>> openFutures() const;
     /// Grows with each of them that comes; 0 if none ever came.
@@ -127,6 +125,9 @@ public:
     static void flushAll();
 
     // From any thread:
+    /// Wakes the thread if it sleeps in a wait, else posts the one event to it, if there are steps or
+    /// objects for it. Called when something was put here, and when a wait leaves something.
+    void flush();
     /// Sets \a flag under the lock of this dispatcher, and wakes its thread.
     void wake(std::atomic<bool> &flag);
     /// Calls \a function in the thread when that has finished, before the steps that are left run;

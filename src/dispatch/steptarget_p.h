@@ -41,9 +41,8 @@ struct [[nodiscard]] StepEnd
     /// Sees to what is next, and throws in the calling thread what a slot has thrown.
     void goOn() &&;
 
-    /// What the caller may run right behind it, instead of sending it to the pool. Only of a
-    /// process without a home: the thread that runs its steps is one of the pool's. Empty
-    /// otherwise.
+    /// What a thread of the pool runs right behind it, and any other caller gives to the pool. Only
+    /// where the process whose step has ended has no home, empty otherwise.
     DueStep next;
     /// What a slot has thrown.
     std::exception_ptr thrown;

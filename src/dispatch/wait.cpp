@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The blocking wait: runs the steps at home in its thread, and nothing else.
+// The blocking wait, which runs the steps at home in its thread meanwhile, and no events.
 
 #include "wait_p.h"
 
@@ -89,7 +89,9 @@ bool runScattered(StepTarget &node, Dispatcher &here)
     {
         Ref<StepTarget> node;
         Step step;
-        DispatcherRef stopped; ///< The home that does not run steps; null: moved here, or no home.
+        DispatcherRef
+                stopped; ///< The home that does not run steps; null: it has moved here, or its thread
+        ///< is null.
     };
     std::vector<Found> found;
     // The lock keeps the objects alive whose thread is asked for.
@@ -251,7 +253,7 @@ bool runWorkHere(StepTarget &node)
 
     const WorkPool::Running running(node);
     StepEnd end = node.run(Step::Work);
-    if (context.isLibraryThread)
+    if (context.isLibraryThread) // GCOVR_EXCL_BR_LINE: race
         runItem(std::exchange(end.next, {}));
     std::move(end).goOn();
     return true;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: MIT
-// The blocking wait: runs the steps at home in its thread, and nothing else.
+// The blocking wait, which runs the steps at home in its thread meanwhile, and no events.
 
 #ifndef GOPROCESS_WAIT_P_H
 #define GOPROCESS_WAIT_P_H

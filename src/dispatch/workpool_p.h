@@ -123,7 +123,7 @@ private:
 
     static std::atomic<bool> s_hasProgramEnded;
 
-    /// There are steps in the queue. Written under the lock; a thread that spins looks without it.
+    /// There are steps or works in the queues. Written under the lock; a thread that spins looks without it.
     std::atomic<bool> m_hasItems = false;
 
     const std::unique_ptr<QRunnable> m_worker;

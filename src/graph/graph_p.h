@@ -94,9 +94,10 @@ public:
     {
         node.m_isObserved.store(true, std::memory_order_release);
     }
-    /// Makes the steps of \a node, one of which is due, in one go and without its thread, as far as
-    /// nothing observes them. nullopt, and nothing done, if a connection, a teardown, a future or a
-    /// binding has to be served, or an error to be told: then the step is run.
+    /// Makes the steps of \a node, one of which is due, in one go and without its thread, if the node
+    /// is silent: its announcement, and if nothing keeps it open any more and nothing has failed, all
+    /// the rest. nullopt, and nothing done, if it is not silent, or if its teardown is due and there
+    /// is an error to be told: then the step is run.
     static std::optional<DueSteps> advance(Node &node);
     /// advance() inside of the operation that has made \a steps due. It does nothing unless their
     /// first one is the announcement of \a node, and nothing observes that.
@@ -208,8 +209,8 @@ public:
         return node.m_areErrorsKept;
     }
     static bool waitsForOthers(const Node &node) { return node.m_waits > 0; }
-    /// For messages: how many holds and works keep the teardown from beginning. The caller holds
-    /// the lock.
+    /// For messages: how many holds, works and posted functions keep the teardown from beginning, and
+    /// a marking that has not come by. The caller holds the lock.
     static std::uint32_t holds(const Node &node)
     {
         return node.m_pending - node.m_waits - (node.m_announced ? 0 : 1);

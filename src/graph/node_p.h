@@ -22,7 +22,7 @@ class Node;
 
 enum class NodeState : std::uint8_t { Running, Closing, Closed };
 
-/// A piece of a close that runs outside the graph, at home.
+/// What runs for a process outside of the graph: at its home; Work and Rehome on a pool.
 enum class Step : std::uint8_t {
     None,
     Announce, ///< emit closing()
@@ -183,7 +183,7 @@ private:
     /// that.
     std::atomic<LockDomain *> m_domain;
     Edge *m_firstUp = nullptr;
-    /// How many unclosed processes this waits for.
+    /// How many processes this waits for that are not Finished.
     std::uint32_t m_waits = 0;
     /// How many processes are closed when this closes: what stands in its books as its children.
     std::uint32_t m_children = 0;
@@ -197,8 +197,8 @@ private:
         std::uint64_t m_visit = 0; ///< The search that came by last.
         Node *m_nextDue; ///< The next one, while a step of it stands in a DueSteps, under its lock.
     };
-    /// What keeps teardown from beginning: unclosed processes that this waits for, work, holds, the
-    /// announcement itself, and a marking that has not searched it. Zero: teardown has begun;
+    /// What keeps teardown from beginning: processes that this waits for, work, holds and posted
+    /// functions, the announcement itself, and a marking that has not searched it. Zero: teardown has begun;
     /// nothing increments it from there.
     std::uint32_t m_pending = 1;
     std::atomic<int> m_refs = 1;

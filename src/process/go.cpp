@@ -186,7 +186,10 @@ void ProcessCore::workLost(const Error &error)
 {
     claim(Step::Work);
     m_rare->work.reset();
-    Graph::fail(*this, error);
+    {
+        const NodeLock lock(*this); // what was posted may fail meanwhile
+        Graph::fail(*this, error);
+    }
     deliver(Graph::workReturned(*this));
 }
 

@@ -310,9 +310,9 @@ void Process::close()
 void Process::closeAfterChildren()
 {
     if (d->background)
-        d->close("closeAfterChildren()");
+        d->close("closeAfterChildren()"); // which refuses it
     else
-        Private::deliver(Graph::closeAfterChildren(*d));
+        d->closeAfterChildren();
 }
 
 bool Process::event(QEvent *event)

@@ -55,7 +55,7 @@ public:
     bool addEdge(EdgeChange (*add)(Node &, Node &), const char *what, Process *other);
     bool wait(Waiter::Goal goal, QDeadlineTimer deadline, const char *what, Error *refusal);
     bool close(const char *what);
-    /// Closes it in any state; background() never.
+    /// For callers inside of the library, which never call it for background(): without a check.
     void close();
     void closeAfterChildren();
     /// Keeps the teardown from beginning until release(); false, without a warning, once it has
@@ -212,7 +212,8 @@ private:
     void addBinding(std::shared_ptr<Binding> binding, Bindings &over);
     Bindings releaseBindings();
 
-    /// Null once the QObject is gone. Written under the lock; read as StepTarget::thread() says.
+    /// Valid until the process is Finished; null if its own Finish step has deleted it (R43). Written
+    /// under the lock; read as StepTarget::thread() says.
     Process *m_object = nullptr;
     std::unique_ptr<Teardown> m_teardown; ///< Set under the lock; taken by the teardown step.
     RareData *m_rare = nullptr; ///< Made under the lock; owned, unless it is LibraryOwned.

@@ -11,8 +11,10 @@
 #include <QEventLoop>
 #include <QPointer>
 #include <QPromise>
+#include <QSemaphore>
 #include <QTest>
 #include <QThread>
+#include <QThreadPool>
 
 #include <algorithm>
 #include <atomic>
@@ -81,6 +83,7 @@ private Q_SLOTS:
     static void r38_homeThatWasNeverStarted();
     static void r15_refusals();
     static void r17_whileOthersClose();
+    static void r49_aDroppedWorkFailsMeanwhile();
     static void toAProcessInAThreadOfItsOwn();
     static void longCloseNamesIt();
 };
@@ -616,6 +619,29 @@ void tst_posts::r17_whileOthersClose()
         QVERIFY(process.waitForClosed(soon()));
         QCOMPARE(ran.load(), accepted.load() + 1000);
     }
+}
+
+/// Two threads at once have an Error for one process: the thread sanitizer sees whether they are in
+/// order.
+void tst_posts::r49_aDroppedWorkFailsMeanwhile()
+{
+    QThreadPool pool;
+    pool.setMaxThreadCount(1);
+    Process root(QStringLiteral("root"));
+    root.setThreadPool(&pool);
+    for (int i = 0; i < 200; ++i) {
+        QSemaphore occupied;
+        pool.start([&] { occupied.acquire(); });
+        const ProcessPtr work = root.go([] { TestSupport::fail(QStringLiteral("ran")); });
+        QVERIFY(work->post([] { return Error(failure); }));
+        pool.clear();
+        occupied.release();
+        QVERIFY(work->waitForClosed(soon()));
+        QVERIFY(work->error());
+        pool.waitForDone();
+    }
+    QVERIFY(!root.closeAndWait());
+    QCOMPARE(root.treeErrorCount(), 200);
 }
 
 void tst_posts::toAProcessInAThreadOfItsOwn()
