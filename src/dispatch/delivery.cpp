@@ -320,14 +320,19 @@ void runItem(DueStep due)
             deliverAfterMove(*due.node);
             return;
         }
-        std::optional<DueStep> next = due.node->advance(due.step);
-        if (!next) {
-            StepEnd end = due.node->run(due.step);
-            if (end.thrown)
-                logUncaught(due.node->path(), end.thrown);
-            next = std::move(end.next);
+        DueStep next;
+        try {
+            if (std::optional<DueStep> behind = due.node->advance(due.step)) {
+                next = std::move(*behind);
+            } else {
+                StepEnd end = due.node->run(due.step);
+                next = std::move(end.next);
+                std::move(end).goOn();
+            }
+        } catch (...) { // of a slot, or of a system without memory
+            logUncaught(due.node->path());
         }
-        due = std::move(*next);
+        due = std::move(next);
     }
 }
 

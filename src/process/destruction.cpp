@@ -88,35 +88,59 @@ void ProcessCore::rehome()
         deliver(*this, step);
 }
 
-void ProcessCore::closeInDestructor()
+/// What runs for this process on the stack of the thread that destroys the object: a step of its own
+/// whose slot does so, and a posted function.
+ProcessCore::OwnScopes ProcessCore::ownScopes() const
 {
-    StepScope *own = nullptr;
-    StepScope *post = nullptr;
+    OwnScopes own;
     for (StepScope *scope = StepScope::innermost(); scope; scope = scope->outer) {
         if (&scope->node != this || scope->completed) // GCOVR_EXCL_BR_LINE: fatal
             continue;
-        if (scope->kind == StepScope::Kind::Post) {
-            post = scope;
-            continue;
-        }
-        // GCOVR_EXCL_BR_START: fatal
-        if (scope->kind != StepScope::Kind::Announce && scope->kind != StepScope::Kind::Finish)
-            // GCOVR_EXCL_BR_STOP
-            // GCOVR_EXCL_START: fatal
+        if (scope->kind == StepScope::Kind::Post)
+            own.post = scope;
+        else
+            own.step = scope;
+        // GCOVR_EXCL_START: fatal
+        if (scope->kind != StepScope::Kind::Post && scope->kind != StepScope::Kind::Announce
+            && scope->kind != StepScope::Kind::Finish) {
             qFatal("GoProcess: process \"%s\" is destroyed in its own teardown or work",
-                   // GCOVR_EXCL_STOP
-                   qUtf8Printable(path())); // GCOVR_EXCL_LINE: fatal
-        own = scope;
-    }
-
-    if (own && own->kind == StepScope::Kind::Finish) {
-        own->objectGone = true;
-        if (!own->inSecondSignal) {
-            own->inSecondSignal = true;
-            Thrown thrown(*this);
-            emitSignals(*own, Process::State::Closed, thrown);
-            thrown.log();
+                   qUtf8Printable(path()));
         }
+        // GCOVR_EXCL_STOP
+    }
+    return own;
+}
+
+/// Emits the signal that the step of \a own has not come to. What slots throw is kept in \a thrown.
+void ProcessCore::emitRest(StepScope &own, Process::State state, Thrown &thrown)
+{
+    own.objectGone = true;
+    if (!std::exchange(own.inSecondSignal, true))
+        emitSignals(own, state, thrown);
+}
+
+/// Does what the announcement of \a own has not come to.
+void ProcessCore::completeAnnouncement(StepScope &own)
+{
+    Thrown thrown(*this);
+    emitRest(own, Process::State::Closing, thrown);
+    std::optional<DueSteps> announced;
+    while (!(announced = Graph::announced(*this)))
+        tellOfClosing(thrown);
+    own.completed = true;
+    deliver(std::move(*announced));
+    if (m_hasPosts.load(std::memory_order_acquire) && takeLatePosts()) // GCOVR_EXCL_BR_LINE: race
+        deliver(*this, Step::Post); // GCOVR_EXCL_LINE: race
+    thrown.log();
+}
+
+void ProcessCore::closeInDestructor()
+{
+    const OwnScopes own = ownScopes();
+    if (own.step && own.step->kind == StepScope::Kind::Finish) {
+        Thrown thrown(*this);
+        emitRest(*own.step, Process::State::Closed, thrown);
+        thrown.log();
         const NodeLock lock(*this);
         m_object = nullptr; // the scope delivers the futures and finishes
         return;
@@ -129,41 +153,26 @@ void ProcessCore::closeInDestructor()
                                "first in the destructor of the class, or use Closing<%2>")
                         .arg(path(), className(*m_rare->type)));
     }
-
     warnOfOwner(m_object->parent());
 
     DueSteps steps = Graph::close(*this);
     if (!steps.isEmpty())
         Graph::forgetLoneBegin(*this);
     deliver(std::move(steps));
-    if (own) { // destroyed by a slot of its announcement, which is completed here
-        own->objectGone = true;
-        Thrown thrown(*this);
-        if (!own->inSecondSignal) {
-            own->inSecondSignal = true;
-            emitSignals(*own, Process::State::Closing, thrown);
-        }
-        std::optional<DueSteps> announced;
-        while (!(announced = Graph::announced(*this)))
-            tellOfClosing(thrown);
-        own->completed = true;
-        deliver(std::move(*announced));
-        if (m_hasPosts.load(std::memory_order_acquire)
-            && takeLatePosts()) // GCOVR_EXCL_BR_LINE: race
-            deliver(*this, Step::Post); // GCOVR_EXCL_LINE: race
-        thrown.log();
-    }
-    if (post) { // it counts as returned, and the others run here
-        post->completed = true;
+    if (own.step)
+        completeAnnouncement(*own.step);
+    if (own.post) { // it counts as returned, and the others run here
+        own.post->completed = true;
         StepEnd { postReturned(false, Error(), After::Deliver), {} }.goOn();
     }
-    if (const Node *blocker = blockedBy(*this)) { // GCOVR_EXCL_BR_LINE: fatal
-        // GCOVR_EXCL_START: fatal
+    const Node *const blocker = blockedBy(*this);
+    // GCOVR_EXCL_START: fatal
+    if (blocker) {
         qFatal("GoProcess: process \"%s\" is destroyed in the step or work of process \"%s\", after "
-               // GCOVR_EXCL_STOP
                "which alone it could close",
-               qUtf8Printable(path()), qUtf8Printable(blocker->path())); // GCOVR_EXCL_LINE: fatal
+               qUtf8Printable(path()), qUtf8Printable(blocker->path()));
     }
+    // GCOVR_EXCL_STOP
     waitInDestructor(Waiter::Goal::Closed);
 }
 

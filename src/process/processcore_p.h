@@ -202,6 +202,14 @@ private:
     std::unique_ptr<Teardown> takeOpenTeardown();
     bool giveBack(std::unique_ptr<Teardown> &teardown);
     void lateTeardownDone(const Error &error);
+    struct OwnScopes
+    {
+        StepScope *step = nullptr;
+        StepScope *post = nullptr;
+    };
+    OwnScopes ownScopes() const;
+    void emitRest(StepScope &own, Process::State state, Thrown &thrown);
+    void completeAnnouncement(StepScope &own);
     void closeInDestructor();
     void waitInDestructor(Waiter::Goal goal) noexcept;
 
