@@ -9,7 +9,6 @@
 
 #include <GoProcess/closing.h>
 
-#include <optional>
 #include <utility>
 
 namespace GoProcess {
@@ -66,20 +65,21 @@ ProcessPtr RateLimiter::limitedGoImpl(const QString &name, std::unique_ptr<Priva
 
     QString refusal;
     const std::shared_ptr<Places::Place> place = places->take(*data, deadline, &refusal);
-    // As a hold it keeps the teardown from beginning, and so this object alive.
-    std::optional<QuietHold> hold(std::in_place, *data);
-    if (!*hold)
-        refusal = QStringLiteral("its teardown has begun");
     ProcessPtr child;
-    if (*hold && place) {
-        child = ProcessCore::make(ProcessCore::threadBelow(this), name);
-        ProcessCore *const node = ProcessCore::of(child.get());
-        place->occupy(*node);
-        node->bind(place, Private::NodeState::Running);
-        if (!node->start(this, std::move(work), what)) // GCOVR_EXCL_BR_LINE: guard
-            child.reset(); // GCOVR_EXCL_LINE: guard
+    {
+        // It keeps the teardown from beginning, and so this object alive.
+        const QuietHold hold(*data);
+        if (!hold) {
+            refusal = QStringLiteral("its teardown has begun");
+        } else if (place) {
+            child = ProcessCore::make(ProcessCore::threadBelow(this), name);
+            ProcessCore *const node = ProcessCore::of(child.get());
+            place->occupy(*node);
+            node->bind(place, Private::NodeState::Running);
+            if (!node->start(this, std::move(work), what)) // GCOVR_EXCL_BR_LINE: guard
+                child.reset(); // GCOVR_EXCL_LINE: guard
+        }
     }
-    hold.reset(); // before a message handler is called
     if (!refusal.isEmpty())
         ProcessCore::refuse(what, data->path(), refusal);
     return child;
