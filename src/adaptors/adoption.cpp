@@ -80,13 +80,6 @@ void Adoption::closeProcess()
         process->close("close()");
 }
 
-bool hasNoHomeHere()
-{
-    // GCOVR_EXCL_BR_START: rare
-    return ThreadContext::current().isLibraryThread || StepScope::isInWork();
-    // GCOVR_EXCL_BR_STOP
-}
-
 Process *refuseAdoption(const QString &why, const QObject *parent)
 {
     const auto *process = qobject_cast<const Process *>(parent);

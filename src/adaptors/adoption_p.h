@@ -117,9 +117,6 @@ private:
     Thing *m_thing;
 };
 
-/// True if what is made here has no home (R34).
-bool hasNoHomeHere();
-
 /// Says why adopt() was refused; returns null.
 Process *refuseAdoption(const QString &why, const QObject *parent);
 

@@ -292,7 +292,7 @@ Process *adoptClosable(const QString &name, std::unique_ptr<Closable> thing, QOb
         return adopt(name, program, parent, grace);
     if (auto *io = qobject_cast<QIODevice *>(object); io && io->inherits("QNetworkReply"))
         return adoptReply(name, io, {}, parent, grace);
-    if (object && (object->thread() != QThread::currentThread() || hasNoHomeHere())) {
+    if (object && (object->thread() != QThread::currentThread() || isThreadWithoutHomes())) {
         return refuseAdoption(
                 QStringLiteral("a device is adopted in its own thread, and not inside a work"),
                 parent);

@@ -327,7 +327,7 @@ Process *adopt(const QString &name, QProcess *program, QObject *parent,
 {
     if (!program)
         return Private::refuseNull("program", parent);
-    if (program->thread() != QThread::currentThread() || Private::hasNoHomeHere()) {
+    if (program->thread() != QThread::currentThread() || Private::isThreadWithoutHomes()) {
         return Private::refuseAdoption(
                 QStringLiteral("a QProcess is adopted in its own thread, and not inside a work"),
                 parent);

@@ -153,7 +153,7 @@ void ReplyAdoption::destroyed()
 Process *adoptReply(const QString &name, QIODevice *reply, const ReplyState &state, QObject *parent,
                     milliseconds grace)
 {
-    if (reply->thread() != QThread::currentThread() || hasNoHomeHere()) {
+    if (reply->thread() != QThread::currentThread() || isThreadWithoutHomes()) {
         return refuseAdoption(
                 QStringLiteral("a reply is adopted in its own thread, and not inside a work"),
                 parent);

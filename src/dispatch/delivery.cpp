@@ -20,18 +20,6 @@
 
 namespace GoProcess::Private {
 
-namespace {
-
-/// Library threads, and user's threads in a work, are the home of no process.
-bool isThreadWithoutHomes()
-{
-    // GCOVR_EXCL_BR_START: rare
-    return ThreadContext::current().isLibraryThread || StepScope::isInWork();
-    // GCOVR_EXCL_BR_STOP
-}
-
-} // namespace
-
 /// Collects steps by where they go. It runs under the graph's lock, so it neither wakes a thread
 /// nor warns before finish().
 class Delivery

@@ -63,4 +63,9 @@ ThreadContext &ThreadContext::current() noexcept
     return context;
 }
 
+bool isThreadWithoutHomes() noexcept
+{
+    return context.isLibraryThread || StepScope::isInWork(); // GCOVR_EXCL_BR_LINE: rare
+}
+
 } // namespace GoProcess::Private

@@ -73,6 +73,9 @@ struct ThreadContext
     static ThreadContext &current() noexcept;
 };
 
+/// Library threads, and user's threads in a work, are the home of no process (R34).
+bool isThreadWithoutHomes() noexcept;
+
 /// Counts the function of a work while it runs.
 class FunctionOfWork
 {

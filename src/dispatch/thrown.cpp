@@ -8,18 +8,18 @@
 
 namespace GoProcess::Private {
 
-void logUncaught(const QString &path) noexcept
-{
-    logUncaught(path, std::current_exception());
-}
-
-void logUncaught(const QString &path, const std::exception_ptr &thrown) noexcept
+static void logUncaught(const QString &path, const std::exception_ptr &thrown) noexcept
 {
     warnCritical(
             QStringLiteral("A slot has thrown an exception in a step of process \"%1\" where "
                            "no caller can catch it: %2. The step counts as done, and what closes "
                            "goes on")
                     .arg(path, Error::fromException(thrown).message()));
+}
+
+void logUncaught(const QString &path) noexcept
+{
+    logUncaught(path, std::current_exception());
 }
 
 void Thrown::keep() noexcept

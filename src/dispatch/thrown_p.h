@@ -16,7 +16,6 @@ class Node;
 /// pool, in a destructor, at the end of a thread. Slots that were called count as told. Called in a
 /// catch block.
 void logUncaught(const QString &path) noexcept;
-void logUncaught(const QString &path, const std::exception_ptr &thrown) noexcept;
 
 /// Keeps what the user code of a step throws until the step is done. The first exception goes on;
 /// of those behind it only the log tells, as one at a time can be thrown.

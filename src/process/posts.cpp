@@ -270,12 +270,12 @@ DueStep ProcessCore::postReturned(bool isOpen, const Error &error, After after)
             announces = std::exchange(posts.announces, false);
     }
     if (error)
-        deliver(Graph::close(*this));
+        close();
     if (after == After::Stay) {
         if (isNextDue)
             setDueElsewhere(Step::Post); // while a claimed announcement keeps the object alive
         if (!isOpen)
-            deliver(Graph::release(*this));
+            release();
         return {};
     }
     DueStep next;
@@ -285,7 +285,7 @@ DueStep ProcessCore::postReturned(bool isOpen, const Error &error, After after)
         return next;
     if (!next.node)
         return deliverAtEndOfStep(*this, Graph::release(*this));
-    deliver(Graph::release(*this));
+    release();
     return next;
 }
 

@@ -88,7 +88,7 @@ void Process::join(QObject *parent)
     auto *upper = qobject_cast<Process *>(parent);
     if (parent && !upper)
         d->setOwner(*parent);
-    const bool hasNoHome = ThreadContext::current().isLibraryThread || StepScope::isInWork();
+    const bool hasNoHome = Private::isThreadWithoutHomes();
     // GCOVR_EXCL_BR_START: rare
     if (hasNoHome && upper && upper->thread()
         && upper->thread() != thread()
@@ -249,7 +249,7 @@ void Process::moveToThread(QThread *thread)
 Hold Process::hold()
 {
     d->noteClass();
-    if (d->background || !Graph::hold(*d)) {
+    if (d->background || !d->hold()) {
         ProcessCore::refuse("hold()", path(),
                             d->background ? QStringLiteral("background() never closes")
                                           : QStringLiteral("its teardown has begun"));
@@ -262,7 +262,7 @@ Hold Process::hold()
 void Hold::release()
 {
     if (ProcessCore *process = std::exchange(m_process, nullptr)) {
-        Private::deliver(Graph::release(*process));
+        process->release();
         process->deref();
     }
 }

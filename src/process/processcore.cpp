@@ -186,7 +186,7 @@ bool ProcessCore::close(const char *what)
     }
     if (Forks::isChild())
         Forks::revive(*this);
-    deliver(Graph::close(*this));
+    close();
     return true;
 }
 
